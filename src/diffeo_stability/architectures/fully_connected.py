@@ -1,0 +1,15 @@
+"""Fully connected networks: the simplest nets, with no notion of space."""
+
+from torch import nn
+
+from .naming import scaled, sequential
+
+HIDDEN_UNITS = 512
+
+
+def fully_connected(layers: int, in_channels: int, image_size: int, classes: int, width: float = 1.0) -> nn.Sequential:
+    """Return a net of ``layers`` linear maps, the read-out included, with ReLU and 512 ``width`` units between them."""
+    units = scaled(HIDDEN_UNITS, width)
+    sizes = [in_channels * image_size**2] + [units] * (layers - 1)
+    hidden = [op for n_in, n_out in zip(sizes, sizes[1:], strict=False) for op in (nn.Linear(n_in, n_out), nn.ReLU())]
+    return sequential(nn.Flatten(), *hidden, nn.Linear(sizes[-1], classes))

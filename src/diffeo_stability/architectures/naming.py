@@ -1,0 +1,51 @@
+"""Readable, stable names for the operations of a network: ``conv1, batchnorm1, relu1, pool1, conv2, ...``."""
+
+from collections import Counter
+
+from torch import Tensor, nn
+
+
+class Add(nn.Module):
+    """The sum that closes a residual block; an operation of its own, so that its output can be looked at."""
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return left + right
+
+
+def kind_of(operation: nn.Module) -> str:
+    """Return what an operation does in a word: ``conv``, ``batchnorm``, ``relu``, ``pool``, ``linear``, ..."""
+    kinds = {
+        nn.Conv2d: "conv",
+        nn.BatchNorm2d: "batchnorm",
+        nn.MaxPool2d: "pool",
+        nn.AdaptiveAvgPool2d: "average",
+        nn.ZeroPad2d: "pad",
+        Add: "add",
+    }
+    return kinds.get(type(operation), type(operation).__name__.lower())
+
+
+def sequential(*operations: nn.Module) -> nn.Sequential:
+    """Return the operations in a row, each named by its kind and how many of its kind came before."""
+    counts: Counter[str] = Counter()
+    network = nn.Sequential()
+    for operation in operations:
+        kind = kind_of(operation)
+        counts[kind] += 1
+        network.add_module(f"{kind}{counts[kind]}", operation)
+    return network
+
+
+def scaled(channels: int, width: float) -> int:
+    """Return a number of channels times the width multiplier, at least 1."""
+    return max(1, round(channels * width))
+
+
+def initialise_convolutions(network: nn.Module) -> nn.Module:
+    """Draw the convolutions' weights as He et al. (arXiv:1502.01852) do for ReLU, preserving the backward variance."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return network

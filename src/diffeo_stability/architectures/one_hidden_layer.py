@@ -1,0 +1,50 @@
+"""Networks of one hidden layer, convolutional or locally connected: the November 2021 deck's simplest nets with space."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError
+from .naming import scaled, sequential
+
+HIDDEN_CHANNELS = 64
+
+
+class LocallyConnected2d(nn.Module):
+    """A convolution without weight sharing: each place of the output has filters of its own.
+
+    The weight has shape ``(out channels, in channels, k, k, rows, columns)``; padding keeps the image's size.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, filter_size: int, image_size: int):
+        super().__init__()
+        self.filter_size = filter_size
+        fan_in = in_channels * filter_size**2
+        shape = (out_channels, in_channels, filter_size, filter_size, image_size, image_size)
+        bound = 1 / math.sqrt(fan_in)  # as torch draws a convolution's
+        self.weight = nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(out_channels, image_size, image_size).uniform_(-bound, bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        patches = nn.functional.unfold(x, self.filter_size, padding=self.filter_size // 2)
+        out, _, _, _, rows, columns = self.weight.shape
+        # One matrix product a place, batched over places: (places, B, fan in) x (places, fan in, out)
+        weight = self.weight.reshape(out, -1, rows * columns).permute(2, 1, 0)
+        product = torch.bmm(patches.permute(2, 0, 1), weight)
+        return product.permute(1, 2, 0).unflatten(2, (rows, columns)) + self.bias
+
+
+def one_hidden_layer(
+    shared: bool, in_channels: int, image_size: int, classes: int, width: float = 1.0, filter_size: int = 5
+) -> nn.Sequential:
+    """One layer of 64 ``width`` channels, shared over places (a convolution) or not, ReLU, and a linear read-out."""
+    if filter_size % 2 == 0 or not 1 <= filter_size <= image_size:
+        raise InputError(f"filter_size is {filter_size}: it must be odd, from 1 to image_size ({image_size})")
+    channels = scaled(HIDDEN_CHANNELS, width)
+    layer = (
+        nn.Conv2d(in_channels, channels, filter_size, padding=filter_size // 2)
+        if shared
+        else LocallyConnected2d(in_channels, channels, filter_size, image_size)
+    )
+    return sequential(layer, nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(channels * image_size**2, classes))

@@ -1,0 +1,31 @@
+"""VGG (Simonyan and Zisserman, arXiv:1409.1556) in its small-image form: a single linear map after the convolutions."""
+
+from torch import nn
+
+from .naming import initialise_convolutions, scaled, sequential
+from .padding import SMALLEST_SIZE, pad_to_smallest
+
+STAGE_CHANNELS = (64, 128, 256, 512, 512)
+STAGE_DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+
+def vgg(
+    layers: int, batch_norm: bool, in_channels: int, image_size: int, classes: int, width: float = 1.0
+) -> nn.Sequential:
+    """Five stages of 3x3 convolutions, each stage pooled by 2, and a linear read-out.
+
+    Images below 32 pixels are padded to 32; what larger ones leave is averaged over space.
+    """
+    operations = pad_to_smallest(image_size)
+    channels = in_channels
+    for base, depth in zip(STAGE_CHANNELS, STAGE_DEPTHS[layers], strict=True):
+        for _ in range(depth):
+            previous, channels = channels, scaled(base, width)
+            operations.append(nn.Conv2d(previous, channels, 3, padding=1))
+            if batch_norm:
+                operations.append(nn.BatchNorm2d(channels))
+            operations.append(nn.ReLU(inplace=True))
+        operations.append(nn.MaxPool2d(2))
+    if image_size > SMALLEST_SIZE:
+        operations.append(nn.AdaptiveAvgPool2d(1))
+    return initialise_convolutions(sequential(*operations, nn.Flatten(), nn.Linear(channels, classes)))

@@ -1,0 +1,304 @@
+r"""The maximum-entropy ensemble of smooth deformations, and how a deformation acts on images.
+
+A displacement field :math:`\tau = (\tau_u, \tau_v)` on the unit square has two independent components
+
+.. math:: \tau_u(u, v) = \sum_{i, j \ge 1,\; i^2 + j^2 \le (c + 1/2)^2} C_{ij} \sin(i \pi u) \sin(j \pi v),
+          \qquad C_{ij} \sim \mathcal N\left(0, \frac{T}{i^2 + j^2}\right),
+
+with temperature ``T`` and high-frequency cutoff ``c``. It vanishes on the border. Pixel ``k`` of ``n`` sits at
+``k / (n - 1)`` and a displacement of :math:`\tau` is :math:`n \tau` pixels. The deformed image is
+:math:`(\tau x)(s) = x(s - \tau(s))`.
+
+Source: Petrini, Favero, Geiger and Wyart, *Relative stability toward diffeomorphisms indicates performance in deep nets*
+(arXiv:2105.02468), section 2 and appendix A.
+"""
+
+import math
+from functools import lru_cache
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .errors import InputError
+
+Interpolation = Literal["bilinear", "nearest", "gaussian"]
+
+GAUSSIAN_SIGMA = 0.4715  # pixels; the width used by the papers
+GAUSSIAN_RADIUS = 3  # pixels; what lies beyond weighs less than 1e-11
+FIELD_ELEMENTS_PER_CHUNK = 2**20  # fields of about 4 MB stay in the processor's cache between their making and their use
+
+
+def _check_cutoff(cutoff: int, smallest: int) -> None:
+    if isinstance(cutoff, bool) or int(cutoff) != cutoff or cutoff < smallest:
+        reason = " (ln c, which sets the typical displacement, vanishes at 1)" if smallest == 2 else ""
+        raise InputError(f"cutoff is {cutoff}: it must be a whole number of at least {smallest}{reason}")
+
+
+def _check_size(image_size: int) -> None:
+    if int(image_size) != image_size or image_size < 2:
+        raise InputError(f"image_size is {image_size}: it must be a whole number of pixels of at least 2")
+
+
+def _check_not_negative(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise InputError(f"{name} is {value}: it must be a finite number of at least 0")
+
+
+def temperature_from_displacement(displacement: float, cutoff: int, image_size: int) -> float:
+    r"""Return the temperature at which the typical displacement is ``displacement`` pixels.
+
+    :math:`T = 4 \delta^2 / (\pi n^2 \ln c)`, the asymptotic form of arXiv:2105.02468, eq. 3.
+
+    Raises:
+        InputError: ``cutoff`` below 2, ``image_size`` below 2, or a negative or infinite ``displacement``.
+    """
+    _check_cutoff(cutoff, 2)
+    _check_size(image_size)
+    _check_not_negative("displacement", displacement)
+    return 4 * displacement**2 / (math.pi * image_size**2 * math.log(cutoff))
+
+
+def displacement_from_temperature(temperature: float, cutoff: int, image_size: int) -> float:
+    r"""Return the typical displacement in pixels, :math:`\delta = n \sqrt{\pi T \ln c} / 2` (asymptotic form).
+
+    Inverse of :func:`temperature_from_displacement`, and raises as it does.
+    """
+    _check_cutoff(cutoff, 2)
+    _check_size(image_size)
+    _check_not_negative("temperature", temperature)
+    return image_size * math.sqrt(math.pi * temperature * math.log(cutoff)) / 2
+
+
+def rms_displacement(temperature: float, cutoff: int, image_size: int) -> float:
+    r"""Return the exact root-mean-square displacement in pixels, averaged over the ensemble and the unit square.
+
+    :math:`n \sqrt{(T / 2) \sum 1 / (i^2 + j^2)}` over the modes within the cutoff. The mean over the ``n x n`` pixels of
+    a sampled image, border included, is smaller by ``(n - 1) / n``.
+
+    Raises:
+        InputError: ``cutoff`` below 1, ``image_size`` below 2, or a negative or infinite ``temperature``.
+    """
+    _check_cutoff(cutoff, 1)
+    _check_size(image_size)
+    _check_not_negative("temperature", temperature)
+    return image_size * math.sqrt(temperature / 2 * float(_mode_variances(cutoff).sum()))
+
+
+def temperature_range(image_size: int, cutoff: int) -> tuple[float, float]:
+    r"""Return ``(T_min, T_max)``, between which a field can be seen and is still a diffeomorphism.
+
+    :math:`T_\min = 1 / (\pi n^2 \ln c)`, a displacement of half a pixel, and :math:`T_\max = 4 / (\pi^3 c^2 \ln c)`, the
+    first overhangs (arXiv:2105.02468, appendix A).
+
+    Raises:
+        InputError: ``cutoff`` below 2, or above ``2 n / pi``, where the range is empty.
+    """
+    _check_cutoff(cutoff, 2)
+    _check_size(image_size)
+    if cutoff > 2 * image_size / math.pi:
+        raise InputError(
+            f"no temperature gives a visible diffeomorphism at cutoff {cutoff} for {image_size} x {image_size} pixels: "
+            f"the largest cutoff is 2 n / pi = {2 * image_size / math.pi:.1f}"
+        )
+    log_cutoff = math.log(cutoff)
+    return 1 / (math.pi * image_size**2 * log_cutoff), 4 / (math.pi**3 * cutoff**2 * log_cutoff)
+
+
+@lru_cache
+def _mode_variances(cutoff: int) -> Tensor:
+    """Variance of each coefficient at temperature 1, ``(c, c)``: ``1 / (i^2 + j^2)`` within the cutoff, else 0."""
+    wavenumber = torch.arange(1, cutoff + 1, dtype=torch.float64)
+    squared = wavenumber[:, None] ** 2 + wavenumber**2
+    return (squared <= (cutoff + 0.5) ** 2) / squared
+
+
+def sample_coefficients(
+    batch_size: int,
+    cutoff: int,
+    temperature: float,
+    *,
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
+    """Draw the coefficients ``C`` of a batch of fields.
+
+    Drawn on the generator's device if there is one, then moved, so that one seed gives one field on every device.
+
+    Returns:
+        ``(batch_size, 2, cutoff, cutoff)``: component (x, then y), wavenumber ``i`` along x, wavenumber ``j`` along y;
+        zero outside the cutoff.
+
+    Raises:
+        InputError: ``batch_size`` or ``cutoff`` below 1, or a negative or infinite ``temperature``.
+    """
+    _check_cutoff(cutoff, 1)
+    _check_not_negative("temperature", temperature)
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: it must be at least 1")
+    normal = torch.randn(
+        (batch_size, 2, cutoff, cutoff),
+        generator=generator,
+        device=generator.device if generator is not None else device,
+        dtype=dtype,
+    ).to(device)
+    return normal * (temperature * _mode_variances(cutoff)).sqrt().to(normal)
+
+
+def displacement_field(coefficients: Tensor, image_size: int) -> Tensor:
+    """Return the fields of a batch of coefficients, in pixels.
+
+    Args:
+        coefficients: ``(B, 2, c, c)`` as :func:`sample_coefficients` returns them.
+        image_size: pixels along a side, ``n``.
+
+    Returns:
+        ``(B, 2, n, n)``: ``[:, 0]`` displaces along x (columns), ``[:, 1]`` along y (rows); the last two axes are y and x.
+
+    Raises:
+        InputError: coefficients of another shape, or ``image_size`` below 2.
+    """
+    _check_size(image_size)
+    if coefficients.ndim != 4 or coefficients.shape[1] != 2 or coefficients.shape[2] != coefficients.shape[3]:
+        raise InputError(f"coefficients have shape {tuple(coefficients.shape)}: it must be (B, 2, c, c)")
+    batch_size, _, cutoff, _ = coefficients.shape
+    position = torch.linspace(0, 1, image_size, dtype=torch.float64)
+    wavenumber = torch.arange(1, cutoff + 1, dtype=torch.float64)
+    sines = torch.sin(math.pi * position[:, None] * wavenumber).to(coefficients)
+    along_y = sines @ (image_size * coefficients).reshape(-1, cutoff, cutoff).mT
+    return (along_y.reshape(-1, cutoff) @ sines.T).view(batch_size, 2, image_size, image_size)
+
+
+def remap(images: Tensor, field: Tensor, interpolation: Interpolation = "bilinear") -> Tensor:
+    """Displace each image by its field: the value at ``s`` becomes the value at ``s - field(s)``, clamped to the border.
+
+    Differentiable in the images; with ``bilinear`` and ``gaussian`` also in the field.
+
+    Args:
+        images: ``(B, C, n, n)``, floating point.
+        field: ``(B, 2, n, n)`` in pixels, as :func:`displacement_field` returns it.
+        interpolation: ``bilinear``; ``nearest``; or ``gaussian``, the mean of all pixels weighted by a Gaussian of 0.4715
+            pixels about the place.
+
+    Returns:
+        ``(B, C, n, n)`` in the images' dtype and device. Half-precision images are displaced in float32.
+
+    Raises:
+        InputError: images that are not a batch of square floating-point images, a field of another shape, or an unknown
+            interpolation.
+    """
+    _check_images(images)
+    batch_size, _, size, _ = images.shape
+    if field.shape != (batch_size, 2, size, size):
+        raise InputError(f"field has shape {tuple(field.shape)}: for these images it must be {(batch_size, 2, size, size)}")
+    if interpolation not in get_args(Interpolation):
+        raise InputError(f"interpolation is {interpolation!r}: it must be one of {', '.join(get_args(Interpolation))}")
+    exact = torch.promote_types(images.dtype, torch.float32)
+    source, field = images.to(exact), field.to(device=images.device, dtype=exact)
+    if interpolation == "gaussian":
+        return _remap_gaussian(source, field).to(images.dtype)
+    # grid_sample wants places in [-1, 1]; the planar layout, permuted, is the one that its CPU kernel reads fastest.
+    axis = torch.linspace(-1, 1, size, dtype=exact, device=images.device)
+    identity = torch.stack((axis.expand(size, size), axis[:, None].expand(size, size)))
+    grid = torch.add(identity, field, alpha=-2 / (size - 1)).permute(0, 2, 3, 1)
+    return F.grid_sample(source, grid, mode=interpolation, padding_mode="border", align_corners=True).to(images.dtype)
+
+
+def _remap_gaussian(images: Tensor, field: Tensor) -> Tensor:
+    batch_size, channels, size, _ = images.shape
+    pixel = torch.arange(size, dtype=field.dtype, device=field.device)
+    place_x = (pixel - field[:, 0]).clamp(0, size - 1)
+    place_y = (pixel[:, None] - field[:, 1]).clamp(0, size - 1)
+
+    def taps(place: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Neighbouring pixels along one axis with their weights; those outside the image weigh nothing."""
+        nearest = place.round()
+        offsets = range(-GAUSSIAN_RADIUS, GAUSSIAN_RADIUS + 1)
+        neighbours = [nearest + offset for offset in offsets]
+        weights = torch.stack(
+            [
+                torch.exp(-((place - n) ** 2) / (2 * GAUSSIAN_SIGMA**2)) * ((n >= 0) & (n <= size - 1))
+                for n in neighbours
+            ]
+        )
+        weights = weights / weights.sum(0)
+        return [(n.clamp(0, size - 1).long(), w) for n, w in zip(neighbours, weights, strict=True)]
+
+    flat = images.reshape(batch_size, channels, -1)
+    result = torch.zeros_like(flat)
+    taps_x = taps(place_x)
+    for row, weight_y in taps(place_y):
+        for column, weight_x in taps_x:
+            index = (row * size + column).reshape(batch_size, 1, -1).expand(-1, channels, -1)
+            result += (weight_y * weight_x).reshape(batch_size, 1, -1) * flat.gather(2, index)
+    return result.view_as(images)
+
+
+def deform_with(images: Tensor, coefficients: Tensor, interpolation: Interpolation = "bilinear") -> Tensor:
+    """Displace each image ``(B, C, n, n)`` by the field of its coefficients ``(B, 2, c, c)``.
+
+    The same as ``remap(images, displacement_field(coefficients, n), interpolation)``, in pieces that fit the cache.
+    """
+    _check_images(images)
+    size = images.shape[-1]
+    chunk = max(1, FIELD_ELEMENTS_PER_CHUNK // (2 * size * size))
+    if len(images) <= chunk:
+        return remap(images, displacement_field(coefficients, size), interpolation)
+    pieces = zip(images.split(chunk), coefficients.split(chunk), strict=True)
+    return torch.cat([remap(i, displacement_field(c, size), interpolation) for i, c in pieces])
+
+
+def deform(
+    images: Tensor,
+    *,
+    displacement: float | None = None,
+    temperature: float | None = None,
+    cutoff: int = 3,
+    interpolation: Interpolation = "bilinear",
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Deform each image by a field of its own, drawn from the ensemble.
+
+    Args:
+        images: ``(B, C, n, n)``, floating point, of any value range.
+        displacement: typical displacement in pixels (asymptotic form); 1 if neither this nor ``temperature`` is given.
+        temperature: temperature of the ensemble, instead of ``displacement``.
+        cutoff: high-frequency cutoff ``c``; at least 2 unless ``temperature`` is given.
+        interpolation: as in :func:`remap`.
+        generator: source of randomness; torch's default one if not given.
+
+    Returns:
+        The deformed images, ``(B, C, n, n)``, in the images' dtype and device.
+
+    Raises:
+        InputError: both ``displacement`` and ``temperature``, or what :func:`remap` and
+            :func:`temperature_from_displacement` refuse.
+    """
+    _check_images(images)
+    if temperature is None:
+        temperature = temperature_from_displacement(
+            1.0 if displacement is None else displacement, cutoff, images.shape[-1]
+        )
+    elif displacement is not None:
+        raise InputError("displacement and temperature were both given: they set the same thing, give one")
+    coefficients = sample_coefficients(
+        len(images),
+        cutoff,
+        temperature,
+        generator=generator,
+        device=images.device,
+        dtype=torch.promote_types(images.dtype, torch.float32),
+    )
+    return deform_with(images, coefficients, interpolation)
+
+
+def _check_images(images: Tensor) -> None:
+    if images.ndim != 4 or images.shape[2] != images.shape[3]:
+        raise InputError(f"images have shape {tuple(images.shape)}: it must be (batch, channels, n, n), square")
+    if 0 in images.shape:
+        raise InputError(f"images have shape {tuple(images.shape)}: the batch is empty")
+    _check_size(images.shape[-1])
+    if not images.is_floating_point():
+        raise InputError(f"images are {images.dtype}: they must be floating point; convert with images.float()")

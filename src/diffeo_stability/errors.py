@@ -1,0 +1,9 @@
+"""The one error that means: what the caller gave cannot be used."""
+
+
+class InputError(ValueError):
+    """An argument, file or setting that cannot be used.
+
+    The message is one line that names what is wrong, what is allowed and, where there is one, the remedy. Jobs of the
+    pipeline print it without a traceback.
+    """

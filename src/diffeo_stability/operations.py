@@ -1,0 +1,51 @@
+"""The named operations of a network, and their activations, all in one pass."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+# These pass on what they get once a network is evaluated, so that their output is their input again.
+TRANSPARENT = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout2d)
+
+
+def named_operations(network: nn.Module) -> dict[str, nn.Module]:
+    """Return the operations of a network by name, in order of registration.
+
+    An operation is a module without children that changes its input in evaluation mode: a convolution, a batch-norm, a
+    ReLU, a pooling, a linear map. The networks of this package register them in order of execution.
+    """
+    return {
+        name: module
+        for name, module in network.named_modules()
+        if name and not any(module.children()) and not isinstance(module, TRANSPARENT)
+    }
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[nn.Module]:
+    """Put a network into evaluation mode, and afterwards every module back as it was."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield network
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def observing(network: nn.Module, observe: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Call ``observe(name, output)`` after each operation of every forward pass, while its output is still untouched.
+
+    The tensor may be overwritten by the next operation (an in-place ReLU, say): keep a copy, not the tensor.
+    """
+    handles = [
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: observe(name, output))
+        for name, module in named_operations(network).items()
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
