@@ -1,0 +1,80 @@
+"""Checkpoints: weights in safetensors, what they are in a JSON file beside them. Nothing is ever unpickled."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from .architectures import build_network
+from .errors import InputError
+from .files import atomic_path, read_json, sha256_of, write_json
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions that decide a result."""
+    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": version("numpy")}
+
+
+def commit() -> str:
+    """Return the commit of the working tree, with ``-dirty`` where it has changes, or ``unknown`` outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def save_tensors(tensors: dict[str, Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors to a safetensors file, atomically, in their usual memory layout."""
+    with atomic_path(path) as partial:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, metadata)
+
+
+def save_checkpoint(network: nn.Module, path: str | Path, metadata: dict) -> None:
+    """Write a network's weights to ``path`` and its metadata, with the weights' hash, to the JSON file beside it.
+
+    Args:
+        metadata: must hold ``network``, the arguments of :func:`build_network`.
+    """
+    save_tensors(network.state_dict(), path)
+    write_json(Path(path).with_suffix(".json"), {**metadata, "sha256": sha256_of(path)})
+
+
+def read_metadata(path: str | Path) -> dict:
+    """Return the metadata of a checkpoint."""
+    return read_json(Path(path).with_suffix(".json"))
+
+
+def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tuple[nn.Module, dict]:
+    """Return the network of a checkpoint, in evaluation mode, and its metadata.
+
+    Raises:
+        InputError: the weights are missing, damaged, or not the ones that the metadata belongs to.
+    """
+    metadata = read_metadata(path)
+    try:
+        if sha256_of(path) != metadata["sha256"]:
+            raise InputError(f"checkpoint {path} is not the file that its metadata describes: delete its folder, run again")
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"checkpoint {path} cannot be read ({error}): delete its folder and run again") from None
+    network = build_network(**metadata["network"])
+    network.load_state_dict(weights)
+    return network.to(device).eval(), metadata
+
+
+def list_checkpoints(folder: str | Path) -> list[Path]:
+    """Return a training's checkpoints in order of epoch: the first is the net at init, the last the trained one.
+
+    Raises:
+        InputError: there are none.
+    """
+    paths = sorted(Path(folder).glob("*.safetensors"), key=lambda path: read_metadata(path)["epoch"])
+    if not paths:
+        raise InputError(f"{folder} holds no checkpoint: delete it and run again")
+    return paths

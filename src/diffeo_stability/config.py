@@ -1,0 +1,316 @@
+"""The configuration of a run: every key with its type, range and default, checked before any job starts.
+
+The model is the one source: ``workflow/schemas/config.schema.yaml`` is exported from it (``python -m diffeo_stability.config``).
+"""
+
+import difflib
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
+
+from .errors import InputError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+Source = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10", "svhn", "image_folder", "arrays"]
+ARCHITECTURES = (
+    *(f"fully_connected_{layers}" for layers in (2, 4, 6)),
+    *("lenet", "alexnet"),
+    *(f"vgg{layers}{norm}" for norm in ("", "_bn") for layers in (11, 13, 16, 19)),
+    *(f"resnet{layers}" for layers in (18, 34, 50)),
+    *("efficientnet_b0", "one_hidden_layer_cnn", "one_hidden_layer_lcn"),
+)
+LIBRARY_ARCHITECTURE = r"^(timm|torchvision):[A-Za-z0-9_.]+$"
+DIGIT_SOURCES = ("mnist5k", "mnist", "svhn")
+KNOWN_IMAGE_SIZES = {"mnist5k": 28, "mnist": 28, "fashion_mnist": 28, "cifar10": 32, "svhn": 32}
+
+
+class Block(BaseModel):
+    """A closed block of keys: an unknown key is an error, and so is a number written as text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DatasetBlock(Block):
+    """The images."""
+
+    source: Source = Field(description="where the images come from")
+    name: Name | None = Field(None, description="folder below `data_dir`; the source's name if not given")
+    path: str | None = Field(None, description="folder, archive or .npz file, for `image_folder` and `arrays`")
+    image_size: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="pixels a side to which `image_folder` scales and crops; as they are if not given"
+    )
+    mirror: str | None = Field(None, description="address of a folder to download from, instead of the usual one")
+    validation_images: Count = Field(description="training images held out for validation")
+    split_seed: Seed = Field(0, description="seed of the hold-out and of smaller training sets")
+
+    @property
+    def folder(self) -> str:
+        return self.name or self.source
+
+    @model_validator(mode="after")
+    def _path_goes_with_source(self):
+        own = self.source in ("image_folder", "arrays")
+        if own and self.path is None:
+            raise ValueError(f"path is missing: source {self.source} needs the path of the images")
+        if own and self.name is None:
+            raise ValueError(f"name is missing: source {self.source} needs a name for its folder below data_dir")
+        if not own and self.path is not None:
+            raise ValueError(f"path is given, but source {self.source} takes none")
+        if self.image_size is not None and self.source != "image_folder":
+            raise ValueError(f"image_size is given, but source {self.source} has a size of its own")
+        return self
+
+
+class Recipe(Block):
+    """How a network is trained."""
+
+    epochs: Annotated[int, Field(ge=0)] = Field(description="passes over the training images")
+    batch_size: Count = Field(128, description="images a step")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="sgd has Nesterov momentum")
+    learning_rate: Positive = Field(description="largest learning rate")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum, or Adam's beta 1")
+    weight_decay: NotNegative = Field(5e-4, description="weight decay")
+    schedule: Literal["constant", "cosine", "linear"] = Field("cosine", description="how the learning rate falls to 0")
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of the steps in which the learning rate first rises from 0"
+    )
+    crop_padding: Annotated[int, Field(ge=0)] = Field(
+        0, description="augmentation: random crops of the image with a margin of this many black pixels"
+    )
+    horizontal_flip: bool = Field(False, description="augmentation: mirror half of the images; refused for digits")
+    label_count: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="train and test on the first so many classes; on all if not given"
+    )
+    train_size: Count | None = Field(None, description="training images; all but the validation images if not given")
+    precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="bfloat16 is autocast")
+    channels_last: bool = Field(True, description="memory layout, faster for convolutions")
+
+
+RecipeChanges = create_model(
+    "RecipeChanges",
+    __base__=Block,
+    __doc__="What one network's training has different from `training`.",
+    **{
+        name: (field.rebuild_annotation() | None, Field(None, description=field.description))
+        for name, field in Recipe.model_fields.items()
+    },
+)
+
+
+class NetworkBlock(Block):
+    """A network and what is special about its training."""
+
+    architecture: str = Field(
+        description="a network of the package, or timm:<name> or torchvision:<name>",
+        json_schema_extra={"anyOf": [{"enum": list(ARCHITECTURES)}, {"pattern": LIBRARY_ARCHITECTURE}]},
+    )
+    width: Positive = Field(1.0, description="multiplies the number of channels or hidden units")
+    filter_size: Count | None = Field(None, description="first filters' pixels a side, for one_hidden_layer networks")
+    training: RecipeChanges = Field(RecipeChanges(), description="keys of `training` that differ for this network")
+
+    @field_validator("architecture")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in ARCHITECTURES and not re.match(LIBRARY_ARCHITECTURE, name):
+            allowed = f"{', '.join(ARCHITECTURES)}, timm:<name> or torchvision:<name>"
+            raise ValueError(f"{name!r} is no network; allowed are {allowed}")
+        return name
+
+
+class Probe(Block):
+    """The images on which everything is measured, drawn from the test split and the same for every network."""
+
+    images: Annotated[int, Field(ge=2)] = Field(500, description="number of probe images")
+    seed: Seed = Field(0, description="of the probe images, their deformations and their noise")
+    batch_size: Count = Field(250, description="images a forward pass; bounds memory only")
+    resamples: Count = Field(1000, description="of the bootstrap over images")
+
+
+class Deformations(Block):
+    """Figure `deformations`: the ensemble over cutoff and temperature."""
+
+    cutoffs: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] = Field(
+        description="high-frequency cutoffs c, one column each"
+    )
+    temperatures: Annotated[list[Positive], Field(min_length=1)] = Field(
+        description="temperatures T, one row each"
+    )
+    fields: Annotated[int, Field(ge=2)] = Field(1000, description="fields over which the displacement is measured")
+    image: Annotated[int, Field(ge=0)] = Field(0, description="which probe image is drawn")
+
+
+class Stability(Block):
+    """Figure `stability`: D, G and R of every network."""
+
+    displacement: Positive = Field(1.0, description="typical displacement delta, pixels")
+    cutoff: Annotated[int, Field(ge=2)] = Field(3, description="high-frequency cutoff c")
+    interpolation: Literal["bilinear", "nearest", "gaussian"] = Field("bilinear", description="of deformed images")
+    noise_norm: Literal["mean", "per_image"] = Field(
+        "mean", description="noise of one norm for all images, or of each image's own |tau x - x|"
+    )
+
+
+class StabilityVsError(Block):
+    """Figure `stability_vs_error`: test error against R, D and G."""
+
+    state: Literal["init", "trained"] = Field("trained", description="state whose stability is set against the error")
+    resamples: Count = Field(1000, description="of the bootstrap over networks")
+
+
+class StabilityVsTrainSize(Block):
+    """Figure `stability_vs_train_size`: R and test error against the number of training images."""
+
+    networks: Annotated[list[Name], Field(min_length=1)] = Field(description="keys of `networks`")
+    train_sizes: Annotated[list[Count], Field(min_length=2)] = Field(description="numbers of training images")
+
+
+class RunConfig(Block):
+    """A run: one file of `config/`."""
+
+    run: Name = Field(description="name of the run, and of its folders below results/ and figures/")
+    data_dir: str = Field("data", description="folder of the data sets")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")] = Field(
+        "auto", description="`auto` takes a GPU where there is one; else cpu, cuda, cuda:<index> or mps"
+    )
+    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(description="one training of every network each")
+    dataset: DatasetBlock
+    training: Recipe = Field(description="recipe of every network")
+    checkpoints: Annotated[int, Field(ge=2)] = Field(
+        6, description="checkpoints a training: at init, at the end, and between them at log-spaced epochs"
+    )
+    networks: Annotated[dict[Name, NetworkBlock], Field(min_length=1)] = Field(description="networks by name")
+    probe: Probe = Field(Probe(), description="images on which everything is measured")
+    deformations: Deformations | None = Field(None, description="figure; left out if not given")
+    stability: Stability | None = Field(None, description="figure; left out if not given")
+    stability_vs_error: StabilityVsError | None = Field(None, description="figure; left out if not given")
+    stability_vs_train_size: StabilityVsTrainSize | None = Field(None, description="figure; left out if not given")
+
+    @model_validator(mode="after")
+    def _cutoffs_leave_a_range(self):
+        """Beyond a cutoff of 2 n / pi no field is both visible and a diffeomorphism."""
+        size = KNOWN_IMAGE_SIZES.get(self.dataset.source, self.dataset.image_size)
+        if size is None:
+            return self
+        blocks = {"stability.cutoff": self.stability and [self.stability.cutoff]}
+        blocks["deformations.cutoffs"] = self.deformations and self.deformations.cutoffs
+        for key, cutoffs in blocks.items():
+            for cutoff in cutoffs or []:
+                if cutoff > 2 * size / math.pi:
+                    raise ValueError(
+                        f"{key}: {cutoff} leaves an empty temperature range for {size} x {size} pixels; "
+                        f"allowed are 2 to {int(2 * size / math.pi)}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _figures_have_their_inputs(self):
+        if self.stability_vs_error and not self.stability:
+            raise ValueError("stability_vs_error: needs the block stability, whose table it reads")
+        if not self.stability_vs_train_size:
+            return self
+        if not self.stability:
+            raise ValueError("stability_vs_train_size: needs the block stability, which says how to measure")
+        for name in self.stability_vs_train_size.networks:
+            if name not in self.networks:
+                known = ", ".join(self.networks)
+                raise ValueError(f"stability_vs_train_size.networks: {name!r} is no network of this run; it has {known}")
+        return self
+
+    @model_validator(mode="after")
+    def _flips_keep_the_meaning(self):
+        for name in self.networks:
+            if self.dataset.source in DIGIT_SOURCES and self.recipe(name).horizontal_flip:
+                raise ValueError(
+                    f"training.horizontal_flip: true (for {name}) is not allowed for {self.dataset.source}, "
+                    "whose digits mean something else when mirrored; allowed is false"
+                )
+        return self
+
+    def recipe(self, network: str) -> Recipe:
+        """Return the recipe of a network: ``training`` with the network's own changes."""
+        changes = self.networks[network].training.model_dump(exclude_none=True)
+        return self.training.model_copy(update=changes)
+
+    def figures(self) -> list[str]:
+        """Return the stems of the figures that the run asks for."""
+        return [stem for stem in FIGURES if getattr(self, stem) is not None]
+
+
+FIGURES = ("deformations", "stability", "stability_vs_error", "stability_vs_train_size")
+
+
+def parse_config(raw: dict[str, Any]) -> RunConfig:
+    """Check a configuration.
+
+    Raises:
+        InputError: one line for each key that is wrong, with what is allowed.
+    """
+    try:
+        return RunConfig.model_validate(raw)
+    except ValidationError as error:
+        raise InputError("\n".join(_explain(problem, raw) for problem in error.errors())) from None
+
+
+def _explain(problem: dict, raw: dict) -> str:
+    key = ".".join(str(step) for step in problem["loc"])
+    given = problem["input"]
+    if problem["type"] == "extra_forbidden":
+        allowed = _keys_beside(problem["loc"])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"config: {key} is no key{hint}; allowed are {', '.join(allowed)}"
+    if problem["type"] == "missing":
+        return f"config: {key} is missing"
+    if problem["type"] == "value_error":
+        text = str(problem["ctx"]["error"])
+        return f"config: {key}: {text}" if key else f"config: {text}"
+    hint = ""
+    if isinstance(given, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", given):
+        hint = " (YAML reads this as text: write 5.0e-4 for 5e-4)"
+    return f"config: {key} is {given!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}{hint}"
+
+
+def _keys_beside(location: tuple) -> list[str]:
+    """Allowed keys of the block in which a wrong key stands."""
+    schema = RunConfig.model_json_schema()
+    node = schema
+    for step in location[:-1]:
+        by_pattern = next(iter(node.get("patternProperties", {}).values()), {})
+        node = node.get("properties", {}).get(step, by_pattern)
+        for choice in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
+            if "$ref" in choice:
+                node = schema["$defs"][choice["$ref"].rsplit("/", 1)[1]]
+    return list(node.get("properties", {}))
+
+
+def load_config(path: str | Path) -> RunConfig:
+    """Read and check a configuration file.
+
+    Raises:
+        InputError: the file is missing, no YAML, or a key is wrong.
+    """
+    try:
+        raw = yaml.safe_load(Path(path).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"config {path} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"config {path} holds no keys")
+    return parse_config(raw)
+
+
+def schema_yaml() -> str:
+    """Return the configuration's JSON schema as YAML, as it stands in ``workflow/schemas/config.schema.yaml``."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunConfig.model_json_schema()}
+    return "# Exported: python -m diffeo_stability.config\n" + yaml.safe_dump(schema, sort_keys=False, width=120)
+
+
+if __name__ == "__main__":
+    print(schema_yaml(), end="")

