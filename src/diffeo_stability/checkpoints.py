@@ -1,8 +1,5 @@
 """Checkpoints: weights in safetensors, what they are in a JSON file beside them. Nothing is ever unpickled."""
 
-import platform
-import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -13,20 +10,7 @@ from torch import Tensor, nn
 from .architectures import build_network
 from .errors import InputError
 from .files import atomic_path, read_json, sha256_of, write_json
-
-
-def software_versions() -> dict[str, str]:
-    """Return the versions that decide a result."""
-    return {"python": platform.python_version(), "torch": torch.__version__, "numpy": version("numpy")}
-
-
-def commit() -> str:
-    """Return the commit of the working tree, with ``-dirty`` where it has changes, or ``unknown`` outside git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+from .provenance import commit, software_versions
 
 
 def save_tensors(tensors: dict[str, Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
@@ -42,7 +26,8 @@ def save_checkpoint(network: nn.Module, path: str | Path, metadata: dict) -> Non
         metadata: must hold ``network``, the arguments of :func:`build_network`.
     """
     save_tensors(network.state_dict(), path)
-    write_json(Path(path).with_suffix(".json"), {**metadata, "sha256": sha256_of(path)})
+    origin = {"commit": commit(), "versions": software_versions(), "sha256": sha256_of(path)}
+    write_json(Path(path).with_suffix(".json"), {**metadata, **origin})
 
 
 def read_metadata(path: str | Path) -> dict:

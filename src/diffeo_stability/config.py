@@ -239,10 +239,6 @@ class RunConfig(Block):
         changes = self.networks[network].training.model_dump(exclude_none=True)
         return self.training.model_copy(update=changes)
 
-    def figures(self) -> list[str]:
-        """Return the stems of the figures that the run asks for."""
-        return [stem for stem in FIGURES if getattr(self, stem) is not None]
-
 
 FIGURES = ("deformations", "stability", "stability_vs_error", "stability_vs_train_size")
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 import tempfile
 import urllib.error
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,7 @@ class Dataset:
         train_images, test_images: uint8 ``(N, C, n, n)``, values 0 to 255.
         train_labels, test_labels: int64 ``(N,)``, values 0 to ``len(classes) - 1``.
         classes: what the labels mean.
+        mean, std: of the training images per channel, ``(C,)``, pixels scaled to 0..1.
     """
 
     train_images: Tensor
@@ -42,6 +43,14 @@ class Dataset:
     test_images: Tensor
     test_labels: Tensor
     classes: tuple[str, ...]
+    mean: Tensor = field(init=False)
+    std: Tensor = field(init=False)
+
+    def __post_init__(self):
+        _check_dataset(self)
+        mean, std = channel_statistics(self.train_images)
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "std", std)
 
     @property
     def channels(self) -> int:
@@ -71,10 +80,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """Training, validation and test split, and the training split's mean and standard deviation per channel, ``(C,)``.
-
-    The statistics are of pixels scaled to 0..1, over all of the data set's training images.
-    """
+    """Training, validation and test split, and the data set's mean and standard deviation per channel, ``(C,)``."""
 
     train: Split
     validation: Split
@@ -83,12 +89,22 @@ class Splits:
     std: Tensor
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Turn uint8 images ``(N, C, n, n)`` into float32 ones of mean 0 and standard deviation 1 per channel."""
-        scale = 1 / (255 * self.std)
-        shift = -self.mean / self.std
-        return torch.addcmul(
-            shift.to(images.device)[:, None, None], images.float(), scale.to(images.device)[:, None, None]
-        )
+        """Return uint8 images as float32 ones; see :func:`normalise`."""
+        return normalise(images, self.mean, self.std)
+
+    def to(self, device: torch.device | str) -> "Splits":
+        """Return the splits on a device."""
+        return Splits(*(getattr(self, part.name).to(device) for part in fields(self)))
+
+
+def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Turn uint8 images ``(N, C, n, n)`` into float32 ones of mean 0 and standard deviation 1 per channel.
+
+    Args:
+        mean, std: of the data set's pixels scaled to 0..1, ``(C,)``.
+    """
+    scale, shift = (1 / (255 * std)).to(images.device), (-mean / std).to(images.device)
+    return torch.addcmul(shift[:, None, None], images.float(), scale[:, None, None])
 
 
 def split_dataset(
@@ -107,7 +123,6 @@ def split_dataset(
     """
     train = Split(dataset.train_images, dataset.train_labels)
     test = Split(dataset.test_images, dataset.test_labels)
-    mean, std = channel_statistics(dataset.train_images)
     if label_count is not None:
         if not 2 <= label_count <= len(dataset.classes):
             raise InputError(f"label_count is {label_count}: it must be from 2 to {len(dataset.classes)}")
@@ -119,33 +134,35 @@ def split_dataset(
     if train_size is not None and train_size > available:
         raise InputError(f"train_size is {train_size}: there are {available} images besides the validation images")
     kept = order[validation_images:][:train_size]
-    return Splits(train.take(kept), train.take(order[:validation_images]), test, mean, std)
+    return Splits(train.take(kept), train.take(order[:validation_images]), test, dataset.mean, dataset.std)
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation per channel, ``(C,)`` each, of uint8 images scaled to 0..1."""
-    values = torch.arange(256, dtype=torch.float64) / 255
-    means, stds = [], []
-    for channel in range(images.shape[1]):
-        share = torch.bincount(images[:, channel].flatten(), minlength=256).double()
-        share /= share.sum()
-        mean = (share * values).sum()
-        means.append(mean)
-        stds.append((share * (values - mean) ** 2).sum().sqrt())
-    mean, std = torch.stack(means).float(), torch.stack(stds).float()
-    return mean, std.clamp_min(1 / 255)
+    """Return mean and standard deviation per channel, ``(C,)`` each, of uint8 images scaled to 0..1.
+
+    A constant channel gets a standard deviation of one grey level, so that it can be divided by.
+    """
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    counts = torch.zeros(images.shape[1], 256, dtype=torch.float64)
+    for batch in images.split(1000):
+        for channel, count in enumerate(counts):
+            count += torch.bincount(batch[:, channel].flatten(), minlength=256)
+    share = counts / counts.sum(1, keepdim=True)
+    mean = share @ levels
+    std = (share * (levels - mean[:, None]) ** 2).sum(1).sqrt()
+    return mean.float(), std.float().clamp_min(1 / 255)
 
 
-def probe_images(splits: Splits, count: int, seed: int) -> Tensor:
+def probe_images(dataset: Dataset, count: int, seed: int) -> Tensor:
     """Return ``count`` test images drawn by seed, normalised: ``(count, C, n, n)`` float32.
 
     Raises:
         InputError: more images asked for than the test split has.
     """
-    if count > len(splits.test):
-        raise InputError(f"probe.images is {count}: the test split has {len(splits.test)}")
-    picked = torch.randperm(len(splits.test), generator=generator_for("probe", seed))[:count]
-    return splits.normalise(splits.test.images[picked])
+    if count > len(dataset.test_images):
+        raise InputError(f"probe.images is {count}: the test split has {len(dataset.test_images)}")
+    picked = torch.randperm(len(dataset.test_images), generator=generator_for("probe", seed))[:count]
+    return normalise(dataset.test_images[picked], dataset.mean, dataset.std)
 
 
 def save_dataset(dataset: Dataset, path: str | Path) -> None:
@@ -205,19 +222,16 @@ def prepare_dataset(
         InputError: whatever keeps the data from being had, with its remedy.
     """
     if source == "mnist5k":
-        dataset = _mnist5k()
-    elif source in DOWNLOADS:
-        dataset = _download(source, Path(folder) / "download", mirror)
-    elif source in ("image_folder", "arrays"):
-        if path is None:
-            raise InputError(f"dataset.path is missing: {source} needs the path of the images")
-        if not Path(path).exists():
-            raise InputError(f"dataset.path: {path} does not exist")
-        dataset = _arrays(Path(path)) if source == "arrays" else _folder(Path(path), image_size)
-    else:
+        return _mnist5k()
+    if source in DOWNLOADS:
+        return _download(source, Path(folder) / "download", mirror)
+    if source not in ("image_folder", "arrays"):
         raise InputError(f"dataset.source is {source!r}: it must be one of {', '.join(SOURCES)}")
-    _check_dataset(dataset)
-    return dataset
+    if path is None:
+        raise InputError(f"dataset.path is missing: {source} needs the path of the images")
+    if not Path(path).exists():
+        raise InputError(f"dataset.path: {path} does not exist")
+    return _arrays(Path(path)) if source == "arrays" else _folder(Path(path), image_size)
 
 
 def _check_dataset(dataset: Dataset) -> None:

@@ -14,14 +14,25 @@ Source: arXiv:2105.02468, eqs. 4 to 6.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
 
-from .deformation import Interpolation, deform_with, sample_coefficients, temperature_from_displacement
+from . import config
+from .datasets import Dataset, split_dataset
+from .deformation import (
+    Interpolation,
+    deform_with,
+    sample_coefficients,
+    temperature_from_displacement,
+    temperature_range,
+)
 from .errors import InputError
+from .evaluation import error_rate
 from .operations import evaluating, observing
+from .probing import describe, networks_by_state, probe_generator, probe_on
 
 NoiseNorm = Literal["mean", "per_image"]
 
@@ -350,3 +361,54 @@ def _measure_model(
             confidence=confidence,
             generator=generator,
         )
+
+
+def measure_training(
+    folder: str | Path, dataset: Dataset, settings: config.Stability, probe: config.Probe, device: torch.device | str
+) -> list[dict]:
+    """Measure a training's network at init and trained: one row each of the table ``stability``.
+
+    Args:
+        folder: the training's checkpoints.
+
+    Raises:
+        InputError: a checkpoint that cannot be read, or a cutoff without a temperature range for these images.
+    """
+    temperature_range(dataset.image_size, settings.cutoff)
+    images = probe_on(dataset, probe, device)
+    rows = []
+    for state, network, metadata in networks_by_state(folder, device):
+        splits = split_dataset(dataset, **metadata["split"])
+        measured = relative_stability(
+            network,
+            images,
+            displacement=settings.displacement,
+            cutoff=settings.cutoff,
+            interpolation=settings.interpolation,
+            noise_norm=settings.noise_norm,
+            batch_size=probe.batch_size,
+            resamples=probe.resamples,
+            generator=probe_generator(probe),
+        )
+        rows.append(
+            {
+                **describe(state, metadata),
+                "cutoff": settings.cutoff,
+                "delta": settings.displacement,
+                **_columns(measured),
+                "test_error": error_rate(network, splits, splits.test),
+                "train_error": error_rate(network, splits, splits.train),
+                "train_size": len(splits.train),
+                "epoch": metadata["epoch"],
+                "images": measured.images,
+            }
+        )
+    return rows
+
+
+def _columns(measured: RelativeStability) -> dict[str, float]:
+    estimates = {"D": measured.deformation, "G": measured.noise, "R": measured.relative}
+    values = {symbol: estimate.value for symbol, estimate in estimates.items()}
+    for symbol, estimate in estimates.items():
+        values |= {f"{symbol}_low": estimate.low, f"{symbol}_high": estimate.high}
+    return values | {f"{symbol}_median": estimate.median for symbol, estimate in estimates.items()}

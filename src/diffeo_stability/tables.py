@@ -9,10 +9,10 @@ from .errors import InputError
 from .files import atomic_path
 
 
-def write_table(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as CSV; reading it back gives the same numbers to the last bit."""
+def write_table(table: pd.DataFrame | list[dict], path: str | Path) -> None:
+    """Write a table, or its rows, as CSV; reading it back gives the same numbers to the last bit."""
     with atomic_path(path) as partial:
-        table.to_csv(partial, index=False, lineterminator="\n")
+        pd.DataFrame(table).to_csv(partial, index=False, lineterminator="\n")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

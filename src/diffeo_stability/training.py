@@ -17,12 +17,13 @@ from tqdm import tqdm
 
 from .checkpoints import save_checkpoint, save_tensors
 from .config import Recipe
-from .datasets import Split, Splits
+from .datasets import Splits
 from .errors import InputError
+from .evaluation import EVALUATION_BATCH, error_rate
+from .modules import code_hash
 from .operations import evaluating
 from .seeds import derive_seed, generator_for
 
-EVALUATION_BATCH = 500
 SECONDS_BETWEEN_SAVES = 10.0
 
 
@@ -79,18 +80,6 @@ def augment(images: Tensor, *, crop_padding: int, horizontal_flip: bool, generat
         mirrored = (torch.rand(batch_size, generator=generator) < 0.5).to(images.device)
         images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
     return images
-
-
-@torch.no_grad()
-def error_rate(network: nn.Module, splits: Splits, part: Split) -> float:
-    """Return the share of images of a part that a network misclassifies, in float32 and evaluation mode."""
-    device = next(network.parameters()).device
-    wrong = 0
-    with evaluating(network):
-        for images, labels in zip(part.images.split(EVALUATION_BATCH), part.labels.split(EVALUATION_BATCH), strict=True):
-            predicted = network(splits.normalise(images.to(device))).argmax(1)
-            wrong += int((predicted != labels.to(device)).sum())
-    return wrong / len(part)
 
 
 @torch.no_grad()
@@ -204,14 +193,13 @@ def train_network(
     """
     device, folder = torch.device(device), Path(folder)
     partial = folder.with_name(f"{folder.name}.partial")
-    splits = Splits(
-        splits.train.to(device), splits.validation.to(device), splits.test, splits.mean.to(device), splits.std.to(device)
-    )
+    splits = splits.to(device)
     network = _build_seeded(build, seed).to(device)
     if recipe.channels_last:
         network = network.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(network, recipe)
-    state = _TrainingState(partial / "resume.safetensors", json.dumps([metadata, recipe.model_dump(), seed, checkpoints]))
+    key = json.dumps([metadata, recipe.model_dump(), seed, checkpoints, str(device), code_hash("training")])
+    state = _TrainingState(partial / "resume.safetensors", key)
     kept = log_spaced_epochs(recipe.epochs, checkpoints)
 
     def keep(row: Epoch) -> None:

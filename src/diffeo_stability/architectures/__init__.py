@@ -33,7 +33,7 @@ NETWORKS = {
 def build_network(
     name: str, in_channels: int, image_size: int, classes: int, *, width: float = 1.0, filter_size: int | None = None
 ) -> nn.Module:
-    """Build an untrained network; its weights are drawn from torch's default generator.
+    """Build an untrained network, its weights drawn as torch's modules do, from torch's default generator.
 
     Args:
         name: one of ``NETWORKS``, or ``timm:<name>`` or ``torchvision:<name>`` for any network of those libraries.

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from .naming import Add, initialise_convolutions, sequential
+from .naming import Add, sequential
 
 # expansion, kernel size, stride, channels, depth (table 1 of the paper)
 STAGES = (
@@ -110,4 +110,4 @@ def efficientnet_b0(in_channels: int, image_size: int, classes: int, width: floa
     readout = sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(DROPOUT), nn.Linear(head, classes))
     for name, module in readout.named_children():
         network.add_module(name, module)
-    return initialise_convolutions(network)
+    return network

@@ -39,13 +39,3 @@ def sequential(*operations: nn.Module) -> nn.Sequential:
 def scaled(channels: int, width: float) -> int:
     """Return a number of channels times the width multiplier, at least 1."""
     return max(1, round(channels * width))
-
-
-def initialise_convolutions(network: nn.Module) -> nn.Module:
-    """Draw the convolutions' weights as He et al. (arXiv:1502.01852) do for ReLU, preserving the backward variance."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    return network

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from .naming import Add, initialise_convolutions, scaled, sequential
+from .naming import Add, scaled, sequential
 
 STAGE_CHANNELS = (64, 128, 256, 512)
 STAGE_DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
@@ -57,4 +57,4 @@ def resnet(layers: int, in_channels: int, image_size: int, classes: int, width: 
             channels = kernels[-1][0]
     for name, module in sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)).named_children():
         network.add_module(name, module)
-    return initialise_convolutions(network)
+    return network

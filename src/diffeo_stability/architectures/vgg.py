@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from .naming import initialise_convolutions, scaled, sequential
+from .naming import scaled, sequential
 from .padding import SMALLEST_SIZE, pad_to_smallest
 
 STAGE_CHANNELS = (64, 128, 256, 512, 512)
@@ -28,4 +28,4 @@ def vgg(
         operations.append(nn.MaxPool2d(2))
     if image_size > SMALLEST_SIZE:
         operations.append(nn.AdaptiveAvgPool2d(1))
-    return initialise_convolutions(sequential(*operations, nn.Flatten(), nn.Linear(channels, classes)))
+    return sequential(*operations, nn.Flatten(), nn.Linear(channels, classes))

@@ -1,0 +1,85 @@
+# Thin front door: every target sets up what it needs by itself. `make` explains.
+.DEFAULT_GOAL := help
+.PHONY: help environment figures notebooks report test lint format benchmarks lock clean
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+CONFIG ?= config/mnist5k.yaml
+RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
+PYTHON ?= python3
+UV := $(or $(shell command -v uv),.bootstrap/bin/uv)
+BIN := .venv/bin
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
+
+help:
+	@echo 'make figures      rebuild every figure of the default run       (CONFIG=config/<run>.yaml for another)'
+	@echo 'make report       one HTML page with every figure, caption and table of the run'
+	@echo 'make notebooks    executed HTML copies of the analyses'
+	@echo 'make test         run the whole test suite'
+	@echo 'make lint         check style; make format mends it'
+	@echo 'make benchmarks   measure speed'
+	@echo 'make environment  set up .venv from the lock, which the others do by themselves'
+	@echo 'make lock         resolve the locked requirements anew'
+	@echo 'make clean        remove what the default run made, but for data sets'
+
+.bootstrap/bin/uv: requirements/bootstrap.txt
+	@echo 'make: uv is not installed: fetching it into .bootstrap'
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target .bootstrap -r $<
+	@touch $@
+
+.venv/bin/python: $(if $(shell command -v uv),,.bootstrap/bin/uv)
+	@echo 'make: creating the environment in .venv'
+	@$(UV) venv --quiet --allow-existing --python '>=3.11' .venv
+	@touch -c $@
+
+.venv/installed-%: requirements/%.txt pyproject.toml | .venv/bin/python
+	@echo 'make: installing the locked packages of $< (half a minute where they are cached, else a few)'
+	@$(INSTALL) --require-hashes -r $<
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+environment: .venv/installed-workflow
+
+figures: environment
+	@echo 'make: rebuilding the figures of run $(RUN) into figures/$(RUN)'
+	@$(BIN)/snakemake --configfile $(CONFIG) --quiet rules
+	@echo 'make: figures/$(RUN) is up to date'
+
+notebooks: environment
+	@echo 'make: executing the analyses of run $(RUN) into results/$(RUN)/notebooks'
+	@$(BIN)/snakemake --configfile $(CONFIG) --quiet rules -- notebooks
+
+report: figures
+	@echo 'make: writing results/$(RUN)/report.html'
+	@$(BIN)/snakemake --configfile $(CONFIG) --quiet all --report results/$(RUN)/report.html
+	@echo 'make: open results/$(RUN)/report.html'
+
+test: .venv/installed-test
+	@echo 'make: running the tests'
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed-test
+	@echo 'make: ruff'
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo 'make: snakefmt'
+	@$(BIN)/snakefmt --check Snakefile workflow/rules
+	@echo 'make: snakemake --lint'
+	@$(BIN)/python workflow/lint.py
+
+format: .venv/installed-test
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+	@$(BIN)/snakefmt Snakefile workflow/rules
+
+benchmarks: .venv/installed-test
+	@$(BIN)/python -m pytest benchmarks --benchmark-only
+
+lock: environment
+	@echo 'make: resolving requirements/*.txt'
+	@lock="$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate"; \
+	$$lock requirements/bootstrap.in -o requirements/bootstrap.txt; \
+	$$lock pyproject.toml --extra workflow -o requirements/workflow.txt; \
+	$$lock pyproject.toml --extra workflow --extra test -c requirements/workflow.txt -o requirements/test.txt
+
+clean:
+	@echo 'make: removing figures/$(RUN), results/$(RUN) and logs/$(RUN)'
+	@rm -rf figures/$(RUN) results/$(RUN) logs/$(RUN)

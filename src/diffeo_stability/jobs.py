@@ -1,0 +1,67 @@
+"""What every job of the pipeline does around its one library call: logging, threads, device, one-line errors."""
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import InputError
+
+
+class _Tee:
+    """Writes to the log and to the stream that was there before."""
+
+    def __init__(self, log, stream):
+        self._log, self._stream = log, stream
+
+    def write(self, text: str) -> int:
+        self._log.write(text)
+        self._log.flush()
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+
+@contextlib.contextmanager
+def running(log: str) -> Iterator[None]:
+    """Run a job: what it prints also goes to its log, and an :class:`InputError` ends it with one line.
+
+    Any other error is a bug: its traceback goes to the log and to the terminal.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w") as file:
+        streams = contextlib.redirect_stdout(_Tee(file, sys.stdout)), contextlib.redirect_stderr(_Tee(file, sys.stderr))
+        with streams[0], streams[1]:
+            try:
+                yield
+            except InputError as error:
+                print(f"error: {error}", file=sys.stderr)
+                sys.exit(1)
+            except Exception:
+                traceback.print_exc()
+                sys.exit(1)
+
+
+def set_up_torch(device: str, threads: int):
+    """Give torch as many threads as the job has, make its kernels deterministic, and return the device to use.
+
+    Args:
+        device: ``auto`` for a GPU where there is one, else a torch device.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.deterministic = True
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"device is {device}, but torch finds no GPU here: set device to cpu or auto")
+    return torch.device(device)

@@ -1,0 +1,104 @@
+"""What a run consists of: its trainings, the files they make, and where everything lies."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .config import FIGURES, RunConfig
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a network: a seed and, where it differs from the recipe, a number of training images."""
+
+    network: str
+    variant: str
+    seed: int
+    train_size: int | None
+
+
+class Plan:
+    """The trainings and files of a run.
+
+    A variant is a name such as ``seed0`` or ``seed0-400-images`` that is looked up here and never taken apart.
+    """
+
+    def __init__(self, config: RunConfig):
+        self.config = config
+
+    @property
+    def dataset(self) -> str:
+        """The file that holds the data set."""
+        return f"{self.config.data_dir}/{self.config.dataset.folder}/images.safetensors"
+
+    @cached_property
+    def trainings(self) -> dict[tuple[str, str], Training]:
+        """All trainings of the run, by network and variant."""
+        trainings = [self._training(name, seed) for name in self.config.networks for seed in self.config.seeds]
+        if sizes := self.config.stability_vs_train_size:
+            trainings += [
+                self._training(name, seed, size)
+                for name in sizes.networks
+                for size in sizes.train_sizes
+                for seed in self.config.seeds
+            ]
+        return {(training.network, training.variant): training for training in trainings}
+
+    def _training(self, network: str, seed: int, train_size: int | None = None) -> Training:
+        usual = self.config.recipe(network).train_size
+        if train_size is None or train_size == usual:
+            return Training(network, f"seed{seed}", seed, usual)
+        return Training(network, f"seed{seed}-{train_size}-images", seed, train_size)
+
+    def training_settings(self, network: str, variant: str) -> dict[str, Any]:
+        """Return all that decides a training, as plain values: the training is redone when one of them changes."""
+        training, block = self.trainings[network, variant], self.config.networks[network]
+        recipe = self.config.recipe(network).model_copy(update={"train_size": training.train_size})
+        options = {"name": block.architecture, "width": block.width, "filter_size": block.filter_size}
+        return {
+            "network": {name: value for name, value in options.items() if value is not None},
+            "recipe": recipe.model_dump(),
+            "seed": training.seed,
+            "checkpoints": self.config.checkpoints,
+            "split": {
+                "validation_images": self.config.dataset.validation_images,
+                "seed": self.config.dataset.split_seed,
+                "train_size": training.train_size,
+                "label_count": recipe.label_count,
+            },
+        }
+
+    def stability_tables(self) -> list[str]:
+        """Tables of the networks trained as their recipe says."""
+        usual = [self._training(name, seed) for name in self.config.networks for seed in self.config.seeds]
+        return [self._table(training, "stability") for training in usual]
+
+    def train_size_tables(self) -> list[str]:
+        """Tables of the networks trained on different numbers of images."""
+        sizes = self.config.stability_vs_train_size
+        return [
+            self._table(self._training(name, seed, size), "stability")
+            for name in sizes.networks
+            for size in sizes.train_sizes
+            for seed in self.config.seeds
+        ]
+
+    def _table(self, training: Training, stem: str) -> str:
+        return f"results/{self.config.run}/networks/{training.network}/{training.variant}/{stem}.csv"
+
+    def figures(self) -> list[str]:
+        """PDF and PNG of every figure of the run."""
+        stems = [stem for stem in FIGURES if getattr(self.config, stem) is not None]
+        return [f"figures/{self.config.run}/{stem}.{kind}" for stem in stems for kind in ("pdf", "png")]
+
+    def notebooks(self) -> list[str]:
+        """Executed copies of every analysis of the run, as HTML."""
+        return [
+            f"results/{self.config.run}/notebooks/{stem}.html"
+            for stem in FIGURES
+            if getattr(self.config, stem) is not None
+        ]
+
+    def settings(self, stem: str) -> dict[str, Any]:
+        """Return a figure's block of the configuration, as plain values."""
+        return getattr(self.config, stem).model_dump()

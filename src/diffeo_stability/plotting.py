@@ -1,0 +1,112 @@
+"""The look of every figure: sizes, fonts, one colour a family of networks, and files that carry where they come from."""
+
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from tueplots import axes as axes_style
+from tueplots import fontsizes
+from tueplots.constants.color import palettes
+
+from .files import atomic_path
+from .interactive import Job
+from .provenance import commit, config_hash
+
+COLUMN = 3.25  # inches, a column of a two-column page
+PAGE = 6.75  # inches, both columns
+SYMBOLS = {"R": "$R_f$", "D": "$D_f$", "G": "$G_f$"}
+MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$", "G": "noise stability $G_f$"}
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+# Paul Tol's "muted" scheme tells every pair apart with any of the common kinds of colour vision
+_MUTED = [tuple(color) for color in palettes.paultol_muted]
+FAMILIES = {
+    "fully_connected": ("fully connected", _MUTED[0]),
+    "one_hidden_layer": ("one hidden layer", _MUTED[2]),
+    "lenet": ("LeNet", _MUTED[5]),
+    "alexnet": ("AlexNet", _MUTED[6]),
+    "vgg": ("VGG", _MUTED[4]),
+    "vgg_bn": ("VGG, batch-norm", _MUTED[3]),
+    "resnet": ("ResNet", _MUTED[1]),
+    "efficientnet": ("EfficientNet", _MUTED[7]),
+    "other": ("other", (0.45, 0.45, 0.45)),
+}
+LABELS = {
+    **{f"fully_connected_{layers}": f"FC {layers} layers" for layers in (2, 4, 6)},
+    "one_hidden_layer_cnn": "1-layer CNN",
+    "one_hidden_layer_lcn": "1-layer LCN",
+    "lenet": "LeNet",
+    "alexnet": "AlexNet",
+    **{f"vgg{layers}": f"VGG{layers}" for layers in (11, 13, 16, 19)},
+    **{f"vgg{layers}_bn": f"VGG{layers} BN" for layers in (11, 13, 16, 19)},
+    **{f"resnet{layers}": f"ResNet{layers}" for layers in (18, 34, 50)},
+    "efficientnet_b0": "EfficientNet-B0",
+}
+
+
+def family_of(architecture: str) -> str:
+    """Return the family of an architecture, a key of ``FAMILIES``."""
+    name = architecture.partition(":")[2] or architecture
+    if name.startswith("vgg"):
+        return "vgg_bn" if name.endswith("_bn") else "vgg"
+    return next((family for family in FAMILIES if name.startswith(family)), "other")
+
+
+def color_of(architecture: str) -> tuple[float, float, float]:
+    """Return the colour of an architecture's family, the same in every figure."""
+    return FAMILIES[family_of(architecture)][1]
+
+
+def label_of(network: str) -> str:
+    """Return a network's name as it stands in figures; names of the user's own stand as they are."""
+    return LABELS.get(network, network)
+
+
+def set_style() -> None:
+    """Set the style of all figures; once, at the top of a notebook."""
+    sns.set_theme(
+        context="paper",
+        style="ticks",
+        rc={
+            **fontsizes.icml2024(),
+            **axes_style.lines(),
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "figure.constrained_layout.use": True,
+            "figure.dpi": 150,
+            "savefig.dpi": 300,
+            "font.family": "DejaVu Sans",
+            "legend.frameon": False,
+            "mathtext.fontset": "dejavusans",
+            "pdf.fonttype": 42,
+        },
+    )
+
+
+def letter_panels(axes: list[Axes]) -> None:
+    """Mark the panels of a figure a, b, c, ... at their upper left."""
+    for letter, ax in zip("abcdefgh", axes, strict=False):
+        ax.set_title(letter, loc="left", fontweight="bold")
+
+
+def provenance_of(job: Job) -> dict[str, str]:
+    """Return what a figure file carries: its stem, its run, the commit and the hash of the configuration."""
+    stem = Path(job.output.pdf).stem
+    return {"stem": stem, "run": job.wildcards.run, "commit": commit(), "config": config_hash(job.config)}
+
+
+def save_figure(figure: Figure, job: Job) -> None:
+    """Write a figure to the job's PDF and PNG, with its provenance and no date: the same figure gives the same bytes."""
+    provenance = provenance_of(job)
+    text = json.dumps(provenance)
+    metadata = {
+        "pdf": {"Title": provenance["stem"], "Keywords": text, "CreationDate": None},
+        "png": {"Title": provenance["stem"], "Description": text},
+    }
+    for kind, entries in metadata.items():
+        with atomic_path(getattr(job.output, kind)) as partial:
+            figure.savefig(partial, format=kind, metadata=entries)
+    plt.close(figure)

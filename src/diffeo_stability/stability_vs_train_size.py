@@ -1,0 +1,20 @@
+"""Figure ``stability_vs_train_size``: R and test error against the number of training images."""
+
+import pandas as pd
+
+from .errors import InputError
+
+
+def learning_curves(stability: pd.DataFrame) -> pd.DataFrame:
+    """Order rows of the table ``stability`` into one learning curve a network, seed and state.
+
+    Raises:
+        InputError: a network, seed and state without exactly one row for each number of training images.
+    """
+    curve = ["net", "seed", "state"]
+    sizes = sorted(stability.train_size.unique())
+    for key, rows in stability.groupby(curve):
+        if sorted(rows.train_size) != sizes:
+            name = ", ".join(map(str, key))
+            raise InputError(f"{name}: measured at {sorted(rows.train_size)} training images, others at {sizes}")
+    return stability.sort_values([*curve, "train_size"], kind="stable", ignore_index=True)

@@ -1,0 +1,90 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Test error against stability
+#
+# One point a network and seed, both axes logarithmic. The line is the least-squares fit $\epsilon = a R_f^b$; on CIFAR-10,
+# arXiv:2105.02468 finds about $0.2 \sqrt{R_f}$ with a correlation of 0.97.
+
+# %%
+if "snakemake" not in globals():
+    from diffeo_stability.interactive import mock_snakemake
+
+    snakemake = mock_snakemake("draw_stability_vs_error")
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+from diffeo_stability import plotting
+from diffeo_stability.tables import read_table
+
+plotting.set_style()
+correlation = read_table(snakemake.input.table).set_index("quantity")
+correlation
+
+# %%
+stability = read_table(snakemake.input.stability).set_index(["net", "seed"])
+errors = stability[stability.state == "trained"].test_error
+points = stability[stability.state == correlation.state.iloc[0]].assign(error=errors).reset_index()
+networks = points.groupby("net", sort=False).architecture.first()
+
+
+def marker_of(network):
+    """A marker that tells a network from the others of its family."""
+    family = plotting.family_of(networks[network])
+    relatives = [other for other, architecture in networks.items() if plotting.family_of(architecture) == family]
+    return plotting.MARKERS[relatives.index(network) % len(plotting.MARKERS)]
+
+
+def draw_points(ax, quantity):
+    """Error against one quantity, with the fit."""
+    for network, rows in points.groupby("net", sort=False):
+        ax.errorbar(
+            rows[quantity],
+            100 * rows.error,
+            xerr=[rows[quantity] - rows[f"{quantity}_low"], rows[f"{quantity}_high"] - rows[quantity]],
+            color=plotting.color_of(networks[network]),
+            fmt=marker_of(network),
+            markersize=4.5,
+            elinewidth=0.8,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            label=plotting.label_of(network),
+        )
+    fit = correlation.loc[quantity]
+    x = np.geomspace(points[quantity].min(), points[quantity].max(), 50)
+    ax.plot(x, 100 * fit.a * x**fit.b, color="0.3", linewidth=0.9)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel(plotting.MEANINGS[quantity])
+    ax.set_title(
+        f"correlation {fit.correlation:.2f}\n[{fit.correlation_low:.2f}, {fit.correlation_high:.2f}]", loc="right"
+    )
+
+
+figure, axes = plt.subplots(1, 3, figsize=(plotting.PAGE, 2.9), sharey=True)
+for ax, quantity in zip(axes, "RDG", strict=True):
+    draw_points(ax, quantity)
+fit = correlation.loc["R"]
+axes[0].text(
+    0.97, 0.04, rf"$\epsilon = {100 * fit.a:.1f}\,\%\; R_f^{{{fit.b:.2f}}}$", transform=axes[0].transAxes, ha="right"
+)
+axes[0].set_ylabel(r"test error $\epsilon$ (%)")
+axes[0].yaxis.set_major_formatter("{x:g}")
+axes[0].yaxis.set_minor_formatter("{x:g}")
+handles, labels = axes[0].get_legend_handles_labels()
+figure.legend(handles, labels, loc="outside lower center", ncols=6, handletextpad=0.3, columnspacing=1.2)
+plotting.letter_panels(axes)
+plotting.save_figure(figure, snakemake)
+figure

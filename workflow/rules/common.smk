@@ -1,0 +1,27 @@
+import sys
+from pathlib import Path
+
+from diffeo_stability.config import parse_config
+from diffeo_stability.errors import InputError
+from diffeo_stability.modules import modules_used_by
+from diffeo_stability.plan import Plan
+
+try:
+    plan = Plan(parse_config(config))
+except InputError as error:
+    sys.exit(str(error))
+
+settings = plan.config
+training_gpus = 1 if settings.device.startswith("cuda") else 0
+
+
+wildcard_constraints:
+    run=settings.run,
+    net="|".join(settings.networks),
+    variant="|".join(sorted({variant for _, variant in plan.trainings})),
+
+
+def used_by(source):
+    """Library modules that a script or notebook uses: editing one reruns the job."""
+    found = modules_used_by(Path(workflow.basedir, source))
+    return [str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path) for path in found]

@@ -1,0 +1,22 @@
+rule fetch_dataset:
+    input:
+        code=used_by("workflow/scripts/fetch_dataset.py"),
+        source=settings.dataset.path or [],
+    output:
+        dataset=plan.dataset,
+    log:
+        f"logs/datasets/{settings.dataset.folder}.log",
+    benchmark:
+        f"logs/datasets/{settings.dataset.folder}.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        source=settings.dataset.source,
+        image_size=settings.dataset.image_size,
+        mirror=settings.dataset.mirror,
+    message:
+        "Data: fetch {params.source}"
+    script:
+        "../scripts/fetch_dataset.py"

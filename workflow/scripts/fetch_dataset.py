@@ -1,0 +1,17 @@
+"""Bring a data set into one file of the data folder."""
+
+from pathlib import Path
+
+from diffeo_stability.datasets import prepare_dataset, save_dataset
+from diffeo_stability.jobs import running
+
+with running(snakemake.log[0]):
+    dataset = prepare_dataset(
+        snakemake.params.source,
+        Path(snakemake.output.dataset).parent,
+        path=snakemake.input.get("source") or None,
+        image_size=snakemake.params.image_size,
+        mirror=snakemake.params.mirror,
+    )
+    save_dataset(dataset, snakemake.output.dataset)
+    print(f"{len(dataset.train_images)} training and {len(dataset.test_images)} test images of {dataset.image_size} pixels")

@@ -1,0 +1,38 @@
+"""Train one variant of a network, from its data set to its checkpoints and history."""
+
+from functools import partial
+
+from diffeo_stability.architectures import build_network
+from diffeo_stability.config import Recipe
+from diffeo_stability.datasets import load_dataset, split_dataset
+from diffeo_stability.jobs import running, set_up_torch
+from diffeo_stability.tables import write_table
+from diffeo_stability.training import train_network
+
+with running(snakemake.log[0]):
+    device = set_up_torch(snakemake.params.device, snakemake.threads)
+    training = snakemake.params.training
+    dataset = load_dataset(snakemake.input.dataset)
+    network = training["network"] | {
+        "in_channels": dataset.channels,
+        "image_size": dataset.image_size,
+        "classes": training["split"]["label_count"] or len(dataset.classes),
+    }
+    history = train_network(
+        partial(build_network, **network),
+        split_dataset(dataset, **training["split"]),
+        Recipe(**training["recipe"]),
+        snakemake.output.checkpoints,
+        seed=training["seed"],
+        checkpoints=training["checkpoints"],
+        metadata={
+            "run": snakemake.wildcards.run,
+            "net": snakemake.wildcards.net,
+            "variant": snakemake.wildcards.variant,
+            "dataset": snakemake.input.dataset,
+            "network": network,
+            "split": training["split"],
+        },
+        device=device,
+    )
+    write_table([vars(epoch) for epoch in history], snakemake.output.history)
