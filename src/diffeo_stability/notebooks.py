@@ -2,6 +2,7 @@
 
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import jupytext
@@ -9,6 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
+from traitlets.config import Config
 
 from .files import atomic_path
 from .interactive import Job
@@ -59,10 +61,8 @@ def execute(source: str | Path, job: Job, *, executed: str | Path, html: str | P
     notebook.cells.insert(0, nbformat.v4.new_code_cell(INJECTED.format(text=job.to_json())))
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # random by default, and then no two runs would give the same page
-    # Pipes instead of ports: notebooks that start at the same time cannot take each other's
-    client = NotebookClient(notebook, kernel_name="python3", timeout=None, record_timing=False, transport="ipc")
     try:
-        client.execute()
+        _run_cells(notebook)
     except CellExecutionError as error:
         place = error_place(Path(source), notebook)
         sys.exit(f"error: {place}: {error.ename}: {error.evalue} (all of it is in {executed})")
@@ -73,6 +73,16 @@ def execute(source: str | Path, job: Job, *, executed: str | Path, html: str | P
             nbformat.write(notebook, partial)
     with atomic_path(html) as partial:
         partial.write_text(as_html(notebook, Path(source).stem))
+
+
+def _run_cells(notebook: nbformat.NotebookNode) -> None:
+    """Execute all cells in a kernel that is reached by sockets in a folder of its own.
+
+    Ports could be taken by another kernel that starts at the same time, and anyone on the machine could listen.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        sockets = Config(KernelManager={"transport": "ipc", "ip": str(Path(folder) / "kernel")})
+        NotebookClient(notebook, kernel_name="python3", timeout=None, record_timing=False, config=sockets).execute()
 
 
 def as_html(notebook: nbformat.NotebookNode, title: str) -> str:

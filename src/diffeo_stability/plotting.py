@@ -6,7 +6,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from tueplots import axes as axes_style
 from tueplots import fontsizes
 from tueplots.constants.color import palettes
@@ -22,7 +24,7 @@ MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$",
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 # Paul Tol's "muted" scheme tells every pair apart with any of the common kinds of colour vision
-_MUTED = [tuple(color) for color in palettes.paultol_muted]
+_MUTED = [f"#{color}" for color in palettes.paultol_muted]
 FAMILIES = {
     "fully_connected": ("fully connected", _MUTED[0]),
     "one_hidden_layer": ("one hidden layer", _MUTED[2]),
@@ -32,7 +34,7 @@ FAMILIES = {
     "vgg_bn": ("VGG, batch-norm", _MUTED[3]),
     "resnet": ("ResNet", _MUTED[1]),
     "efficientnet": ("EfficientNet", _MUTED[7]),
-    "other": ("other", (0.45, 0.45, 0.45)),
+    "other": ("other", "0.45"),
 }
 LABELS = {
     **{f"fully_connected_{layers}": f"FC {layers} layers" for layers in (2, 4, 6)},
@@ -55,7 +57,7 @@ def family_of(architecture: str) -> str:
     return next((family for family in FAMILIES if name.startswith(family)), "other")
 
 
-def color_of(architecture: str) -> tuple[float, float, float]:
+def color_of(architecture: str) -> str:
     """Return the colour of an architecture's family, the same in every figure."""
     return FAMILIES[family_of(architecture)][1]
 
@@ -84,6 +86,17 @@ def set_style() -> None:
             "pdf.fonttype": 42,
         },
     )
+
+
+def log_ticks(*axes: Axis) -> None:
+    """Label logarithmic axes with plain numbers: at powers of 10, and where there are few of them also at 2 and 5."""
+    for axis in axes:
+        low, high = axis.get_view_interval()
+        wide = high / low > 100
+        axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5), numticks=20))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=20))
+        axis.set_minor_formatter(NullFormatter())
 
 
 def letter_panels(axes: list[Axes]) -> None:

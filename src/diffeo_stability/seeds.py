@@ -1,8 +1,12 @@
 """Independent random streams, each derived from the names of what it is for."""
 
-import hashlib
+from __future__ import annotations
 
-import torch
+import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(*purpose: str | int) -> int:
@@ -16,4 +20,6 @@ def derive_seed(*purpose: str | int) -> int:
 
 def generator_for(*purpose: str | int) -> torch.Generator:
     """Return a CPU generator seeded by :func:`derive_seed`; the CPU's streams are the same on every device."""
+    import torch  # seconds to import, and some jobs need only derive_seed
+
     return torch.Generator().manual_seed(derive_seed(*purpose))

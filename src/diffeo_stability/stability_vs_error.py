@@ -54,5 +54,5 @@ def _fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     xx, xy, yy = (dx * dx).mean(1), (dx * dy).mean(1), (dy * dy).mean(1)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = xy / xx
-        correlation = xy / np.sqrt(xx * yy)
+        correlation = np.clip(xy / np.sqrt(xx * yy), -1, 1)
     return np.stack((correlation, np.exp(y.mean(1) - slope * x.mean(1)), slope))

@@ -12,9 +12,9 @@ def learning_curves(stability: pd.DataFrame) -> pd.DataFrame:
         InputError: a network, seed and state without exactly one row for each number of training images.
     """
     curve = ["net", "seed", "state"]
-    sizes = sorted(stability.train_size.unique())
+    sizes = sorted(set(stability.train_size.tolist()))
     for key, rows in stability.groupby(curve):
-        if sorted(rows.train_size) != sizes:
-            name = ", ".join(map(str, key))
-            raise InputError(f"{name}: measured at {sorted(rows.train_size)} training images, others at {sizes}")
+        own = sorted(rows.train_size.tolist())
+        if own != sizes:
+            raise InputError(f"{', '.join(map(str, key))}: measured at {own} training images, others at {sizes}")
     return stability.sort_values([*curve, "train_size"], kind="stable", ignore_index=True)

@@ -46,9 +46,7 @@ class Epoch:
 
 def log_spaced_epochs(epochs: int, count: int) -> list[int]:
     """Return at most ``count`` epochs to keep: 0, the last, and between them ones evenly spaced in ``log(epoch)``."""
-    if epochs == 0:
-        return [0]
-    between = [round(math.exp(k / max(1, count - 2) * math.log(epochs))) for k in range(count - 1)]
+    between = [round(epochs ** (step / (count - 2))) for step in range(count - 2)] if epochs > 0 else []
     return sorted({0, *between, epochs})
 
 

@@ -51,9 +51,10 @@ def draw_image(ax, image, in_region):
         spine.set(visible=True, color=region_color if in_region else "0.8", linewidth=1.8 if in_region else 0.4)
 
 
-def draw_arrows(ax, field, step):
-    """Where every ``step``-th pixel's value comes from and goes to."""
+def draw_arrows(ax, field):
+    """Displacement of every few pixels, to scale."""
     size = field.shape[-1]
+    step = max(1, size // 7)
     y, x = np.mgrid[step // 2 : size : step, step // 2 : size : step]
     ax.quiver(x, y, field[0, y, x], field[1, y, x], angles="xy", scale_units="xy", scale=1, color="#ffd24d", width=0.02)
 
@@ -72,10 +73,10 @@ for row, temperature in enumerate(temperatures):
             ax.set_xlabel(f"{cutoff}")
 # Arrows on the largest deformation that is one, at the cutoff of the usual probe
 arrow_column = cutoffs.index(3) if 3 in cutoffs else 0
-arrow_rows = [row for row, temperature in enumerate(temperatures) if inside[(table.temperature == temperature) & (table.cutoff == cutoffs[arrow_column])].item()]
-if arrow_rows:
-    size = pictures["image"].shape[-1]
-    draw_arrows(grid[arrow_rows[-1], arrow_column], pictures["field"][arrow_rows[-1], arrow_column], max(1, size // 7))
+framed = table[inside & (table.cutoff == cutoffs[arrow_column])].temperature
+if len(framed):
+    row = temperatures.index(framed.max())
+    draw_arrows(grid[row, arrow_column], pictures["field"][row, arrow_column])
 left.supylabel("temperature $T$")
 left.supxlabel("cutoff $c$")
 
@@ -87,7 +88,14 @@ for quantity, label, marker, color in (
     ax.plot(table[quantity], table.delta_measured, linestyle="", marker=marker, markersize=3.5, color=color, label=label)
 ends = np.array([table.delta_measured.min() / 1.3, table.delta_measured.max() * 1.3])
 ax.plot(ends, ends, color="0.3", linewidth=0.8, linestyle="--")
-ax.set(xscale="log", yscale="log", xlabel="displacement by formula (pixels)", ylabel="measured rms displacement (pixels)")
+ax.set(
+    xscale="log",
+    yscale="log",
+    aspect="equal",
+    xlabel=r"displacement $\delta$ by formula (pixels)",
+    ylabel="measured rms displacement (pixels)",
+)
+plotting.log_ticks(ax.xaxis, ax.yaxis)
 ax.legend(loc="upper left", handletextpad=0.2)
 plotting.letter_panels([grid[0, 0], ax])
 plotting.save_figure(figure, snakemake)

@@ -49,11 +49,13 @@ def draw_bars(ax, quantity):
             value, low, high = rows[[quantity, f"{quantity}_low", f"{quantity}_high"]].mean()
             x = place + offset * bar_width
             ax.bar(x, value, bar_width, color=plotting.color_of(rows.architecture.iloc[0]), alpha=alpha, linewidth=0)
-            ax.errorbar(x, value, [[value - low], [high - value]], color="0.15", linewidth=0.8, capsize=1.5)
+            ax.errorbar(x, value, [[value - low], [high - value]], color="0.15", linewidth=0.7, capsize=1.2, capthick=0.7)
             if seeds > 1:
                 ax.scatter(np.full(len(rows), x), rows[quantity], s=4, color="black", zorder=3)
     ax.set_yscale("log")
-    ax.set_ylabel(plotting.SYMBOLS[quantity])
+    plotting.log_ticks(ax.yaxis)
+    ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
+    ax.tick_params(axis="x", length=0)
 
 
 figure, axes = plt.subplots(3, 1, figsize=(plotting.COLUMN, 4.6), sharex=True, height_ratios=(1.6, 1, 1))
@@ -64,7 +66,6 @@ axes[0].bar(np.nan, np.nan, color="0.3", alpha=0.4, label="init")
 axes[0].bar(np.nan, np.nan, color="0.3", label="trained")
 axes[0].legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1.18))
 axes[-1].set_xticks(range(len(networks)), [plotting.label_of(network) for network in networks], rotation=55, ha="right")
-axes[-1].tick_params(axis="x", length=0)
 plotting.letter_panels(axes)
 figure.align_ylabels(axes)
 plotting.save_figure(figure, snakemake)

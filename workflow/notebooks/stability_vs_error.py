@@ -67,9 +67,10 @@ def draw_points(ax, quantity):
     ax.plot(x, 100 * fit.a * x**fit.b, color="0.3", linewidth=0.9)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    plotting.log_ticks(ax.xaxis, ax.yaxis)
     ax.set_xlabel(plotting.MEANINGS[quantity])
     ax.set_title(
-        f"correlation {fit.correlation:.2f}\n[{fit.correlation_low:.2f}, {fit.correlation_high:.2f}]", loc="right"
+        f"correlation ${fit.correlation:.2f}$\n[${fit.correlation_low:.2f}$, ${fit.correlation_high:.2f}$]", loc="right"
     )
 
 
@@ -81,8 +82,6 @@ axes[0].text(
     0.97, 0.04, rf"$\epsilon = {100 * fit.a:.1f}\,\%\; R_f^{{{fit.b:.2f}}}$", transform=axes[0].transAxes, ha="right"
 )
 axes[0].set_ylabel(r"test error $\epsilon$ (%)")
-axes[0].yaxis.set_major_formatter("{x:g}")
-axes[0].yaxis.set_minor_formatter("{x:g}")
 handles, labels = axes[0].get_legend_handles_labels()
 figure.legend(handles, labels, loc="outside lower center", ncols=6, handletextpad=0.3, columnspacing=1.2)
 plotting.letter_panels(axes)

@@ -54,7 +54,7 @@ for ax in (left, right):
     ax.set_yscale("log")
     ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
     ax.xaxis.set_minor_locator(plt.NullLocator())
-    ax.yaxis.set_major_formatter("{x:g}")
+    plotting.log_ticks(ax.yaxis)
     ax.set_xlabel("training images $P$")
 figure.legend(loc="outside right center")
 plotting.letter_panels([left, right])

@@ -1,0 +1,162 @@
+"""The configuration: every wrong key ends in one line that names it and what is allowed."""
+
+import copy
+
+import jsonschema
+import pytest
+import yaml
+
+from diffeo_stability.config import DIGIT_SOURCES, InputError, RunConfig, load_config, parse_config, schema_yaml
+from diffeo_stability.datasets import SOURCES
+
+
+@pytest.fixture
+def raw(root):
+    return yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
+
+
+def changed(raw, path, value):
+    """A copy in which the key at a dotted path has another value."""
+    raw = copy.deepcopy(raw)
+    *blocks, key = path.split(".")
+    block = raw
+    for name in blocks:
+        block = block[name]
+    block[key] = value
+    return raw
+
+
+def test_every_configuration_file_is_valid(root):
+    files = sorted((root / "config").glob("*.yaml"))
+    assert {"mnist5k.yaml", "smoke.yaml"} <= {file.name for file in files}
+    for file in files:
+        assert load_config(file).run == file.stem
+
+
+def test_smoke_has_the_keys_of_the_default_run(root, raw):
+    def keys(block, free=("networks",)):
+        return {name: keys(part) if isinstance(part, dict) and name not in free else None for name, part in block.items()}
+
+    assert keys(yaml.safe_load((root / "config" / "smoke.yaml").read_text())) == keys(raw)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("trainin", 1, "trainin is no key; did you mean training\\?; allowed are run, data_dir"),
+        ("training.epoch", 1, "training.epoch is no key; did you mean epochs\\?"),
+        ("networks.lenet.training", {"epoch": 1}, "networks.lenet.training.epoch is no key; did you mean epochs\\?"),
+        ("networks.lenet.widht", 1.0, "networks.lenet.widht is no key; did you mean width\\?"),
+        ("stability.cutof", 3, "stability.cutof is no key; did you mean cutoff\\?"),
+        ("training.epochs", -1, "training.epochs is -1: input should be greater than or equal to 0"),
+        ("training.epochs", "ten", "training.epochs is 'ten': input should be a valid integer"),
+        ("networks.lenet.training", {"epochs": -3}, "networks.lenet.training.epochs is -3"),
+        ("training.weight_decay", "5e-4", "write 5.0e-4 for 5e-4"),
+        ("training.optimizer", "lion", "training.optimizer is 'lion': input should be 'sgd', 'adam' or 'adamw'"),
+        ("networks.lenet.architecture", "lenet5", "networks.lenet.architecture: 'lenet5' is no network; allowed are full"),
+        ("networks.lenet.architecture", "../../evil", "is no network"),
+        ("networks.lenet.architecture", "timm:../evil", "is no network"),
+        ("networks", {"a/b": {"architecture": "lenet"}}, "networks.a/b"),
+        ("networks", {}, "networks is"),
+        ("dataset.source", "imagenet", "dataset.source is 'imagenet': input should be 'mnist5k', 'mnist'"),
+        ("dataset.source", "image_folder", "dataset: path is missing"),
+        ("dataset.path", "somewhere", "dataset: path is given, but source mnist5k takes none"),
+        ("training.horizontal_flip", True, "horizontal_flip: true .* is not allowed for mnist5k.*allowed is false"),
+        ("stability.cutoff", 1, "stability.cutoff is 1: input should be greater than or equal to 2"),
+        ("stability.cutoff", 18, "stability.cutoff: 18 leaves an empty temperature range.*allowed are 2 to 17"),
+        ("deformations.cutoffs", [3, 40], "deformations.cutoffs: 40 leaves an empty temperature range"),
+        ("deformations.temperatures", [], "deformations.temperatures is"),
+        ("stability_vs_train_size.networks", ["vgg99"], "'vgg99' is no network of this run; it has fully_connected_2"),
+        ("stability", None, "needs the block stability"),
+        ("seeds", [], "seeds is"),
+        ("run", "../elsewhere", "run is '../elsewhere'"),
+        ("device", "tpu", "device is 'tpu'"),
+    ],
+)
+def test_a_wrong_key_is_named_in_one_line(raw, path, value, message):
+    with pytest.raises(InputError, match=message) as caught:
+        parse_config(changed(raw, path, value))
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith("config: ") for line in lines)
+    assert sum(path.split(".")[0] in line for line in lines) >= 1
+
+
+def test_several_errors_are_all_reported(raw):
+    with pytest.raises(InputError) as caught:
+        parse_config(changed(changed(raw, "training.epochs", -1), "probe.images", 1))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_missing_keys_are_named(raw):
+    del raw["training"]["learning_rate"]
+    with pytest.raises(InputError, match=r"config: training.learning_rate is missing"):
+        parse_config(raw)
+
+
+def test_a_network_changes_only_what_it_names(raw):
+    config = parse_config(raw)
+    usual, special = config.recipe("lenet"), config.recipe("efficientnet_b0")
+    assert usual == config.training
+    assert special.precision == "float32" and special.batch_size == usual.batch_size
+
+
+def test_files_that_are_no_configuration_are_named(tmp_path):
+    for content in ("", "- a list", "a: [unclosed", "a: !!python/object/apply:os.system [echo]"):
+        (tmp_path / "run.yaml").write_text(content)
+        with pytest.raises(InputError, match=r"config .*run.yaml"):
+            load_config(tmp_path / "run.yaml")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_config(tmp_path / "nothing.yaml")
+
+
+def test_exported_schema_is_that_of_the_model(root):
+    assert (root / "workflow" / "schemas" / "config.schema.yaml").read_text() == schema_yaml(), (
+        "export it anew: .venv/bin/python -m diffeo_stability.config > workflow/schemas/config.schema.yaml"
+    )
+
+
+def test_schema_is_closed_and_describes_every_key(root, raw):
+    schema = yaml.safe_load(schema_yaml())
+    jsonschema.validate(raw, schema)
+    for block in [schema, *schema["$defs"].values()]:
+        if block.get("type") == "object":
+            assert block["additionalProperties"] is False
+    with pytest.raises(jsonschema.ValidationError, match="epoch"):
+        jsonschema.validate(changed(raw, "training.epoch", 1), schema)
+
+
+def test_readme_of_the_configuration_has_every_key_with_its_default(root):
+    text = (root / "config" / "README.md").read_text()
+
+    def blocks(model, prefix=""):
+        for name, field in model.model_fields.items():
+            yield f"{prefix}{name}", field
+
+    nested = {
+        "dataset": "DatasetBlock",
+        "training": "Recipe",
+        "networks.<name>": "NetworkBlock",
+        "probe": "Probe",
+        "deformations": "Deformations",
+        "stability": "Stability",
+        "stability_vs_error": "StabilityVsError",
+        "stability_vs_train_size": "StabilityVsTrainSize",
+    }
+    import diffeo_stability.config as module
+
+    keys = list(blocks(RunConfig))
+    for prefix, model in nested.items():
+        keys += blocks(getattr(module, model), f"{prefix}.")
+    for key, field in keys:
+        row = next((line for line in text.splitlines() if line.startswith(f"| `{key}` |")), None)
+        assert row, f"config/README.md has no row for {key}"
+        if isinstance(field.default, str | int | float) and not isinstance(field.default, bool):
+            assert f"`{field.default}`" in row, f"{key}: default {field.default}"
+
+
+def test_sources_of_configuration_and_code_agree():
+    from typing import get_args
+
+    from diffeo_stability.config import Source
+
+    assert set(get_args(Source)) == set(SOURCES) and set(DIGIT_SOURCES) <= set(SOURCES)

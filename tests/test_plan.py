@@ -1,0 +1,54 @@
+"""What a run consists of, from its configuration."""
+
+import copy
+
+import pytest
+import yaml
+
+from diffeo_stability.config import parse_config
+from diffeo_stability.plan import Plan
+
+
+@pytest.fixture
+def raw(root):
+    return yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
+
+
+def test_the_usual_train_size_is_trained_once(raw):
+    plan = Plan(parse_config(raw))
+    assert len(plan.trainings) == len(raw["networks"]) + 3 * 2
+    assert set(plan.train_size_tables()) & set(plan.stability_tables()) == {
+        f"results/mnist5k/networks/{net}/seed0/stability.csv" for net in ("fully_connected_4", "lenet", "vgg11_bn")
+    }
+
+
+def test_seeds_multiply_trainings(raw):
+    raw["seeds"] = [0, 1, 2]
+    plan = Plan(parse_config(raw))
+    assert len(plan.trainings) == 3 * (len(raw["networks"]) + 3 * 2)
+    assert len(set(plan.stability_tables())) == 3 * len(raw["networks"])
+
+
+def test_training_settings_change_only_with_what_decides_the_training(raw):
+    before = Plan(parse_config(raw)).training_settings("lenet", "seed0")
+    other = copy.deepcopy(raw)
+    other["probe"]["images"] = 100
+    other["networks"]["vgg11"]["width"] = 0.5
+    assert Plan(parse_config(other)).training_settings("lenet", "seed0") == before
+    other["networks"]["lenet"]["training"] = {"epochs": 3}
+    assert Plan(parse_config(other)).training_settings("lenet", "seed0")["recipe"]["epochs"] == 3
+
+
+def test_smaller_training_sets_reach_recipe_and_split(raw):
+    settings = Plan(parse_config(raw)).training_settings("lenet", "seed0-400-images")
+    assert settings["split"]["train_size"] == settings["recipe"]["train_size"] == 400
+
+
+def test_figures_that_are_not_configured_are_not_made(raw):
+    for stem in ("stability_vs_train_size", "deformations"):
+        del raw[stem]
+    plan = Plan(parse_config(raw))
+    assert len(plan.trainings) == len(raw["networks"])
+    assert plan.figures() == [
+        f"figures/mnist5k/{stem}.{kind}" for stem in ("stability", "stability_vs_error") for kind in ("pdf", "png")
+    ]
