@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CONFIG ?= config/mnist5k.yaml
-RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
+RUN = $(shell sed -n 's/^run: *//p' $(CONFIG) 2>/dev/null)
 PYTHON ?= python3
 UV := $(or $(shell command -v uv),.bootstrap/bin/uv)
 BIN := .venv/bin
@@ -40,14 +40,14 @@ help:
 
 environment: .venv/installed-workflow
 
-figures: environment
+figures: environment $(CONFIG)
 	@echo 'make: rebuilding the figures of run $(RUN) into figures/$(RUN)'
-	@$(BIN)/snakemake --configfile $(CONFIG) --quiet rules
+	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host
 	@echo 'make: figures/$(RUN) is up to date'
 
-notebooks: environment
+notebooks: environment $(CONFIG)
 	@echo 'make: executing the analyses of run $(RUN) into results/$(RUN)/notebooks'
-	@$(BIN)/snakemake --configfile $(CONFIG) --quiet rules -- notebooks
+	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host -- notebooks
 
 report: figures
 	@echo 'make: writing results/$(RUN)/report.html'

@@ -35,7 +35,9 @@ def test_every_configuration_file_is_valid(root):
 
 def test_smoke_has_the_keys_of_the_default_run(root, raw):
     def keys(block, free=("networks",)):
-        return {name: keys(part) if isinstance(part, dict) and name not in free else None for name, part in block.items()}
+        return {
+            name: keys(part) if isinstance(part, dict) and name not in free else None for name, part in block.items()
+        }
 
     assert keys(yaml.safe_load((root / "config" / "smoke.yaml").read_text())) == keys(raw)
 
@@ -53,7 +55,11 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("networks.lenet.training", {"epochs": -3}, "networks.lenet.training.epochs is -3"),
         ("training.weight_decay", "5e-4", "write 5.0e-4 for 5e-4"),
         ("training.optimizer", "lion", "training.optimizer is 'lion': input should be 'sgd', 'adam' or 'adamw'"),
-        ("networks.lenet.architecture", "lenet5", "networks.lenet.architecture: 'lenet5' is no network; allowed are full"),
+        (
+            "networks.lenet.architecture",
+            "lenet5",
+            "networks.lenet.architecture: 'lenet5' is no network; allowed are full",
+        ),
         ("networks.lenet.architecture", "../../evil", "is no network"),
         ("networks.lenet.architecture", "timm:../evil", "is no network"),
         ("networks", {"a/b": {"architecture": "lenet"}}, "networks.a/b"),

@@ -310,7 +310,9 @@ def test_arrays_are_read(tmp_path):
     np.savez(tmp_path / "images.npz", **arrays())
     dataset = prepare_dataset("arrays", tmp_path, path=tmp_path / "images.npz")
     assert dataset.channels == 3 and dataset.classes == ("0", "1", "2")
-    np.savez(tmp_path / "grey.npz", **arrays(x_train=np.zeros((6, 8, 8), np.uint8), x_test=np.ones((3, 8, 8), np.uint8)))
+    np.savez(
+        tmp_path / "grey.npz", **arrays(x_train=np.zeros((6, 8, 8), np.uint8), x_test=np.ones((3, 8, 8), np.uint8))
+    )
     assert prepare_dataset("arrays", tmp_path, path=tmp_path / "grey.npz").channels == 1
 
 

@@ -34,9 +34,8 @@ def bilinear_by_hand(image, field):
             left, top = min(int(x), n - 2), min(int(y), n - 2)
             a, b = x - left, y - top
             block = image[:, top : top + 2, left : left + 2]
-            result[:, row, column] = (
-                (1 - b) * ((1 - a) * block[:, 0, 0] + a * block[:, 0, 1])
-                + b * ((1 - a) * block[:, 1, 0] + a * block[:, 1, 1])
+            result[:, row, column] = (1 - b) * ((1 - a) * block[:, 0, 0] + a * block[:, 0, 1]) + b * (
+                (1 - a) * block[:, 1, 0] + a * block[:, 1, 1]
             )
     return result
 

@@ -7,7 +7,9 @@ import pytest
 
 from diffeo_stability.modules import PACKAGE, code_hash, modules_used_by
 
-SOURCES = sorted([*PACKAGE.parents[1].glob("workflow/scripts/*.py"), *PACKAGE.parents[1].glob("workflow/notebooks/*.py")])
+SOURCES = sorted(
+    [*PACKAGE.parents[1].glob("workflow/scripts/*.py"), *PACKAGE.parents[1].glob("workflow/notebooks/*.py")]
+)
 
 IMPORT_WHAT_IT_IMPORTS = """
 import ast, importlib, sys

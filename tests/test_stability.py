@@ -59,9 +59,7 @@ def test_noise_of_a_linear_map_is_its_mean_squared_gain(images):
 def test_relative_stability_is_1_when_the_deformation_is_noise(images):
     first = perturbed_batches(images, batch_size=50, generator=seeded(1))
     second = perturbed_batches(images, batch_size=50, generator=seeded(2))
-    noises = (
-        Perturbed(a.images, a.images + (b.noisy - b.images), a.noisy) for a, b in zip(first, second, strict=True)
-    )
+    noises = (Perturbed(a.images, a.images + (b.noisy - b.images), a.noisy) for a, b in zip(first, second, strict=True))
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(2, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(800, 10)).double()
     measured = measure_stability(
@@ -104,8 +102,12 @@ def test_same_seed_same_result_other_seed_another(images):
 def test_bootstrap_interval_covers_the_true_value():
     """With 95% intervals, of 60 independent samples between 51 and 60 cover the value of a very large one."""
     model = linear(4)
-    truth = relative_stability(model, torch.randn(6000, 2, 12, 12, dtype=torch.float64, generator=seeded(99)),
-                               generator=seeded(99), resamples=1).relative.value
+    truth = relative_stability(
+        model,
+        torch.randn(6000, 2, 12, 12, dtype=torch.float64, generator=seeded(99)),
+        generator=seeded(99),
+        resamples=1,
+    ).relative.value
     covered = 0
     for seed in range(60):
         sample = torch.randn(COUNT, 2, 12, 12, dtype=torch.float64, generator=seeded(seed))

@@ -22,7 +22,9 @@ def test_curves_are_ordered_by_size():
 
 
 def test_a_gap_and_a_double_are_named():
-    with pytest.raises(InputError, match=r"b, 0, trained: measured at \[100\] training images, others at \[100, 1000\]"):
+    with pytest.raises(
+        InputError, match=r"b, 0, trained: measured at \[100\] training images, others at \[100, 1000\]"
+    ):
         learning_curves(table().iloc[1:])
     with pytest.raises(InputError, match="a, 1, init"):
         learning_curves(pd.concat([table(), table().iloc[-1:]]))

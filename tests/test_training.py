@@ -94,7 +94,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(splits, tmp_pa
 
 
 def test_a_break_of_other_settings_is_not_gone_on_from(splits, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_module.os, "replace", _fail_for(tmp_path / "broken"))
+    monkeypatch.setattr(training_module.Path, "replace", _fail_for(tmp_path / "broken"))
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "broken", splits, epochs=1)
     monkeypatch.undo()
@@ -104,12 +104,12 @@ def test_a_break_of_other_settings_is_not_gone_on_from(splits, tmp_path, monkeyp
 
 
 def _fail_for(target):
-    replace = training_module.os.replace
+    replace = training_module.Path.replace
 
     def failing(source, destination):
         if destination == target:
             raise KeyboardInterrupt
-        replace(source, destination)
+        return replace(source, destination)
 
     return failing
 
@@ -161,7 +161,9 @@ def test_batch_norm_at_init_has_the_statistics_of_the_training_images(splits):
 def test_test_images_have_no_say(splits, tmp_path):
     poisoned = dataclasses.replace(
         splits,
-        test=dataclasses.replace(splits.test, images=torch.zeros(0, 1, 28, 28, dtype=torch.uint8), labels=torch.zeros(0)),
+        test=dataclasses.replace(
+            splits.test, images=torch.zeros(0, 1, 28, 28, dtype=torch.uint8), labels=torch.zeros(0)
+        ),
     )
     train(tmp_path / "with", splits, epochs=2)
     train(tmp_path / "without", poisoned, epochs=2)

@@ -1,6 +1,6 @@
-"""Runs ``snakemake --lint`` and prints what it finds, but for the exceptions explained here; exits 1 if anything is left."""
+"""Runs ``snakemake --lint`` and prints what it finds, but for the exceptions explained here; exits 1 if any is left."""
 
-import json
+import re
 import subprocess
 import sys
 
@@ -10,19 +10,13 @@ EXCEPTIONS = {
 
 
 def main() -> int:
-    command = [sys.executable, "-m", "snakemake", "--lint", "json"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    start = done.stdout.find("{")
-    if start < 0:
-        sys.stderr.write(done.stdout + done.stderr)
-        return done.returncode
-    found = json.loads(done.stdout[start:])
-    places = [(f"rule {entry['for']}", lint) for entry in found["rules"] for lint in entry["lints"]]
-    places += [(entry["for"], lint) for entry in found["snakefiles"] for lint in entry["lints"]]
-    left = [(place, lint) for place, lint in places if lint["title"] not in EXCEPTIONS]
-    for place, lint in left:
-        print(f"{place}: {lint['title']} {lint['body']}")
-    return 1 if left else 0
+    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], capture_output=True, text=True)
+    output = done.stdout + done.stderr
+    findings = re.findall(r"^    \* (.+):$", output, flags=re.MULTILINE)
+    if done.returncode == 0 or (findings and set(findings) <= EXCEPTIONS.keys()):
+        return 0
+    print(output)
+    return 1
 
 
 if __name__ == "__main__":

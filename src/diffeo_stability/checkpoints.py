@@ -44,7 +44,9 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tup
     metadata = read_metadata(path)
     try:
         if sha256_of(path) != metadata["sha256"]:
-            raise InputError(f"checkpoint {path} is not the file that its metadata describes: delete its folder, run again")
+            raise InputError(
+                f"checkpoint {path} is not the file that its metadata describes: delete its folder, run again"
+            )
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"checkpoint {path} cannot be read ({error}): delete its folder and run again") from None

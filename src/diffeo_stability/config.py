@@ -140,9 +140,7 @@ class Deformations(Block):
     cutoffs: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] = Field(
         description="high-frequency cutoffs c, one column each"
     )
-    temperatures: Annotated[list[Positive], Field(min_length=1)] = Field(
-        description="temperatures T, one row each"
-    )
+    temperatures: Annotated[list[Positive], Field(min_length=1)] = Field(description="temperatures T, one row each")
     fields: Annotated[int, Field(ge=2)] = Field(1000, description="fields over which the displacement is measured")
     image: Annotated[int, Field(ge=0)] = Field(0, description="which probe image is drawn")
 
@@ -221,7 +219,9 @@ class RunConfig(Block):
         for name in self.stability_vs_train_size.networks:
             if name not in self.networks:
                 known = ", ".join(self.networks)
-                raise ValueError(f"stability_vs_train_size.networks: {name!r} is no network of this run; it has {known}")
+                raise ValueError(
+                    f"stability_vs_train_size.networks: {name!r} is no network of this run; it has {known}"
+                )
         return self
 
     @model_validator(mode="after")

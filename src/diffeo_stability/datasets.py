@@ -108,7 +108,12 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def split_dataset(
-    dataset: Dataset, *, validation_images: int, seed: int, train_size: int | None = None, label_count: int | None = None
+    dataset: Dataset,
+    *,
+    validation_images: int,
+    seed: int,
+    train_size: int | None = None,
+    label_count: int | None = None,
 ) -> Splits:
     """Split a data set: the same validation and test images for every ``train_size``, smaller training sets in larger ones.
 
@@ -129,7 +134,9 @@ def split_dataset(
         train, test = (part.take(torch.nonzero(part.labels < label_count)[:, 0]) for part in (train, test))
     available = len(train) - validation_images
     if available < 1:
-        raise InputError(f"validation_images is {validation_images}: the data set has only {len(train)} training images")
+        raise InputError(
+            f"validation_images is {validation_images}: the data set has only {len(train)} training images"
+        )
     order = torch.randperm(len(train), generator=generator_for("split", seed))
     if train_size is not None and train_size > available:
         raise InputError(f"train_size is {train_size}: there are {available} images besides the validation images")
@@ -188,7 +195,9 @@ def load_dataset(path: str | Path) -> Dataset:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
         return Dataset(**tensors, classes=tuple(json.loads(metadata["classes"])))
     except (OSError, SafetensorError, KeyError, TypeError) as error:
-        raise InputError(f"data set {path} cannot be read ({error}): delete it and run again, to make it anew") from None
+        raise InputError(
+            f"data set {path} cannot be read ({error}): delete it and run again, to make it anew"
+        ) from None
 
 
 def _content_hash(tensors: dict[str, Tensor]) -> str:
@@ -247,7 +256,9 @@ def _check_dataset(dataset: Dataset) -> None:
                 f"they must lie between 0 and {len(dataset.classes) - 1}"
             )
         if images.shape[2] != images.shape[3]:
-            raise InputError(f"the {part} images have {images.shape[2]} x {images.shape[3]} pixels: they must be square")
+            raise InputError(
+                f"the {part} images have {images.shape[2]} x {images.shape[3]} pixels: they must be square"
+            )
     if dataset.train_images.shape[1:] != dataset.test_images.shape[1:]:
         raise InputError(
             f"training images have shape {tuple(dataset.train_images.shape[1:])}, test images "

@@ -27,7 +27,9 @@ Interpolation = Literal["bilinear", "nearest", "gaussian"]
 
 GAUSSIAN_SIGMA = 0.4715  # pixels; the width used by the papers
 GAUSSIAN_RADIUS = 3  # pixels; what lies beyond weighs less than 1e-11
-FIELD_ELEMENTS_PER_CHUNK = 2**20  # fields of about 4 MB stay in the processor's cache between their making and their use
+FIELD_ELEMENTS_PER_CHUNK = (
+    2**20
+)  # fields of about 4 MB stay in the processor's cache between their making and their use
 
 
 def _check_cutoff(cutoff: int, smallest: int) -> None:
@@ -192,7 +194,9 @@ def remap(images: Tensor, field: Tensor, interpolation: Interpolation = "bilinea
     _check_images(images)
     batch_size, _, size, _ = images.shape
     if field.shape != (batch_size, 2, size, size):
-        raise InputError(f"field has shape {tuple(field.shape)}: for these images it must be {(batch_size, 2, size, size)}")
+        raise InputError(
+            f"field has shape {tuple(field.shape)}: for these images it must be {(batch_size, 2, size, size)}"
+        )
     if interpolation not in get_args(Interpolation):
         raise InputError(f"interpolation is {interpolation!r}: it must be one of {', '.join(get_args(Interpolation))}")
     exact = torch.promote_types(images.dtype, torch.float32)

@@ -30,9 +30,7 @@ def measured_displacement(cutoff: int, temperature: float, image_size: int, fiel
     return (total / (fields * image_size**2)) ** 0.5
 
 
-def measure_ensemble(
-    dataset: Dataset, settings: Deformations, probe: Probe
-) -> tuple[list[dict], dict[str, Tensor]]:
+def measure_ensemble(dataset: Dataset, settings: Deformations, probe: Probe) -> tuple[list[dict], dict[str, Tensor]]:
     """Measure the ensemble at every cutoff and temperature, and deform one image at each.
 
     Returns:
@@ -45,7 +43,9 @@ def measure_ensemble(
     """
     size = dataset.image_size
     if settings.image >= len(dataset.test_images):
-        raise InputError(f"deformations.image is {settings.image}: the test split has {len(dataset.test_images)} images")
+        raise InputError(
+            f"deformations.image is {settings.image}: the test split has {len(dataset.test_images)} images"
+        )
     image = dataset.test_images[settings.image]
     rows, deformed, fields = [], [], []
     for temperature in settings.temperatures:

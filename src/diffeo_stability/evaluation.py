@@ -15,7 +15,9 @@ def error_rate(network: nn.Module, splits: Splits, part: Split) -> float:
     device = next(network.parameters()).device
     wrong = 0
     with evaluating(network):
-        for images, labels in zip(part.images.split(EVALUATION_BATCH), part.labels.split(EVALUATION_BATCH), strict=True):
+        for images, labels in zip(
+            part.images.split(EVALUATION_BATCH), part.labels.split(EVALUATION_BATCH), strict=True
+        ):
             predicted = network(splits.normalise(images.to(device))).argmax(1)
             wrong += int((predicted != labels.to(device)).sum())
     return wrong / len(part)

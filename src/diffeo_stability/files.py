@@ -19,7 +19,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield partial
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         if partial.is_dir():
             shutil.rmtree(partial)
@@ -47,5 +47,5 @@ def read_json(path: str | Path) -> dict:
 
 def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

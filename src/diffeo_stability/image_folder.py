@@ -52,13 +52,17 @@ def read_image_folder(
             images[name] = _decode(content, f"{path}: {name}", image_size)
     for part in PARTS:
         if not any(place[0] == part for place in found):
-            raise InputError(f"{path} holds no {part}/<class>/ folders: images must lie in train/<class>/ and test/<class>/")
+            raise InputError(
+                f"{path} holds no {part}/<class>/ folders: images must lie in train/<class>/ and test/<class>/"
+            )
     for (part, category), images in sorted(found.items()):
         if not images:
             raise InputError(f"{path}: {part}/{category} holds no image: add images or remove the folder")
     train, test = ({category for part_, category in found if part_ == part} for part in PARTS)
     if train != test:
-        raise InputError(f"{path}: class {min(train ^ test)} is in only one of train and test: both need the same classes")
+        raise InputError(
+            f"{path}: class {min(train ^ test)} is in only one of train and test: both need the same classes"
+        )
     classes = tuple(sorted(train))
     arrays = {part: [] for part in PARTS}
     labels = {part: [] for part in PARTS}
@@ -108,7 +112,9 @@ def _entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
         elif path.name.endswith(".zip"):
             yield from _zip_entries(path)
         else:
-            raise InputError(f"{path} is neither a folder nor an archive: it must end in {', '.join(TAR_SUFFIXES)} or .zip")
+            raise InputError(
+                f"{path} is neither a folder nor an archive: it must end in {', '.join(TAR_SUFFIXES)} or .zip"
+            )
     except BROKEN_ARCHIVE as error:
         raise InputError(f"{path} is truncated or no archive ({error}): replace it") from None
 

@@ -135,12 +135,13 @@ def _find_job(rule_name: str, config: str | None, wildcards: dict[str, str]) -> 
         rule = workflow.get_rule(rule_name)
         wildcards = {"run": workflow.config["run"], **wildcards}
         input_files, *_ = rule.expand_input(wildcards)
-        output_files, _ = rule.expand_output(wildcards)
+        output_files, *_ = rule.expand_output(wildcards)
+        params, *_ = rule.expand_params(wildcards, input_files, output_files, job=None)
         return SimpleNamespace(
             rule=rule_name,
             input=input_files,
             output=output_files,
-            params=rule.expand_params(wildcards, input_files, output_files, job=None),
+            params=params,
             wildcards=SimpleNamespace(items=wildcards.items),
             config=workflow.config,
         )

@@ -34,7 +34,7 @@ def running(log: str) -> Iterator[None]:
     Any other error is a bug: its traceback goes to the log and to the terminal.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w") as file:
+    with Path(log).open("w") as file:
         streams = contextlib.redirect_stdout(_Tee(file, sys.stdout)), contextlib.redirect_stderr(_Tee(file, sys.stderr))
         with streams[0], streams[1]:
             try:

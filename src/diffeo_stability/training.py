@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -103,7 +102,9 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return the recipe's optimizer; its learning rate is set at every step."""
     parameters, decay = network.parameters(), recipe.weight_decay
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=0.0, momentum=recipe.momentum, weight_decay=decay, nesterov=recipe.momentum > 0)
+        return torch.optim.SGD(
+            parameters, lr=0.0, momentum=recipe.momentum, weight_decay=decay, nesterov=recipe.momentum > 0
+        )
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
     return kind(parameters, lr=0.0, betas=(recipe.momentum, 0.999), weight_decay=decay)
 
@@ -235,7 +236,7 @@ def train_network(
     state.path.unlink()
     if folder.exists():
         shutil.rmtree(folder)
-    os.replace(partial, folder)
+    partial.replace(folder)
     return history
 
 

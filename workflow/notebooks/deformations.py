@@ -85,7 +85,9 @@ for quantity, label, marker, color in (
     ("delta_formula", r"asymptotic, $\delta = n \sqrt{\pi T \ln c}\,/\,2$", "o", "0.45"),
     ("delta_exact", "exact, mode sum", "s", region_color),
 ):
-    ax.plot(table[quantity], table.delta_measured, linestyle="", marker=marker, markersize=3.5, color=color, label=label)
+    ax.plot(
+        table[quantity], table.delta_measured, linestyle="", marker=marker, markersize=3.5, color=color, label=label
+    )
 ends = np.array([table.delta_measured.min() / 1.3, table.delta_measured.max() * 1.3])
 ax.plot(ends, ends, color="0.3", linewidth=0.8, linestyle="--")
 ax.set(

@@ -49,7 +49,9 @@ def draw_bars(ax, quantity):
             value, low, high = rows[[quantity, f"{quantity}_low", f"{quantity}_high"]].mean()
             x = place + offset * bar_width
             ax.bar(x, value, bar_width, color=plotting.color_of(rows.architecture.iloc[0]), alpha=alpha, linewidth=0)
-            ax.errorbar(x, value, [[value - low], [high - value]], color="0.15", linewidth=0.7, capsize=1.2, capthick=0.7)
+            ax.errorbar(
+                x, value, [[value - low], [high - value]], color="0.15", linewidth=0.7, capsize=1.2, capthick=0.7
+            )
             if seeds > 1:
                 ax.scatter(np.full(len(rows), x), rows[quantity], s=4, color="black", zorder=3)
     ax.set_yscale("log")

@@ -15,7 +15,9 @@ rule train_network:
         runtime=240,
         gpu=training_gpus,
     params:
-        training=lambda wildcards: plan.training_settings(wildcards.net, wildcards.variant),
+        training=lambda wildcards: plan.training_settings(
+            wildcards.net, wildcards.variant
+        ),
         device=settings.device,
     message:
         "Training: {wildcards.net}, {wildcards.variant}"

@@ -14,4 +14,6 @@ with running(snakemake.log[0]):
         mirror=snakemake.params.mirror,
     )
     save_dataset(dataset, snakemake.output.dataset)
-    print(f"{len(dataset.train_images)} training and {len(dataset.test_images)} test images of {dataset.image_size} pixels")
+    print(
+        f"{len(dataset.train_images)} training and {len(dataset.test_images)} test images of {dataset.image_size} pixels"
+    )

@@ -1,5 +1,7 @@
 """Fully connected networks: the simplest nets, with no notion of space."""
 
+import itertools
+
 from torch import nn
 
 from .naming import scaled, sequential
@@ -11,5 +13,5 @@ def fully_connected(layers: int, in_channels: int, image_size: int, classes: int
     """Return a net of ``layers`` linear maps, the read-out included, with ReLU and 512 ``width`` units between them."""
     units = scaled(HIDDEN_UNITS, width)
     sizes = [in_channels * image_size**2] + [units] * (layers - 1)
-    hidden = [op for n_in, n_out in zip(sizes, sizes[1:], strict=False) for op in (nn.Linear(n_in, n_out), nn.ReLU())]
+    hidden = [op for n_in, n_out in itertools.pairwise(sizes) for op in (nn.Linear(n_in, n_out), nn.ReLU())]
     return sequential(nn.Flatten(), *hidden, nn.Linear(sizes[-1], classes))

@@ -55,6 +55,8 @@ def resnet(layers: int, in_channels: int, image_size: int, classes: int, width: 
             block += 1
             network.add_module(f"block{block}", ResidualBlock(channels, kernels))
             channels = kernels[-1][0]
-    for name, module in sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)).named_children():
+    for name, module in sequential(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
+    ).named_children():
         network.add_module(name, module)
     return network

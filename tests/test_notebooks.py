@@ -1,0 +1,132 @@
+"""The analyses run in the pipeline, as plain scripts and in Jupyter; errors name the notebook's own line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import jupytext
+import pytest
+from nbclient import NotebookClient
+
+from diffeo_stability import InputError
+from diffeo_stability.config import FIGURES
+from diffeo_stability.interactive import Job, mock_snakemake, project_root
+from diffeo_stability.notebooks import execute
+
+
+@pytest.fixture
+def run_by_hand(finished_project, monkeypatch):
+    """A finished project to work in; what a notebook run by hand makes is put back afterwards."""
+    monkeypatch.chdir(finished_project.folder)
+    figures = finished_project.folder / "figures" / "smoke"
+    before = {path: (path.read_bytes(), path.stat()) for path in figures.iterdir()}
+    yield finished_project.folder
+    for path, (content, status) in before.items():
+        path.write_bytes(content)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def use_smoke(notebook: Path) -> str:
+    """The notebook's text, its configuration changed to the one that the finished project ran."""
+    text = notebook.read_text()
+    assert text.count('mock_snakemake("draw_') == 1
+    return text.replace(f'"draw_{notebook.stem}"', f'"draw_{notebook.stem}", config="config/smoke.yaml"')
+
+
+@pytest.mark.parametrize("stem", FIGURES)
+def test_as_a_plain_script_a_notebook_draws_the_same_figure(run_by_hand, stem):
+    figure = run_by_hand / "figures" / "smoke" / f"{stem}.png"
+    drawn_by_pipeline = figure.read_bytes()
+    figure.unlink()
+    script = run_by_hand / "workflow" / "notebooks" / f"{stem}.by_hand.py"
+    script.write_text(use_smoke(run_by_hand / "workflow" / "notebooks" / f"{stem}.py"))
+    try:
+        subprocess.run([sys.executable, script.name], cwd=script.parent, check=True, capture_output=True, timeout=120)
+    finally:
+        script.unlink()
+    assert figure.read_bytes() == drawn_by_pipeline
+
+
+def test_in_jupyter_a_notebook_draws_the_same_figure(run_by_hand):
+    """As Jupyter runs it: cell by cell in a kernel that works in the notebook's folder."""
+    figure = run_by_hand / "figures" / "smoke" / "stability_vs_error.png"
+    drawn_by_pipeline = figure.read_bytes()
+    figure.unlink()
+    folder = run_by_hand / "workflow" / "notebooks"
+    notebook = jupytext.reads(use_smoke(folder / "stability_vs_error.py"), fmt="py:percent")
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    assert figure.read_bytes() == drawn_by_pipeline
+    assert any("image/png" in output.get("data", {}) for output in notebook.cells[-1].outputs)
+
+
+def test_executed_pages_stand_alone_and_show_the_figure(finished_project):
+    for stem in FIGURES:
+        page = (finished_project.folder / "results" / "smoke" / "notebooks" / f"{stem}.html").read_text()
+        assert "data:image/png;base64" in page
+        assert not any(f'{attribute}="http' in page for attribute in ("src", "href"))
+
+
+def job(tmp_path) -> Job:
+    return Job("draw", SimpleNamespace(table="table.csv"), SimpleNamespace(), SimpleNamespace(), SimpleNamespace(), {})
+
+
+NOTEBOOK = """# %% [markdown]
+# # Title
+
+# %%
+first = 1
+
+# %%
+second = first + 1
+
+raise {error}
+"""
+
+
+def test_an_error_names_the_notebooks_own_file_and_line(tmp_path, capsys):
+    source = tmp_path / "stem.py"
+    source.write_text(NOTEBOOK.format(error='KeyError("R")'))
+    with pytest.raises(SystemExit) as caught:
+        execute(source, job(tmp_path), executed=tmp_path / "stem.ipynb", html=tmp_path / "stem.html")
+    line = source.read_text().splitlines().index('raise KeyError("R")') + 1
+    assert str(caught.value).startswith(f"error: {source}:{line}: KeyError: 'R'")
+    assert (tmp_path / "stem.ipynb").exists() and not (tmp_path / "stem.html").exists()
+
+
+def test_an_executed_copy_is_the_same_every_time(tmp_path):
+    source = tmp_path / "stem.py"
+    source.write_text(NOTEBOOK.replace("raise {error}", "second"))
+    for name in ("a", "b"):
+        execute(source, job(tmp_path), executed=tmp_path / f"{name}.ipynb", html=tmp_path / f"{name}.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    outputs = json.loads((tmp_path / "a.ipynb").read_text())["cells"][-1]["outputs"]
+    assert outputs[0]["data"]["text/plain"] == ["2"]
+
+
+def test_jobs_survive_the_way_through_json(tmp_path):
+    assert Job.from_json(job(tmp_path).to_json()) == job(tmp_path)
+
+
+def test_a_missing_input_is_named_with_the_command_that_makes_it(project, monkeypatch):
+    monkeypatch.chdir(project.folder / "workflow" / "notebooks")
+    assert project_root() == project.folder
+    with pytest.raises(
+        InputError, match=r"stability\.csv is not there yet: make it with 'snakemake --configfile config/s"
+    ):
+        mock_snakemake("draw_stability", config="config/smoke.yaml")
+    assert Path.cwd() == project.folder / "workflow" / "notebooks"
+
+
+def test_outside_the_project_the_remedy_is_named(tmp_path):
+    with pytest.raises(InputError, match="run this from inside the project"):
+        project_root(tmp_path)
+
+
+def test_python3_kernel_is_this_environments(tmp_path):
+    source = tmp_path / "stem.py"
+    source.write_text("# %%\nimport sys\n\nprint(sys.prefix)\n")
+    execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html")
+    assert sys.prefix in (tmp_path / "a.html").read_text()

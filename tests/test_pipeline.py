@@ -1,0 +1,250 @@
+"""The whole pipeline, end to end on real data: figures, reruns, breaks, bad input and the report."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from diffeo_stability.config import FIGURES
+
+TABLE_COLUMNS = {
+    "deformations": "cutoff, temperature, delta_formula, delta_exact, delta_measured",
+    "stability": "net, seed, state, cutoff, delta, D, G, R, D_low, D_high, G_low, G_high, R_low, R_high, D_median, "
+    "G_median, R_median, test_error, train_error, train_size",
+    "stability_vs_error": "quantity, correlation, correlation_low, correlation_high, a, b, networks",
+    "stability_vs_train_size": "net, seed, state, R, R_low, R_high, test_error, train_size",
+}
+
+
+def files_below(folder, *patterns):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for pattern in patterns for path in folder.glob(pattern)
+    }
+
+
+def made_by(folder):
+    """What must be the same in every run: tables and figures."""
+    return files_below(folder, "results/smoke/tables/*", "results/smoke/pictures/*", "figures/smoke/*")
+
+
+def test_every_figure_and_table_is_made(finished_project):
+    for stem in FIGURES:
+        figure = finished_project.folder / "figures" / "smoke" / stem
+        with Image.open(figure.with_suffix(".png")) as image:
+            pixels = np.asarray(image.convert("L"))
+            assert image.size[0] > 900 and pixels.std() > 5
+            # Nothing is cut off at the edge of the page
+            edge = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+            assert (edge == 255).all(), stem
+            provenance = json.loads(image.info["Description"])
+        assert provenance["stem"] == stem and provenance["run"] == "smoke" and len(provenance["config"]) == 64
+        pdf = figure.with_suffix(".pdf").read_bytes()
+        assert b"/FontFile2" in pdf and b"/CreationDate" not in pdf
+        table = pd.read_csv(finished_project.folder / "results" / "smoke" / "tables" / f"{stem}.csv")
+        assert set(TABLE_COLUMNS[stem].split(", ")) <= set(table.columns) and len(table) > 0
+
+
+def test_tables_hold_what_the_run_asked_for(finished_project):
+    tables = finished_project.folder / "results" / "smoke" / "tables"
+    stability = pd.read_csv(tables / "stability.csv")
+    assert sorted(map(tuple, stability[["net", "state"]].values)) == [
+        (net, state) for net in ("fully_connected_2", "lenet", "vgg11_bn") for state in ("init", "trained")
+    ]
+    for symbol in "DGR":
+        assert (stability[f"{symbol}_low"] < stability[symbol]).all()
+        assert (stability[symbol] < stability[f"{symbol}_high"]).all()
+    np.testing.assert_allclose(stability.R, stability.D / stability.G)
+    trained, init = (stability[stability.state == state].test_error for state in ("trained", "init"))
+    assert trained.min() < 0.5 < init.min()
+    sizes = pd.read_csv(tables / "stability_vs_train_size.csv")
+    assert sorted(sizes.train_size.unique()) == [100, 400] and set(sizes.net) == {"lenet"}
+    history = pd.read_csv(finished_project.folder / "results/smoke/networks/lenet/seed0/history.csv")
+    assert list(history) == ["epoch", "train_loss", "train_error", "validation_error", "seconds"]
+    assert history.epoch.tolist() == [0, 1, 2]
+
+
+def test_a_second_run_has_nothing_to_do(finished_project):
+    done = finished_project.snakemake("-n")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+def jobs_of(done):
+    """Rules that a dry run would run, with how often."""
+    rows = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
+    return {rule: int(count) for rule, count in rows if rule not in ("total", "all")}
+
+
+@pytest.fixture
+def edited(finished_project, tmp_path):
+    """A copy of the finished project, to change something in."""
+    copy = shutil.copytree(finished_project.folder, tmp_path / "project", symlinks=True)
+    edited = object.__new__(type(finished_project))
+    edited.folder = copy
+    return edited
+
+
+def test_editing_a_notebook_reruns_that_figure_alone(edited):
+    notebook = edited.folder / "workflow" / "notebooks" / "stability.py"
+    notebook.write_text(notebook.read_text().replace("capsize=1.2", "capsize=2.0"))
+    before = made_by(edited.folder)
+    assert jobs_of(edited.snakemake("-n", "--quiet", "rules")) == {"draw_stability": 1}
+    assert edited.snakemake().returncode == 0
+    after = made_by(edited.folder)
+    assert {name for name in before if before[name] != after[name]} == {
+        "figures/smoke/stability.pdf",
+        "figures/smoke/stability.png",
+    }
+
+
+def test_changing_one_networks_recipe_retrains_that_network_alone(edited):
+    config = edited.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("training: {epochs: 3}", "training: {epochs: 1}"))
+    jobs = jobs_of(edited.snakemake("-n", "--quiet", "rules"))
+    assert jobs["train_network"] == 1 and jobs["measure_stability"] == 1 and "measure_deformations" not in jobs
+
+
+def test_two_clean_runs_give_identical_tables_and_figures(finished_project, project):
+    """The second one with a single worker."""
+    done = project.snakemake("--cores", "1")
+    assert done.returncode == 0, done.stderr
+    first, second = made_by(finished_project.folder), made_by(project.folder)
+    assert first.keys() == second.keys() and len(first) == 13
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_tables(finished_project, project):
+    """kill -9 to everything, as soon as the second training is under way."""
+    command = project.command("--configfile", "config/smoke.yaml")
+    with (project.folder / "output").open("w") as output:
+        run = subprocess.Popen(command, cwd=project.folder, stdout=output, stderr=output, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not list(project.folder.glob("results/**/history.csv")):
+            time.sleep(0.05)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    assert not (project.folder / "figures" / "smoke").exists()
+    done = project.snakemake("--unlock")
+    done = project.snakemake("--rerun-incomplete")
+    assert done.returncode == 0, done.stderr
+    assert made_by(project.folder) == made_by(finished_project.folder)
+    assert not list(project.folder.glob("results/**/.*"))
+
+
+def test_a_wrong_configuration_ends_before_any_job(project):
+    config = project.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("epochs: 2", "epochs: -2").replace("cutoff: 3", "cutof: 3"))
+    done = project.snakemake()
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("config: ")]
+    assert len(lines) == 2 and "training.epochs is -2" in lines[0] and "did you mean cutoff?" in lines[1]
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (project.folder / "results").exists() and not (project.folder / "data").exists()
+
+
+def test_data_that_cannot_be_had_end_in_one_line(project):
+    config = project.folder / "config" / "smoke.yaml"
+    text = config.read_text().replace("source: mnist5k", "source: mnist\n  mirror: http://127.0.0.1:9")
+    config.write_text(text)
+    done = project.snakemake()
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode != 0 and len(lines) == 1
+    assert "mnist could not be downloaded" in lines[0] and "data/mnist/download by hand" in lines[0]
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not [path for path in project.folder.glob("data/**/*") if path.is_file()]
+
+
+def test_a_diverging_training_ends_in_one_line_and_leaves_nothing(project):
+    config = project.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("learning_rate: 0.002", "learning_rate: 1.0e+30"))
+    done = project.snakemake("results/smoke/networks/lenet/seed0/history.csv")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode != 0 and len(lines) == 1 and "lower training.learning_rate" in lines[0]
+    folder = project.folder / "results" / "smoke" / "networks" / "lenet" / "seed0"
+    assert not (folder / "checkpoints").exists() and not (folder / "history.csv").exists()
+
+
+def test_a_run_on_images_of_ones_own(project, tmp_path):
+    """A folder of colour images, one network, one figure: a configuration, no code."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 40), ("test", 20)):
+        for category, hue in (("red", 0), ("blue", 2)):
+            folder = tmp_path / "images" / part / category
+            folder.mkdir(parents=True)
+            for k in range(count):
+                pixels = rng.integers(0, 120, (24, 20, 3), dtype=np.uint8)
+                pixels[..., hue] += 100
+                Image.fromarray(pixels).save(folder / f"{k}.png")
+    (project.folder / "config" / "own.yaml").write_text(f"""
+run: own
+seeds: [0]
+dataset: {{source: image_folder, name: mine, path: {tmp_path / "images"}, image_size: 16, validation_images: 10}}
+training: {{epochs: 2, batch_size: 10, learning_rate: 0.05, horizontal_flip: true, crop_padding: 1}}
+networks: {{lenet: {{architecture: lenet}}}}
+probe: {{images: 30}}
+stability: {{}}
+""")
+    done = project.snakemake(config="config/own.yaml")
+    assert done.returncode == 0, done.stderr
+    assert (project.folder / "figures" / "own" / "stability.pdf").exists()
+    assert pd.read_csv(project.folder / "results/own/tables/stability.csv").test_error.iloc[-1] < 0.2
+
+
+@pytest.fixture(scope="module")
+def report(finished_project, tmp_path_factory):
+    page = tmp_path_factory.mktemp("report") / "report.html"
+    done = finished_project.snakemake("--report", str(page))
+    assert done.returncode == 0, done.stderr
+    return page
+
+
+def test_report_loads_nothing_from_elsewhere(report):
+    text = report.read_text()
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?://", text)
+
+
+def test_report_shows_every_figure_with_caption_and_table_in_a_browser(report):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver_path = shutil.which("chromedriver")
+    if not browser or not driver_path:
+        pytest.skip("the report is looked at in Chromium: install chromium and its chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-sync",
+        "--no-first-run",
+        "--window-size=1400,1000",
+    ):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=Service(driver_path))
+    try:
+        driver.get(report.as_uri())
+        wait = WebDriverWait(driver, 20)
+
+        def click(text):
+            wait.until(lambda d: [e for e in d.find_elements(By.XPATH, f"//*[text()='{text}']") if e.is_displayed()])[
+                0
+            ].click()
+
+        wait.until(lambda d: "smoke" in d.find_element(By.TAG_NAME, "body").text)
+        click("October deck")
+        for stem in FIGURES:
+            wait.until(lambda d, stem=stem: stem in d.find_element(By.TAG_NAME, "body").text)
+    finally:
+        driver.quit()

@@ -1,0 +1,84 @@
+"""One look for all figures, and files that say where they come from."""
+
+import json
+from types import SimpleNamespace
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pytest
+from PIL import Image
+
+from diffeo_stability import plotting
+from diffeo_stability.config import ARCHITECTURES
+from diffeo_stability.interactive import Job
+
+matplotlib.use("agg")
+
+
+@pytest.fixture(autouse=True)
+def _style():
+    plotting.set_style()
+    yield
+    plt.close("all")
+
+
+def test_every_architecture_has_a_family_and_a_label():
+    for name in ARCHITECTURES:
+        assert plotting.family_of(name) != "other"
+        assert plotting.label_of(name) != name
+    assert plotting.family_of("vgg16_bn") == "vgg_bn" != plotting.family_of("vgg16")
+    assert plotting.family_of("torchvision:resnet50") == "resnet"
+    assert plotting.family_of("timm:swin_tiny") == "other"
+    assert plotting.label_of("my_net") == "my_net"
+
+
+def test_families_have_colours_that_differ_for_everyone():
+    """Also as a deuteranope and a protanope see them (Vienot et al. 1999), and against the white of the page."""
+    deficiencies = {
+        "none": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        "deutan": [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
+        "protan": [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
+    }
+    colours = [matplotlib.colors.to_rgb(colour) for _, colour in plotting.FAMILIES.values()] + [(1, 1, 1)]
+    for matrix in deficiencies.values():
+        seen = [[sum(m * c**2.2 for m, c in zip(row, colour, strict=True)) for row in matrix] for colour in colours]
+        seen = [[max(value, 0) ** (1 / 2.2) for value in colour] for colour in seen]
+        for k, one in enumerate(seen):
+            for other in seen[:k]:
+                assert sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5 > 0.08
+
+
+def test_logarithmic_axes_have_plain_numbers():
+    figure, ax = plt.subplots()
+    ax.loglog([0.02, 30], [1, 3000])
+    plotting.log_ticks(ax.xaxis, ax.yaxis)
+    figure.canvas.draw()
+    labels = [label.get_text() for label in ax.get_yticklabels() if label.get_text()]
+    assert {"1", "10", "100", "1000"} <= set(labels)
+
+
+def saved(folder, config):
+    folder.mkdir()
+    figure, ax = plt.subplots(figsize=(plotting.COLUMN, 2))
+    ax.plot([1, 2, 3])
+    job = Job(
+        "draw_stem",
+        SimpleNamespace(),
+        SimpleNamespace(pdf=str(folder / "stem.pdf"), png=str(folder / "stem.png")),
+        SimpleNamespace(),
+        SimpleNamespace(run="a_run"),
+        config,
+    )
+    plotting.save_figure(figure, job)
+    return folder
+
+
+def test_figures_are_the_same_bytes_every_time_and_carry_their_provenance(tmp_path):
+    first, second, other = (saved(tmp_path / name, {"k": k}) for name, k in (("a", 1), ("b", 1), ("c", 2)))
+    for kind in ("pdf", "png"):
+        assert (first / f"stem.{kind}").read_bytes() == (second / f"stem.{kind}").read_bytes()
+        assert (first / f"stem.{kind}").read_bytes() != (other / f"stem.{kind}").read_bytes()
+    with Image.open(first / "stem.png") as image:
+        provenance = json.loads(image.info["Description"])
+        assert image.size == (975, 600)
+    assert provenance.keys() == {"stem", "run", "commit", "config"} and provenance["stem"] == "stem"

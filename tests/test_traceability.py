@@ -1,0 +1,74 @@
+"""One stem a figure, everywhere: whoever knows a figure's name knows every file that it is made by."""
+
+import re
+
+import pytest
+
+import diffeo_stability.config
+from diffeo_stability.config import FIGURES
+
+
+@pytest.mark.parametrize("stem", FIGURES)
+def test_every_figure_has_all_its_files_under_its_stem(root, stem):
+    for path in (
+        f"workflow/rules/{stem}.smk",
+        f"workflow/notebooks/{stem}.py",
+        f"workflow/report/{stem}.rst",
+        f"src/diffeo_stability/{stem}.py",
+        f"tests/test_{stem}.py",
+    ):
+        assert (root / path).is_file(), path
+    scripts = [path.name for path in (root / "workflow" / "scripts").glob(f"*_{stem}.py")]
+    assert {f"measure_{stem}.py", f"collect_{stem}.py"} & set(scripts)
+
+
+@pytest.mark.parametrize("stem", FIGURES)
+def test_rules_make_the_table_and_the_figure_of_the_stem(root, stem):
+    text = (root / "workflow" / "rules" / f"{stem}.smk").read_text()
+    for file in (f"results/{{run}}/tables/{stem}.csv", f"figures/{{run}}/{stem}.pdf", f"figures/{{run}}/{stem}.png"):
+        assert f'"{file}"' in text, file
+    assert f"rule draw_{stem}:" in text and f'caption="../report/{stem}.rst"' in text
+    assert f'include: "workflow/rules/{stem}.smk"' in (root / "Snakefile").read_text()
+
+
+@pytest.mark.parametrize("stem", FIGURES)
+def test_readmes_have_a_row_for_the_figure(root, stem):
+    for readme in ("README.md", "config/README.md"):
+        assert f"`{stem}`" in (root / readme).read_text(), readme
+    assert hasattr(diffeo_stability.config.RunConfig.model_fields[stem], "description")
+
+
+def test_there_are_no_stray_rules_notebooks_or_captions(root):
+    stems = set(FIGURES)
+    assert {path.stem for path in (root / "workflow" / "notebooks").glob("*.py")} == stems
+    assert {path.stem for path in (root / "workflow" / "report").glob("*.rst")} == stems | {"workflow"}
+    others = {"common", "datasets", "training"}
+    assert {path.stem for path in (root / "workflow" / "rules").glob("*.smk")} == stems | others
+
+
+def test_every_rule_says_what_it_needs(root):
+    """Every rule that runs a script has a log, a benchmark, threads, resources and a message."""
+    for rules in (root / "workflow" / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", rules.read_text(), flags=re.MULTILINE)[1:]:
+            for keyword in ("log", "benchmark", "threads", "resources", "message", "script"):
+                assert re.search(rf"^    {keyword}:", rule, flags=re.MULTILINE), (
+                    rules.name,
+                    rule.split(":")[0],
+                    keyword,
+                )
+            assert "mem_mb" in rule and "runtime" in rule
+
+
+def test_figures_are_drawn_from_tables_and_never_from_checkpoints(root):
+    for notebook in (root / "workflow" / "notebooks").glob("*.py"):
+        text = notebook.read_text()
+        assert "checkpoint" not in text and "import torch" not in text, notebook.name
+
+
+def test_the_project_names_no_place_outside_itself(root):
+    """No absolute paths, no hosts of package registries: they would tie the project to one machine."""
+    wrong = re.compile(r"(?<![\w.~])/(?:home|root|Users|work)/\w|py[p]i\.org|python[h]osted")
+    for pattern in ("*", "src/**/*", "workflow/**/*", "config/*", "tests/*", "requirements/*", "profiles/**/*"):
+        for path in root.glob(pattern):
+            if path.is_file() and path.suffix not in (".pyc", ".png", ".pdf"):
+                assert not wrong.search(path.read_text()), path
