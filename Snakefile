@@ -12,10 +12,12 @@ if not workflow.overwrite_configfiles:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/training.smk"
-include: "workflow/rules/deformations.smk"
-include: "workflow/rules/stability.smk"
-include: "workflow/rules/stability_vs_error.smk"
-include: "workflow/rules/stability_vs_train_size.smk"
+
+
+# One file a figure, for the figures that the run asks for
+for stem in plan.stems:
+
+    include: f"workflow/rules/{stem}.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -45,7 +45,7 @@ class Project:
 
     def snakemake(self, *arguments: str, config: str = "config/smoke.yaml") -> subprocess.CompletedProcess:
         """Run snakemake on a configuration and return what it printed."""
-        command = self.command("--configfile", config, *arguments)
+        command = self.command(*arguments, "--configfile", config)
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=os.environ, timeout=900)
 
 

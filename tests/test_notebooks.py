@@ -113,9 +113,7 @@ def test_jobs_survive_the_way_through_json(tmp_path):
 def test_a_missing_input_is_named_with_the_command_that_makes_it(project, monkeypatch):
     monkeypatch.chdir(project.folder / "workflow" / "notebooks")
     assert project_root() == project.folder
-    with pytest.raises(
-        InputError, match=r"stability\.csv is not there yet: make it with 'snakemake --configfile config/s"
-    ):
+    with pytest.raises(InputError, match=r"with 'snakemake results/.*\.csv --configfile config/s"):
         mock_snakemake("draw_stability", config="config/smoke.yaml")
     assert Path.cwd() == project.folder / "workflow" / "notebooks"
 

@@ -135,7 +135,8 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_tables(finished_project, pr
     done = project.snakemake("--rerun-incomplete")
     assert done.returncode == 0, done.stderr
     assert made_by(project.folder) == made_by(finished_project.folder)
-    assert not list(project.folder.glob("results/**/.*"))
+    leftovers = {path.name for path in project.folder.glob("results/**/.*")} - {".snakemake_timestamp"}
+    assert not leftovers and not list(project.folder.glob("results/**/*.partial"))
 
 
 def test_a_wrong_configuration_ends_before_any_job(project):
@@ -210,41 +211,71 @@ def test_report_loads_nothing_from_elsewhere(report):
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?://", text)
 
 
-def test_report_shows_every_figure_with_caption_and_table_in_a_browser(report):
+@pytest.fixture(scope="module")
+def browser():
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import WebDriverWait
 
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver_path = shutil.which("chromedriver")
-    if not browser or not driver_path:
-        pytest.skip("the report is looked at in Chromium: install chromium and its chromedriver")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if not program or not driver:
+        pytest.skip("the report is looked at in Chromium: install chromium and chromium-driver")
     options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-sync",
-        "--no-first-run",
-        "--window-size=1400,1000",
-    ):
-        options.add_argument(argument)
-    driver = webdriver.Chrome(options=options, service=Service(driver_path))
-    try:
-        driver.get(report.as_uri())
-        wait = WebDriverWait(driver, 20)
+    options.binary_location = program
+    for argument in ("headless", "no-sandbox", "disable-gpu", "disable-background-networking", "disable-sync"):
+        options.add_argument(f"--{argument}")
+    options.add_argument("--window-size=1400,1000")
+    driver = webdriver.Chrome(options=options, service=Service(driver))
+    yield driver
+    driver.quit()
 
-        def click(text):
-            wait.until(lambda d: [e for e in d.find_elements(By.XPATH, f"//*[text()='{text}']") if e.is_displayed()])[
-                0
-            ].click()
 
-        wait.until(lambda d: "smoke" in d.find_element(By.TAG_NAME, "body").text)
-        click("October deck")
-        for stem in FIGURES:
-            wait.until(lambda d, stem=stem: stem in d.find_element(By.TAG_NAME, "body").text)
-    finally:
-        driver.quit()
+class Page:
+    """The report in a browser, looked at as a reader does: by what is written on it."""
+
+    def __init__(self, driver, address):
+        self.driver = driver
+        driver.get("about:blank")
+        driver.get(address)
+
+    def wait_for(self, find):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.driver, 20).until(lambda _driver: find())
+
+    def shown(self, xpath):
+        return [element for element in self.driver.find_elements("xpath", xpath) if element.is_displayed()]
+
+    def click(self, xpath):
+        self.wait_for(lambda: self.shown(xpath))[0].click()
+
+    def text(self):
+        return self.driver.find_element("tag name", "body").text
+
+    def open_deck(self, kind):
+        self.click("//*[text()='Results']")
+        self.click("//*[text()='October deck']")
+        self.click(f"//*[text()='{kind}']")
+
+    def button(self, stem, icon):
+        return f"//td[text()='{stem}']/ancestor::tr//a[@iconname='{icon}']"
+
+
+@pytest.mark.parametrize("stem", FIGURES)
+def test_report_shows_every_figure_with_its_caption_in_a_browser(report, browser, root, stem):
+    page = Page(browser, report.as_uri())
+    page.open_deck("figure")
+    page.click(page.button(stem, "eye"))
+    images = page.wait_for(lambda: page.shown(f"//img[contains(substring(@src, 1, 200), '{stem}.png')]"))
+    assert images[0].get_property("naturalWidth") > 900
+    caption = (root / "workflow" / "report" / f"{stem}.rst").read_text()
+    title = re.match(r"\*\*(.+?)\*\*", caption).group(1)
+    page.click(page.button(stem, "information-circle"))
+    page.wait_for(lambda: title in page.text())
+
+
+def test_report_holds_every_table(report, browser):
+    page = Page(browser, report.as_uri())
+    page.open_deck("table")
+    for stem in FIGURES:
+        assert page.wait_for(lambda stem=stem: page.shown(f"//td[text()='{stem}']"))

@@ -28,7 +28,6 @@ def test_rules_make_the_table_and_the_figure_of_the_stem(root, stem):
     for file in (f"results/{{run}}/tables/{stem}.csv", f"figures/{{run}}/{stem}.pdf", f"figures/{{run}}/{stem}.png"):
         assert f'"{file}"' in text, file
     assert f"rule draw_{stem}:" in text and f'caption="../report/{stem}.rst"' in text
-    assert f'include: "workflow/rules/{stem}.smk"' in (root / "Snakefile").read_text()
 
 
 @pytest.mark.parametrize("stem", FIGURES)

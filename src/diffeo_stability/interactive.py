@@ -106,8 +106,8 @@ def mock_snakemake(rule: str, config: str | None = None, **wildcards: str) -> Jo
     files = [path for value in vars(job.input).values() for path in ([value] if isinstance(value, str) else value)]
     missing = [os.path.relpath(path, root) for path in files if not Path(path).exists()]
     if missing:
-        run = f"--configfile {config} " if config else ""
-        raise InputError(f"{missing[0]} is not there yet: make it with 'snakemake {run}{' '.join(missing)}'")
+        run = f" --configfile {config}" if config else ""
+        raise InputError(f"{missing[0]} is not there yet: make it with 'snakemake {' '.join(missing)}{run}'")
     return job
 
 

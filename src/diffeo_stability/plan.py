@@ -86,18 +86,18 @@ class Plan:
     def _table(self, training: Training, stem: str) -> str:
         return f"results/{self.config.run}/networks/{training.network}/{training.variant}/{stem}.csv"
 
+    @property
+    def stems(self) -> list[str]:
+        """Stems of the figures that the run asks for."""
+        return [stem for stem in FIGURES if getattr(self.config, stem) is not None]
+
     def figures(self) -> list[str]:
         """PDF and PNG of every figure of the run."""
-        stems = [stem for stem in FIGURES if getattr(self.config, stem) is not None]
-        return [f"figures/{self.config.run}/{stem}.{kind}" for stem in stems for kind in ("pdf", "png")]
+        return [f"figures/{self.config.run}/{stem}.{kind}" for stem in self.stems for kind in ("pdf", "png")]
 
     def notebooks(self) -> list[str]:
         """Executed copies of every analysis of the run, as HTML."""
-        return [
-            f"results/{self.config.run}/notebooks/{stem}.html"
-            for stem in FIGURES
-            if getattr(self.config, stem) is not None
-        ]
+        return [f"results/{self.config.run}/notebooks/{stem}.html" for stem in self.stems]
 
     def settings(self, stem: str) -> dict[str, Any]:
         """Return a figure's block of the configuration, as plain values."""

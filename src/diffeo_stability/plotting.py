@@ -34,7 +34,7 @@ FAMILIES = {
     "vgg_bn": ("VGG, batch-norm", _MUTED[3]),
     "resnet": ("ResNet", _MUTED[1]),
     "efficientnet": ("EfficientNet", _MUTED[7]),
-    "other": ("other", "0.45"),
+    "other": ("other", "0.1"),
 }
 LABELS = {
     **{f"fully_connected_{layers}": f"FC {layers} layers" for layers in (2, 4, 6)},

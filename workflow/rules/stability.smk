@@ -33,7 +33,6 @@ rule collect_stability:
             "results/{run}/tables/stability.csv",
             caption="../report/stability.rst",
             category="October deck",
-            subcategory="stability",
             labels={"figure": "stability", "kind": "table"},
         ),
     log:
@@ -61,7 +60,6 @@ rule draw_stability:
             "figures/{run}/stability.png",
             caption="../report/stability.rst",
             category="October deck",
-            subcategory="stability",
             labels={"figure": "stability", "kind": "figure"},
         ),
         html="results/{run}/notebooks/stability.html",

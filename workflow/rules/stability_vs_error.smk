@@ -7,7 +7,6 @@ rule measure_stability_vs_error:
             "results/{run}/tables/stability_vs_error.csv",
             caption="../report/stability_vs_error.rst",
             category="October deck",
-            subcategory="stability_vs_error",
             labels={"figure": "stability_vs_error", "kind": "table"},
         ),
     log:
@@ -38,7 +37,6 @@ rule draw_stability_vs_error:
             "figures/{run}/stability_vs_error.png",
             caption="../report/stability_vs_error.rst",
             category="October deck",
-            subcategory="stability_vs_error",
             labels={"figure": "stability_vs_error", "kind": "figure"},
         ),
         html="results/{run}/notebooks/stability_vs_error.html",

@@ -7,7 +7,6 @@ rule collect_stability_vs_train_size:
             "results/{run}/tables/stability_vs_train_size.csv",
             caption="../report/stability_vs_train_size.rst",
             category="October deck",
-            subcategory="stability_vs_train_size",
             labels={"figure": "stability_vs_train_size", "kind": "table"},
         ),
     log:
@@ -35,7 +34,6 @@ rule draw_stability_vs_train_size:
             "figures/{run}/stability_vs_train_size.png",
             caption="../report/stability_vs_train_size.rst",
             category="October deck",
-            subcategory="stability_vs_train_size",
             labels={"figure": "stability_vs_train_size", "kind": "figure"},
         ),
         html="results/{run}/notebooks/stability_vs_train_size.html",
