@@ -18,16 +18,21 @@ def _two_threads():
     torch.set_num_threads(before)
 
 
-def medians_in_turn(rounds: int, **ways: Callable[[], object]) -> dict[str, float]:
-    """Return the median seconds of each way, one after the other in every round, after a round to warm up."""
+def seconds_in_turn(rounds: int, **ways: Callable[[], object]) -> dict[str, list[float]]:
+    """Return the seconds of each way in each round, one way after the other, after two rounds to warm up."""
     times: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(rounds + 1):
+    for turn in range(rounds + 2):
         for name, way in ways.items():
             start = time.perf_counter()
             way()
-            if turn:
+            if turn >= 2:
                 times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times
+
+
+def ratio(times: dict[str, list[float]], numerator: str, denominator: str) -> float:
+    """Return the median over rounds of one way's time over another's."""
+    return statistics.median(a / b for a, b in zip(times[numerator], times[denominator], strict=True))
 
 
 @pytest.fixture

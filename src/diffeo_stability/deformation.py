@@ -27,9 +27,7 @@ Interpolation = Literal["bilinear", "nearest", "gaussian"]
 
 GAUSSIAN_SIGMA = 0.4715  # pixels; the width used by the papers
 GAUSSIAN_RADIUS = 3  # pixels; what lies beyond weighs less than 1e-11
-FIELD_ELEMENTS_PER_CHUNK = (
-    2**20
-)  # fields of about 4 MB stay in the processor's cache between their making and their use
+FIELD_ELEMENTS_PER_CHUNK = 2**22  # bounds what a large batch needs beside itself to about 50 MB
 
 
 def _check_cutoff(cutoff: int, smallest: int) -> None:
@@ -165,12 +163,22 @@ def displacement_field(coefficients: Tensor, image_size: int) -> Tensor:
     _check_size(image_size)
     if coefficients.ndim != 4 or coefficients.shape[1] != 2 or coefficients.shape[2] != coefficients.shape[3]:
         raise InputError(f"coefficients have shape {tuple(coefficients.shape)}: it must be (B, 2, c, c)")
-    batch_size, _, cutoff, _ = coefficients.shape
-    position = torch.linspace(0, 1, image_size, dtype=torch.float64)
-    wavenumber = torch.arange(1, cutoff + 1, dtype=torch.float64)
-    sines = torch.sin(math.pi * position[:, None] * wavenumber).to(coefficients)
-    along_y = sines @ (image_size * coefficients).reshape(-1, cutoff, cutoff).mT
-    return (along_y.reshape(-1, cutoff) @ sines.T).view(batch_size, 2, image_size, image_size)
+    sines = _sines(image_size, coefficients)
+    return _mode_sum(image_size * coefficients, sines)
+
+
+def _sines(image_size: int, coefficients: Tensor) -> Tensor:
+    """``sin(i pi k / (n - 1))`` for every pixel and wavenumber, ``(n, c)``, as the coefficients' dtype."""
+    position = torch.linspace(0, math.pi, image_size, dtype=torch.float64)
+    wavenumber = torch.arange(1, coefficients.shape[-1] + 1, dtype=torch.float64)
+    return torch.sin(position[:, None] * wavenumber).to(coefficients)
+
+
+def _mode_sum(coefficients: Tensor, sines: Tensor) -> Tensor:
+    """Sum of the modes, ``(B, 2, n, n)``: two matrix products for the whole batch, over ``j`` along y, then ``i`` along x."""
+    size, cutoff = sines.shape
+    along_y = (coefficients.reshape(-1, cutoff) @ sines.T).view(-1, cutoff, size)
+    return (along_y.mT.reshape(-1, cutoff) @ sines.T).view(len(coefficients), 2, size, size)
 
 
 def remap(images: Tensor, field: Tensor, interpolation: Interpolation = "bilinear") -> Tensor:
@@ -200,21 +208,30 @@ def remap(images: Tensor, field: Tensor, interpolation: Interpolation = "bilinea
     if interpolation not in get_args(Interpolation):
         raise InputError(f"interpolation is {interpolation!r}: it must be one of {', '.join(get_args(Interpolation))}")
     exact = torch.promote_types(images.dtype, torch.float32)
-    source, field = images.to(exact), field.to(device=images.device, dtype=exact)
+    field = field.to(device=images.device, dtype=exact)
+    return _sample(images, torch.add(_identity(field), field, alpha=-2 / (size - 1)), interpolation)
+
+
+def _identity(like: Tensor) -> Tensor:
+    """Every pixel's own place, x then y from -1 to 1, ``(2, n, n)``."""
+    size = like.shape[-1]
+    axis = torch.linspace(-1, 1, size, dtype=like.dtype, device=like.device)
+    return torch.stack((axis.expand(size, size), axis[:, None].expand(size, size)))
+
+
+def _sample(images: Tensor, places: Tensor, interpolation: Interpolation) -> Tensor:
+    """Values of each image at places ``(B, 2, n, n)`` from -1 to 1, in the images' dtype."""
+    source = images.to(places.dtype)
     if interpolation == "gaussian":
-        return _remap_gaussian(source, field).to(images.dtype)
-    # grid_sample wants places in [-1, 1]; the planar layout, permuted, is the one that its CPU kernel reads fastest.
-    axis = torch.linspace(-1, 1, size, dtype=exact, device=images.device)
-    identity = torch.stack((axis.expand(size, size), axis[:, None].expand(size, size)))
-    grid = torch.add(identity, field, alpha=-2 / (size - 1)).permute(0, 2, 3, 1)
+        return _sample_gaussian(source, places).to(images.dtype)
+    # The planar layout, permuted, is one that grid_sample's kernel for processors reads fast
+    grid = places.permute(0, 2, 3, 1)
     return F.grid_sample(source, grid, mode=interpolation, padding_mode="border", align_corners=True).to(images.dtype)
 
 
-def _remap_gaussian(images: Tensor, field: Tensor) -> Tensor:
+def _sample_gaussian(images: Tensor, places: Tensor) -> Tensor:
     batch_size, channels, size, _ = images.shape
-    pixel = torch.arange(size, dtype=field.dtype, device=field.device)
-    place_x = (pixel - field[:, 0]).clamp(0, size - 1)
-    place_y = (pixel[:, None] - field[:, 1]).clamp(0, size - 1)
+    place_x, place_y = ((places + 1) * ((size - 1) / 2)).clamp(0, size - 1).unbind(1)
 
     def taps(place: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Neighbouring pixels along one axis with their weights; those outside the image weigh nothing."""
@@ -243,15 +260,21 @@ def _remap_gaussian(images: Tensor, field: Tensor) -> Tensor:
 def deform_with(images: Tensor, coefficients: Tensor, interpolation: Interpolation = "bilinear") -> Tensor:
     """Displace each image ``(B, C, n, n)`` by the field of its coefficients ``(B, 2, c, c)``.
 
-    The same as ``remap(images, displacement_field(coefficients, n), interpolation)``, in pieces that fit the cache.
+    The same as ``remap(images, displacement_field(coefficients, n), interpolation)``, with a pass over memory less and, for
+    large batches, in pieces: more allocations would cost more than the arithmetic.
     """
     _check_images(images)
     size = images.shape[-1]
-    chunk = max(1, FIELD_ELEMENTS_PER_CHUNK // (2 * size * size))
+    chunk = max(1, round(FIELD_ELEMENTS_PER_CHUNK / (2 * size * size)))
+    sines = _sines(size, coefficients)
+    scaled = coefficients * (-2 * size / (size - 1))
+    identity = _identity(coefficients.new_empty(size, size))
     if len(images) <= chunk:
-        return remap(images, displacement_field(coefficients, size), interpolation)
-    pieces = zip(images.split(chunk), coefficients.split(chunk), strict=True)
-    return torch.cat([remap(i, displacement_field(c, size), interpolation) for i, c in pieces])
+        return _sample(images, _mode_sum(scaled, sines).add_(identity), interpolation)
+    deformed = torch.empty_like(images)
+    for target, source, c in zip(deformed.split(chunk), images.split(chunk), scaled.split(chunk), strict=True):
+        target.copy_(_sample(source, _mode_sum(c, sines).add_(identity), interpolation))
+    return deformed
 
 
 def deform(
