@@ -205,8 +205,6 @@ def remap(images: Tensor, field: Tensor, interpolation: Interpolation = "bilinea
         raise InputError(
             f"field has shape {tuple(field.shape)}: for these images it must be {(batch_size, 2, size, size)}"
         )
-    if interpolation not in get_args(Interpolation):
-        raise InputError(f"interpolation is {interpolation!r}: it must be one of {', '.join(get_args(Interpolation))}")
     exact = torch.promote_types(images.dtype, torch.float32)
     field = field.to(device=images.device, dtype=exact)
     return _sample(images, torch.add(_identity(field), field, alpha=-2 / (size - 1)), interpolation)
@@ -221,6 +219,8 @@ def _identity(like: Tensor) -> Tensor:
 
 def _sample(images: Tensor, places: Tensor, interpolation: Interpolation) -> Tensor:
     """Values of each image at places ``(B, 2, n, n)`` from -1 to 1, in the images' dtype."""
+    if interpolation not in get_args(Interpolation):
+        raise InputError(f"interpolation is {interpolation!r}: it must be one of {', '.join(get_args(Interpolation))}")
     source = images.to(places.dtype)
     if interpolation == "gaussian":
         return _sample_gaussian(source, places).to(images.dtype)

@@ -122,11 +122,12 @@ def perturbed_batches(
         device=images.device,
         dtype=torch.promote_types(images.dtype, torch.float32),
     )
-    batches = list(zip(images.split(batch_size), coefficients.split(batch_size), strict=True))
+    step = max(1, batch_size // len(Perturbed._fields))
+    batches = list(zip(images.split(step), coefficients.split(step), strict=True))
     norms = torch.cat([_norms(deform_with(x, c, interpolation) - x) for x, c in batches])
     if noise_norm == "mean":
         norms = norms.mean().expand_as(norms)
-    for (x, c), norm in zip(batches, norms.split(batch_size), strict=True):
+    for (x, c), norm in zip(batches, norms.split(step), strict=True):
         noise = _unit_noise(x, generator).mul_(norm.to(x.dtype)[:, None, None, None])
         yield Perturbed(x, deform_with(x, c, interpolation), noise.add_(x))
 
@@ -290,7 +291,8 @@ def relative_stability(
         interpolation: ``bilinear``, ``nearest`` or ``gaussian``.
         noise_norm: ``mean``: noise of one norm, the mean of ``|tau x - x|`` over the images; ``per_image``: of each image's
             own ``|tau x - x|``.
-        batch_size: images a forward pass holds in each of its three forms. It bounds memory and changes nothing else.
+        batch_size: images a forward pass holds, a third of them deformed and a third with noise. It bounds memory and
+            changes nothing else.
         resamples, confidence: of the bootstrap over images.
         generator: source of randomness; torch's default one if not given.
 
