@@ -219,7 +219,7 @@ def _check_probe(images: Tensor) -> None:
         raise InputError(f"images are {images.dtype}: they must be floating point; convert with images.float()")
     if len(images) < 2:
         raise InputError(f"images hold {len(images)}: at least 2 are needed, for the distance between images")
-    if not all(batch.isfinite().all() for batch in images.split(250)):
+    if not torch.stack(torch.aminmax(images)).isfinite().all():  # NaN spreads to both; a third of isfinite's time
         raise InputError("images contain NaN or infinite values")
 
 
