@@ -6,8 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from diffeo_stability import InputError, relative_stability, stability_by_operation
-from diffeo_stability.stability import Perturbed, measure_stability, perturbed_batches
+from diffeo_stability import InputError, build_network, relative_stability, stability_by_operation
+from diffeo_stability.checkpoints import list_checkpoints, load_checkpoint
+from diffeo_stability.config import Probe, Recipe, Stability
+from diffeo_stability.datasets import normalise, probe_images, split_dataset
+from diffeo_stability.evaluation import error_interval
+from diffeo_stability.seeds import generator_for
+from diffeo_stability.stability import Perturbed, measure_stability, measure_training, perturbed_batches
+from diffeo_stability.training import train_network
 
 COUNT = 120
 
@@ -238,3 +244,43 @@ class _Constant(nn.Module):
 class _Total(nn.Module):
     def forward(self, x):
         return x.sum()
+
+
+def test_error_interval_is_wilsons():
+    """Known values: 0 of 10, 1 of 10 and 50 of 100 wrong."""
+    assert error_interval(0.0, 10) == pytest.approx((0, 0.2775), abs=1e-3)
+    assert error_interval(0.1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-3)
+    assert error_interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-3)
+
+
+def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
+    network = {"name": "lenet", "in_channels": 1, "image_size": 28, "classes": 10}
+    split = {"validation_images": 100, "seed": 0, "train_size": 200, "label_count": None}
+    recipe = Recipe(epochs=2, learning_rate=0.02, batch_size=20, weight_decay=0.0)
+    metadata = {"net": "mine", "network": network, "split": split}
+    folder = tmp_path / "checkpoints"
+    train_network(
+        lambda: build_network(**network),
+        split_dataset(mnist5k, **split),
+        recipe,
+        folder,
+        seed=3,
+        checkpoints=2,
+        metadata=metadata,
+    )
+    probe = Probe(images=80, resamples=50)
+    rows = measure_training(folder, mnist5k, Stability(), probe, "cpu")
+    assert [(row["net"], row["seed"], row["state"], row["epoch"]) for row in rows] == [
+        ("mine", 3, "init", 0),
+        ("mine", 3, "trained", 2),
+    ]
+    assert all(row["train_size"] == 200 and row["images"] == 80 for row in rows)
+    trained, _ = load_checkpoint(list_checkpoints(folder)[-1])
+    by_hand = relative_stability(
+        trained, probe_images(mnist5k, 80, 0), resamples=50, generator=generator_for("perturbations", 0)
+    )
+    assert rows[1]["R"] == by_hand.relative.value and rows[1]["G_high"] == by_hand.noise.high
+    images = normalise(mnist5k.test_images, mnist5k.mean, mnist5k.std)
+    error = (trained(images).argmax(1) != mnist5k.test_labels).float().mean()
+    assert rows[1]["test_error"] == pytest.approx(float(error))
+    assert rows[1]["test_error_low"] < rows[1]["test_error"] < rows[1]["test_error_high"]

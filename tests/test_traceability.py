@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 import diffeo_stability.config
 from diffeo_stability.config import FIGURES
@@ -71,3 +72,32 @@ def test_the_project_names_no_place_outside_itself(root):
         for path in root.glob(pattern):
             if path.is_file() and path.suffix not in (".pyc", ".png", ".pdf"):
                 assert not wrong.search(path.read_text()), path
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "workflow", "test"])
+def test_every_locked_requirement_has_hashes(root, name):
+    lines = (root / "requirements" / f"{name}.txt").read_text().splitlines()
+    requirements = [line for line in lines if line and not line.startswith(" ")]
+    hashes = [line for line in lines if line.startswith("    --hash=sha256:")]
+    assert requirements and len(requirements) + len(hashes) == len(lines)
+    assert all("==" in line and line.endswith("\\") for line in requirements)
+
+
+def test_test_tools_are_locked_beside_the_same_versions(root):
+    """Installing the tests' requirements over the users' changes none of them."""
+    users, tests = (
+        {
+            line.split(" ")[0]
+            for line in (root / "requirements" / f"{name}.txt").read_text().splitlines()
+            if "==" in line
+        }
+        for name in ("workflow", "test")
+    )
+    assert users <= tests
+
+
+def test_conda_installs_the_same_lock(root):
+    environment = yaml.safe_load((root / "environment.yml").read_text())
+    assert environment["name"] == "diffeo-stability"
+    assert {"pip": ["-r requirements/workflow.txt"]} in environment["dependencies"]
+    assert environment["variables"]["PYTHONPATH"] == "src" and (root / "src" / "diffeo_stability").is_dir()

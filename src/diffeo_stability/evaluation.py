@@ -1,5 +1,7 @@
 """How often a network is wrong."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -21,3 +23,12 @@ def error_rate(network: nn.Module, splits: Splits, part: Split) -> float:
             predicted = network(splits.normalise(images.to(device))).argmax(1)
             wrong += int((predicted != labels.to(device)).sum())
     return wrong / len(part)
+
+
+def error_interval(error: float, images: int) -> tuple[float, float]:
+    """Return the 95% Wilson interval of an error rate measured on so many images (Wilson, JASA 22, 1927)."""
+    z_squared = 1.959964**2
+    centre = (error + z_squared / (2 * images)) / (1 + z_squared / images)
+    spread = error * (1 - error) / images + z_squared / (4 * images**2)
+    half = math.sqrt(z_squared * spread) / (1 + z_squared / images)
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -30,7 +30,7 @@ from .deformation import (
     temperature_range,
 )
 from .errors import InputError
-from .evaluation import error_rate
+from .evaluation import error_interval, error_rate
 from .operations import evaluating, observing
 from .probing import describe, networks_by_state, probe_generator, probe_on
 
@@ -392,13 +392,17 @@ def measure_training(
             resamples=probe.resamples,
             generator=probe_generator(probe),
         )
+        test_error = error_rate(network, splits, splits.test)
+        error_low, error_high = error_interval(test_error, len(splits.test))
         rows.append(
             {
                 **describe(state, metadata),
                 "cutoff": settings.cutoff,
                 "delta": settings.displacement,
                 **_columns(measured),
-                "test_error": error_rate(network, splits, splits.test),
+                "test_error": test_error,
+                "test_error_low": error_low,
+                "test_error_high": error_high,
                 "train_error": error_rate(network, splits, splits.train),
                 "train_size": len(splits.train),
                 "epoch": metadata["epoch"],

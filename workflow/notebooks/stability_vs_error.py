@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Test error against stability
 #
-# One point a network and seed, both axes logarithmic. The line is the least-squares fit $\epsilon = a R_f^b$; on CIFAR-10,
+# One point a network and seed, both axes logarithmic, with 95% intervals. The line is the fit $\epsilon = a R_f^b$; on CIFAR-10,
 # arXiv:2105.02468 finds about $0.2 \sqrt{R_f}$ with a correlation of 0.97.
 
 # %%
@@ -34,9 +34,11 @@ correlation = read_table(snakemake.input.table).set_index("quantity")
 correlation
 
 # %%
-stability = read_table(snakemake.input.stability).set_index(["net", "seed"])
-errors = stability[stability.state == "trained"].test_error
-points = stability[stability.state == correlation.state.iloc[0]].assign(error=errors).reset_index()
+stability = read_table(snakemake.input.stability)
+error_columns = ["test_error", "test_error_low", "test_error_high"]
+errors = stability[stability.state == "trained"].set_index(["net", "seed"])[error_columns]
+points = stability[stability.state == correlation.state.iloc[0]].drop(columns=error_columns)
+points = points.join(errors, on=["net", "seed"])
 networks = points.groupby("net", sort=False).architecture.first()
 
 
@@ -52,12 +54,16 @@ def draw_points(ax, quantity):
     for network, rows in points.groupby("net", sort=False):
         ax.errorbar(
             rows[quantity],
-            100 * rows.error,
+            100 * rows.test_error,
+            yerr=[
+                100 * (rows.test_error - rows.test_error_low),
+                100 * (rows.test_error_high - rows.test_error),
+            ],
             xerr=[rows[quantity] - rows[f"{quantity}_low"], rows[f"{quantity}_high"] - rows[quantity]],
             color=plotting.color_of(networks[network]),
             fmt=marker_of(network),
             markersize=4.5,
-            elinewidth=0.8,
+            elinewidth=0.6,
             markeredgecolor="white",
             markeredgewidth=0.4,
             label=plotting.label_of(network),

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Stability and error against the number of training images
 #
-# Solid: trained. Dashed: init, which sees no image but through the statistics of batch-norm. Bands: 95% bootstrap interval
-# over images. With several seeds, lines are their means.
+# Solid: trained. Dashed: init, which sees no image but through the statistics of batch-norm. Bands: 95% intervals,
+# bootstrapped over images for $R_f$ and binomial for the error. With several seeds, lines are their means.
 
 # %%
 if "snakemake" not in globals():
@@ -34,7 +34,7 @@ stability[["net", "seed", "state", "train_size", "R", "R_low", "R_high", "test_e
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(plotting.PAGE, 2.5))
-quantities = ["R", "R_low", "R_high", "test_error"]
+quantities = ["R", "R_low", "R_high", "test_error", "test_error_low", "test_error_high"]
 for (network, architecture, state), rows in stability.groupby(["net", "architecture", "state"], sort=False):
     curve = rows.groupby("train_size")[quantities].mean().reset_index()
     line = {"color": plotting.color_of(architecture), "marker": "o", "markersize": 3.5}
@@ -43,6 +43,8 @@ for (network, architecture, state), rows in stability.groupby(["net", "architect
     left.fill_between(curve.train_size, curve.R_low, curve.R_high, color=line["color"], alpha=0.2, linewidth=0)
     if state == "trained":
         right.plot(curve.train_size, 100 * curve.test_error, label=plotting.label_of(network), **line)
+        band = 100 * curve.test_error_low, 100 * curve.test_error_high
+        right.fill_between(curve.train_size, *band, color=line["color"], alpha=0.2, linewidth=0)
 left.axhline(1, color="0.3", linewidth=0.8, linestyle=":")
 left.plot([], [], color="0.3", linestyle="--", label="init")
 left.plot([], [], color="0.3", linestyle="-", label="trained")
