@@ -147,6 +147,14 @@ def sample_coefficients(
     return normal * (temperature * _mode_variances(cutoff)).sqrt().to(normal)
 
 
+def coefficients_for(
+    images: Tensor, cutoff: int, temperature: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Draw the coefficients of one field an image, on the images' device and in at least single precision."""
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    return sample_coefficients(len(images), cutoff, temperature, generator=generator, device=images.device, dtype=dtype)
+
+
 def displacement_field(coefficients: Tensor, image_size: int) -> Tensor:
     """Return the fields of a batch of coefficients, in pixels.
 
@@ -310,15 +318,7 @@ def deform(
         )
     elif displacement is not None:
         raise InputError("displacement and temperature were both given: they set the same thing, give one")
-    coefficients = sample_coefficients(
-        len(images),
-        cutoff,
-        temperature,
-        generator=generator,
-        device=images.device,
-        dtype=torch.promote_types(images.dtype, torch.float32),
-    )
-    return deform_with(images, coefficients, interpolation)
+    return deform_with(images, coefficients_for(images, cutoff, temperature, generator), interpolation)
 
 
 def _check_images(images: Tensor) -> None:

@@ -24,8 +24,8 @@ from . import config
 from .datasets import Dataset, split_dataset
 from .deformation import (
     Interpolation,
+    coefficients_for,
     deform_with,
-    sample_coefficients,
     temperature_from_displacement,
     temperature_range,
 )
@@ -114,14 +114,7 @@ def perturbed_batches(
     if displacement == 0:
         raise InputError("displacement is 0: nothing would be deformed; give a positive number of pixels")
     temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
-    coefficients = sample_coefficients(
-        len(images),
-        cutoff,
-        temperature,
-        generator=generator,
-        device=images.device,
-        dtype=torch.promote_types(images.dtype, torch.float32),
-    )
+    coefficients = coefficients_for(images, cutoff, temperature, generator)
     step = max(1, batch_size // len(Perturbed._fields))
     batches = list(zip(images.split(step), coefficients.split(step), strict=True))
     norms = torch.cat([_norms(deform_with(x, c, interpolation) - x) for x, c in batches])

@@ -89,7 +89,8 @@ axes[0].text(
 )
 axes[0].set_ylabel(r"test error $\epsilon$ (%)")
 handles, labels = axes[0].get_legend_handles_labels()
-figure.legend(handles, labels, loc="outside lower center", ncols=6, handletextpad=0.3, columnspacing=1.2)
+markers = [handle.lines[0] for handle in handles]
+figure.legend(markers, labels, loc="outside lower center", ncols=6, handletextpad=0.3, columnspacing=1.2)
 plotting.letter_panels(axes)
 plotting.save_figure(figure, snakemake)
 figure
