@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CONFIG ?= config/mnist5k.yaml
-RUN = $(shell sed -n 's/^run: *//p' $(CONFIG) 2>/dev/null)
+RUN = $(shell sed -nE 's/^run: *["'\'']?([A-Za-z0-9_-]+).*/\1/p' $(CONFIG) 2>/dev/null)
 PYTHON ?= python3
 UV := $(or $(shell command -v uv),.bootstrap/bin/uv)
 BIN := .venv/bin
@@ -27,10 +27,9 @@ help:
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target .bootstrap -r $<
 	@touch $@
 
-.venv/bin/python: $(if $(shell command -v uv),,.bootstrap/bin/uv)
+.venv/bin/python: | $(if $(shell command -v uv),,.bootstrap/bin/uv)
 	@echo 'make: creating the environment in .venv'
-	@$(UV) venv --quiet --allow-existing --python '>=3.11' .venv
-	@touch -c $@
+	@$(UV) venv --quiet --seed --allow-existing --python '>=3.11' .venv
 
 .venv/installed-%: requirements/%.txt pyproject.toml | .venv/bin/python
 	@echo 'make: installing the locked packages of $< (half a minute where they are cached, else a few)'
@@ -80,6 +79,7 @@ lock: environment
 	$$lock pyproject.toml --extra workflow -o requirements/workflow.txt; \
 	$$lock pyproject.toml --extra workflow --extra test -c requirements/workflow.txt -o requirements/test.txt
 
-clean:
+clean: $(CONFIG)
+	@test -n '$(RUN)' || { echo 'make: $(CONFIG) has no key run' >&2; exit 1; }
 	@echo 'make: removing figures/$(RUN), results/$(RUN) and logs/$(RUN)'
 	@rm -rf figures/$(RUN) results/$(RUN) logs/$(RUN)

@@ -76,6 +76,10 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("stability", None, "needs the block stability"),
         ("seeds", [], "seeds is"),
         ("run", "../elsewhere", "run is '../elsewhere'"),
+        ("run", "reference", "run: 'reference' is the folder of the committed figures"),
+        ("seeds", [0, 1, 0], "seeds: 0 stands in the list more than once"),
+        ("stability_vs_train_size.train_sizes", [100, 100], "train_sizes: 100 stands in the list more than once"),
+        ("probe.resamples", 1, "probe.resamples is 1"),
         ("device", "tpu", "device is 'tpu'"),
     ],
 )

@@ -82,6 +82,12 @@ def test_saved_data_sets_read_back_and_damaged_ones_are_named(mnist5k, tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(InputError, match="images.safetensors cannot be read.*delete it"):
         load_dataset(path)
+    save_dataset(mnist5k, path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="does not match its hash"):
+        load_dataset(path)
     with pytest.raises(InputError, match="nothing.safetensors cannot be read"):
         load_dataset(tmp_path / "nothing.safetensors")
 

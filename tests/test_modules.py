@@ -60,6 +60,12 @@ def test_training_jobs_do_not_wait_for_torchvision():
     subprocess.run([sys.executable, "-c", code, str(source)], check=True, capture_output=True)
 
 
+def test_names_imported_from_the_package_lead_to_their_modules(tmp_path):
+    (tmp_path / "analysis.py").write_text("from diffeo_stability import deform, relative_stability\n")
+    found = {path.name for path in modules_used_by(tmp_path / "analysis.py")}
+    assert {"deformation.py", "stability.py"} <= found
+
+
 def test_code_hash_follows_what_a_module_needs():
     assert code_hash("training") == code_hash("training") != code_hash("deformation")
     assert PACKAGE / "architectures" / "vgg.py" in modules_used_by(PACKAGE / "training.py")

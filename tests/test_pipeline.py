@@ -196,6 +196,9 @@ stability: {{}}
     assert done.returncode == 0, done.stderr
     assert (project.folder / "figures" / "own" / "stability.pdf").exists()
     assert pd.read_csv(project.folder / "results/own/tables/stability.csv").test_error.iloc[-1] < 0.2
+    assert project.snakemake("--report", "report.html", config="config/own.yaml").returncode == 0
+    (tmp_path / "images" / "train" / "red" / "0.png").unlink()
+    assert jobs_of(project.snakemake("-n", "--quiet", "rules", config="config/own.yaml"))["fetch_dataset"] == 1
 
 
 @pytest.fixture(scope="module")

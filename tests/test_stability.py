@@ -59,7 +59,9 @@ def test_noise_of_a_linear_map_is_its_mean_squared_gain(images):
     outputs = model(images)
     spread = 2 * COUNT / (COUNT - 1) * (outputs - outputs.mean(0)).square().sum(1).mean()
     expected = radius[0] ** 2 * model[1].weight.square().sum() / (2 * 12 * 12) / spread
-    assert relative_stability(model, images, generator=seeded()).noise.value == pytest.approx(float(expected.detach()), rel=0.05)
+    assert relative_stability(model, images, generator=seeded()).noise.value == pytest.approx(
+        float(expected.detach()), rel=0.05
+    )
 
 
 def test_relative_stability_is_1_when_the_deformation_is_noise(images):
@@ -192,6 +194,24 @@ def test_by_operation_sees_outputs_before_an_in_place_operation_overwrites_them(
     assert measured["1"].relative.value != pytest.approx(alone.relative.value, rel=1e-3)
 
 
+def test_by_operation_tells_the_calls_of_one_module_apart(images):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.relu = nn.Conv2d(2, 4, 3), nn.Conv2d(4, 3, 3), nn.ReLU(inplace=True)
+
+        def forward(self, x):
+            return self.relu(self.second(self.relu(self.first(x))))
+
+    torch.manual_seed(0)
+    network = Twice().double()
+    measured = stability_by_operation(network, images, generator=seeded())
+    assert list(measured) == ["first", "relu", "second", "relu#2"]
+    assert all(result.images == COUNT for result in measured.values())
+    whole = relative_stability(network, images, generator=seeded())
+    assert measured["relu#2"].relative.value == pytest.approx(whole.relative.value)
+
+
 def test_peak_memory_does_not_depend_on_the_number_of_images():
     """No more images than the batch size reach the model at once."""
     seen = []
@@ -250,6 +270,8 @@ def test_error_interval_is_wilsons():
     """Known values: 0 of 10, 1 of 10 and 50 of 100 wrong."""
     assert error_interval(0.0, 10) == pytest.approx((0, 0.2775), abs=1e-3)
     assert error_interval(0.1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-3)
+    for images in range(1, 200):
+        assert error_interval(0.0, images)[0] == 0.0 and error_interval(1.0, images)[1] == 1.0
     assert error_interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-3)
 
 
@@ -268,7 +290,7 @@ def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
         checkpoints=2,
         metadata=metadata,
     )
-    probe = Probe(images=80, resamples=50)
+    probe = Probe(images=80, resamples=100)
     rows = measure_training(folder, mnist5k, Stability(), probe, "cpu")
     assert [(row["net"], row["seed"], row["state"], row["epoch"]) for row in rows] == [
         ("mine", 3, "init", 0),
@@ -277,7 +299,7 @@ def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
     assert all(row["train_size"] == 200 and row["images"] == 80 for row in rows)
     trained, _ = load_checkpoint(list_checkpoints(folder)[-1])
     by_hand = relative_stability(
-        trained, probe_images(mnist5k, 80, 0), resamples=50, generator=generator_for("perturbations", 0)
+        trained, probe_images(mnist5k, 80, 0), resamples=100, generator=generator_for("perturbations", 0)
     )
     assert rows[1]["R"] == by_hand.relative.value and rows[1]["G_high"] == by_hand.noise.high
     images = normalise(mnist5k.test_images, mnist5k.mean, mnist5k.std)

@@ -56,7 +56,8 @@ def test_training_learns(splits, tmp_path):
 
 def test_same_seed_same_weights_other_seed_others(splits, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train(tmp_path / name, splits, seed=seed, epochs=2)
+        torch.manual_seed(ord(name))
+        train(tmp_path / name, splits, network={**NETWORK, "name": "alexnet"}, seed=seed, epochs=2)
     assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
@@ -82,6 +83,9 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(splits, tmp_pa
         train(tmp_path / "broken", splits, **settings)
     assert not (tmp_path / "broken").exists()
     fatal = None
+    # A write that was killed leaves its unfinished file behind, and a new process has another random state
+    (tmp_path / "broken.partial" / ".resume.1.safetensors").write_bytes(b"half a file")
+    torch.manual_seed(12345)
     history = train(tmp_path / "broken", splits, **settings)
     assert same(weights(tmp_path / "broken"), weights(tmp_path / "whole"))
     assert [dataclasses.replace(row, seconds=0) for row in history] == [
@@ -156,6 +160,14 @@ def test_batch_norm_at_init_has_the_statistics_of_the_training_images(splits):
     torch.testing.assert_close(network.batchnorm1.running_mean, activations.mean((0, 2, 3)), rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(network.batchnorm1.running_var, activations.var((0, 2, 3)), rtol=1e-3, atol=1e-4)
     assert network.batchnorm1.momentum == 0.1
+
+
+def test_batch_norm_estimates_need_no_batch_of_one_image(mnist5k):
+    splits = split_dataset(mnist5k, validation_images=100, seed=0, train_size=501)
+    network = nn.Sequential(nn.Conv2d(1, 2, 28), nn.BatchNorm2d(2))
+    estimate_batch_norm(network, splits)
+    values = network[0](splits.normalise(splits.train.images))
+    torch.testing.assert_close(network[1].running_mean, values.mean((0, 2, 3)), rtol=1e-2, atol=1e-2)
 
 
 def test_test_images_have_no_say(splits, tmp_path):

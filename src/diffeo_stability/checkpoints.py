@@ -61,7 +61,7 @@ def list_checkpoints(folder: str | Path) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    paths = sorted(Path(folder).glob("*.safetensors"), key=lambda path: read_metadata(path)["epoch"])
+    paths = sorted(Path(folder).glob("[!.]*.safetensors"), key=lambda path: read_metadata(path)["epoch"])
     if not paths:
         raise InputError(f"{folder} holds no checkpoint: delete it and run again")
     return paths

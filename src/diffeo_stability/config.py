@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from .errors import InputError
 
@@ -19,6 +28,18 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
+Cutoff = Annotated[int, Field(ge=2)]
+Resamples = Annotated[int, Field(ge=100)]  # fewer give no 95% interval
+
+
+def _without_repeats(values: list) -> list:
+    repeated = next((value for value in values if values.count(value) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"{repeated!r} stands in the list more than once")
+    return values
+
+
+WithoutRepeats = AfterValidator(_without_repeats)
 Source = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10", "svhn", "image_folder", "arrays"]
 ARCHITECTURES = (
     *(f"fully_connected_{layers}" for layers in (2, 4, 6)),
@@ -131,25 +152,27 @@ class Probe(Block):
     images: Annotated[int, Field(ge=2)] = Field(500, description="number of probe images")
     seed: Seed = Field(0, description="of the probe images, their deformations and their noise")
     batch_size: Count = Field(250, description="images a forward pass; bounds memory only")
-    resamples: Count = Field(1000, description="of the bootstrap over images")
+    resamples: Resamples = Field(1000, description="of the bootstrap over images")
 
 
 class Deformations(Block):
     """Figure `deformations`: the ensemble over cutoff and temperature."""
 
-    cutoffs: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)] = Field(
+    cutoffs: Annotated[list[Cutoff], Field(min_length=1), WithoutRepeats] = Field(
         description="high-frequency cutoffs c, one column each"
     )
-    temperatures: Annotated[list[Positive], Field(min_length=1)] = Field(description="temperatures T, one row each")
+    temperatures: Annotated[list[Positive], Field(min_length=1), WithoutRepeats] = Field(
+        description="temperatures T, one row each"
+    )
     fields: Annotated[int, Field(ge=2)] = Field(1000, description="fields over which the displacement is measured")
-    image: Annotated[int, Field(ge=0)] = Field(0, description="which probe image is drawn")
+    image: Annotated[int, Field(ge=0)] = Field(0, description="which test image is drawn")
 
 
 class Stability(Block):
     """Figure `stability`: D, G and R of every network."""
 
     displacement: Positive = Field(1.0, description="typical displacement delta, pixels")
-    cutoff: Annotated[int, Field(ge=2)] = Field(3, description="high-frequency cutoff c")
+    cutoff: Cutoff = Field(3, description="high-frequency cutoff c")
     interpolation: Literal["bilinear", "nearest", "gaussian"] = Field("bilinear", description="of deformed images")
     noise_norm: Literal["mean", "per_image"] = Field(
         "mean", description="noise of one norm for all images, or of each image's own |tau x - x|"
@@ -160,14 +183,16 @@ class StabilityVsError(Block):
     """Figure `stability_vs_error`: test error against R, D and G."""
 
     state: Literal["init", "trained"] = Field("trained", description="state whose stability is set against the error")
-    resamples: Count = Field(1000, description="of the bootstrap over networks")
+    resamples: Resamples = Field(1000, description="of the bootstrap over networks")
 
 
 class StabilityVsTrainSize(Block):
     """Figure `stability_vs_train_size`: R and test error against the number of training images."""
 
-    networks: Annotated[list[Name], Field(min_length=1)] = Field(description="keys of `networks`")
-    train_sizes: Annotated[list[Count], Field(min_length=2)] = Field(description="numbers of training images")
+    networks: Annotated[list[Name], Field(min_length=1), WithoutRepeats] = Field(description="keys of `networks`")
+    train_sizes: Annotated[list[Count], Field(min_length=2), WithoutRepeats] = Field(
+        description="numbers of training images"
+    )
 
 
 class RunConfig(Block):
@@ -175,10 +200,12 @@ class RunConfig(Block):
 
     run: Name = Field(description="name of the run, and of its folders below results/ and figures/")
     data_dir: str = Field("data", description="folder of the data sets")
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$")] = Field(
-        "auto", description="`auto` takes a GPU where there is one; else cpu, cuda, cuda:<index> or mps"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
+        "auto", description="`auto` takes a GPU where there is one; else cpu, cuda or cuda:<index>"
     )
-    seeds: Annotated[list[Seed], Field(min_length=1)] = Field(description="one training of every network each")
+    seeds: Annotated[list[Seed], Field(min_length=1), WithoutRepeats] = Field(
+        description="one training of every network each"
+    )
     dataset: DatasetBlock
     training: Recipe = Field(description="recipe of every network")
     checkpoints: Annotated[int, Field(ge=2)] = Field(
@@ -190,6 +217,13 @@ class RunConfig(Block):
     stability: Stability | None = Field(None, description="figure; left out if not given")
     stability_vs_error: StabilityVsError | None = Field(None, description="figure; left out if not given")
     stability_vs_train_size: StabilityVsTrainSize | None = Field(None, description="figure; left out if not given")
+
+    @field_validator("run")
+    @classmethod
+    def _is_no_folder_of_the_project(cls, name: str) -> str:
+        if name == "reference":
+            raise ValueError("'reference' is the folder of the committed figures; allowed is any other name")
+        return name
 
     @model_validator(mode="after")
     def _cutoffs_leave_a_range(self):

@@ -9,6 +9,7 @@ import json
 import tempfile
 import urllib.error
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from .image_folder import read_image_folder
 from .seeds import derive_seed, generator_for
 
 DIGITS = tuple("0123456789")
+TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 MNIST5K_SHA256 = "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"
 MNIST5K_TEST_IMAGES = 1000
 
@@ -51,6 +53,16 @@ class Dataset:
         mean, std = channel_statistics(self.train_images)
         object.__setattr__(self, "mean", mean)
         object.__setattr__(self, "std", std)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of all pixels and labels."""
+        digest = hashlib.sha256()
+        for name in TENSORS:
+            tensor = getattr(self, name).contiguous()
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(memoryview(tensor.numpy()).cast("B"))
+        return digest.hexdigest()
 
     @property
     def channels(self) -> int:
@@ -174,11 +186,8 @@ def probe_images(dataset: Dataset, count: int, seed: int) -> Tensor:
 
 def save_dataset(dataset: Dataset, path: str | Path) -> None:
     """Write a data set to one safetensors file, atomically, with its classes and a hash of its pixels and labels."""
-    tensors = {
-        name: getattr(dataset, name).contiguous()
-        for name in ("train_images", "train_labels", "test_images", "test_labels")
-    }
-    metadata = {"classes": json.dumps(dataset.classes), "sha256": _content_hash(tensors)}
+    tensors = {name: getattr(dataset, name).contiguous() for name in TENSORS}
+    metadata = {"classes": json.dumps(dataset.classes), "sha256": dataset.sha256}
     with atomic_path(path) as partial:
         save_file(tensors, partial, metadata)
 
@@ -187,25 +196,20 @@ def load_dataset(path: str | Path) -> Dataset:
     """Read a data set that :func:`save_dataset` wrote.
 
     Raises:
-        InputError: the file is missing, truncated or not a data set.
+        InputError: the file is missing, truncated, changed or not a data set.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        return Dataset(**tensors, classes=tuple(json.loads(metadata["classes"])))
+        dataset = Dataset(**tensors, classes=tuple(json.loads(metadata["classes"])))
+        if dataset.sha256 != metadata["sha256"]:
+            raise OSError("its content does not match its hash")
+        return dataset
     except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise InputError(
             f"data set {path} cannot be read ({error}): delete it and run again, to make it anew"
         ) from None
-
-
-def _content_hash(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(memoryview(tensor.numpy()).cast("B"))
-    return digest.hexdigest()
 
 
 def prepare_dataset(

@@ -31,4 +31,5 @@ def error_interval(error: float, images: int) -> tuple[float, float]:
     centre = (error + z_squared / (2 * images)) / (1 + z_squared / images)
     spread = error * (1 - error) / images + z_squared / (4 * images**2)
     half = math.sqrt(z_squared * spread) / (1 + z_squared / images)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding must not leave an error of 0 or 1 outside
+    return max(0.0, min(error, centre - half)), min(1.0, max(error, centre + half))

@@ -1,6 +1,7 @@
 """What every job of the pipeline does around its one library call: logging, threads, device, one-line errors."""
 
 import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def running(log: str) -> Iterator[None]:
 
 
 def set_up_torch(device: str, threads: int):
-    """Give torch as many threads as the job has, make its kernels deterministic, and return the device to use.
+    """Give torch as many threads as the job has, have it compute exactly and reproducibly, and return the device to use.
 
     Args:
         device: ``auto`` for a GPU where there is one, else a torch device.
@@ -59,9 +60,13 @@ def set_up_torch(device: str, threads: int):
     import torch
 
     torch.set_num_threads(threads)
-    torch.backends.cudnn.deterministic = True
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise InputError(f"device is {device}, but torch finds no GPU here: set device to cpu or auto")
-    return torch.device(device)
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    chosen = torch.device(("cuda" if gpus else "cpu") if device == "auto" else device)
+    if chosen.type == "cuda":
+        if (chosen.index or 0) >= gpus:
+            raise InputError(f"device is {device}, but torch finds {gpus} GPUs here: set device to cpu or auto")
+        torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would blur small differences of outputs
+        torch.backends.cudnn.deterministic = True
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return chosen

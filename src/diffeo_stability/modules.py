@@ -7,6 +7,8 @@ import ast
 import hashlib
 from pathlib import Path
 
+from . import HOMES
+
 PACKAGE = Path(__file__).parent
 
 
@@ -38,7 +40,10 @@ def _direct_imports(path: Path) -> set[Path]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(path, node)
-            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+            imported = {alias.name for alias in node.names}
+            names |= {base, *(f"{base}.{name}" for name in imported)}
+            if base == PACKAGE.name:
+                names |= {f"{base}.{HOMES[name]}" for name in imported & HOMES.keys()}
     return {source for name in names if (source := _source(name)) is not None}
 
 

@@ -1,5 +1,6 @@
 """The named operations of a network, and their activations, all in one pass."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -38,10 +39,18 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
 def observing(network: nn.Module, observe: Callable[[str, Tensor], None]) -> Iterator[None]:
     """Call ``observe(name, output)`` after each operation of every forward pass, while its output is still untouched.
 
-    The tensor may be overwritten by the next operation (an in-place ReLU, say): keep a copy, not the tensor.
+    The tensor may be overwritten by the next operation (an in-place ReLU, say): keep a copy, not the tensor. Where a network
+    calls one module several times in a pass, the second output is named ``<name>#2``, and so on.
     """
-    handles = [
-        module.register_forward_hook(lambda _module, _inputs, output, name=name: observe(name, output))
+    calls: Counter[str] = Counter()
+
+    def count_and_observe(name: str, output: Tensor) -> None:
+        calls[name] += 1
+        observe(name if calls[name] == 1 else f"{name}#{calls[name]}", output)
+
+    handles = [network.register_forward_pre_hook(lambda _network, _inputs: calls.clear())]
+    handles += [
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: count_and_observe(name, output))
         for name, module in named_operations(network).items()
     ]
     try:

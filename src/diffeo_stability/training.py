@@ -92,7 +92,8 @@ def estimate_batch_norm(network: nn.Module, splits: Splits) -> None:
             norm.reset_running_stats()
             norm.momentum = None
             norm.train()
-        for images in splits.train.images.split(EVALUATION_BATCH):
+        # Batches of nearly equal size: a last one of a single image would have no statistics, or as much weight as 500
+        for images in splits.train.images.tensor_split(math.ceil(len(splits.train) / EVALUATION_BATCH)):
             network(splits.normalise(images.to(device)))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
@@ -207,6 +208,8 @@ def train_network(
         described = {**metadata, "seed": seed, "epoch": row.epoch, "step": steps, **errors}
         save_checkpoint(network, partial / f"epoch{row.epoch:04d}.safetensors", described)
 
+    for leftover in partial.glob(".*"):
+        leftover.unlink()  # of a write that was killed
     history = state.load(network, optimizer)
     if history is None:
         shutil.rmtree(partial, ignore_errors=True)

@@ -12,7 +12,8 @@ except InputError as error:
     sys.exit(str(error))
 
 settings = plan.config
-training_gpus = 1 if settings.device.startswith("cuda") else 0
+config.update(settings.model_dump())  # captions and hashes see the defaults too
+training_gpus = 0 if settings.device == "cpu" else 1
 
 
 wildcard_constraints:
@@ -31,4 +32,16 @@ def used_by(source):
             else str(path)
         )
         for path in found
+    ]
+
+
+def folders_of(path):
+    """A path and all folders below it: adding or removing an image changes its folder's time."""
+    if path is None:
+        return []
+    return [
+        path,
+        *sorted(
+            str(folder) for folder in Path(path).glob("**/") if folder != Path(path)
+        ),
     ]

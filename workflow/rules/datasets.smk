@@ -1,7 +1,7 @@
 rule fetch_dataset:
     input:
         code=used_by("workflow/scripts/fetch_dataset.py"),
-        source=settings.dataset.path or [],
+        source=folders_of(settings.dataset.path),
     output:
         dataset=plan.dataset,
     log:
@@ -14,6 +14,7 @@ rule fetch_dataset:
         runtime=60,
     params:
         source=settings.dataset.source,
+        path=settings.dataset.path,
         image_size=settings.dataset.image_size,
         mirror=settings.dataset.mirror,
     message:

@@ -9,7 +9,7 @@ with running(snakemake.log[0]):
     dataset = prepare_dataset(
         snakemake.params.source,
         Path(snakemake.output.dataset).parent,
-        path=snakemake.input.get("source") or None,
+        path=snakemake.params.path,
         image_size=snakemake.params.image_size,
         mirror=snakemake.params.mirror,
     )

@@ -29,7 +29,7 @@ with running(snakemake.log[0]):
             "run": snakemake.wildcards.run,
             "net": snakemake.wildcards.net,
             "variant": snakemake.wildcards.variant,
-            "dataset": snakemake.input.dataset,
+            "dataset": {"path": snakemake.input.dataset, "sha256": dataset.sha256},
             "network": network,
             "split": training["split"],
         },
