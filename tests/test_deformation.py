@@ -189,6 +189,16 @@ def test_remap_has_correct_gradients(generator):
     assert torch.autograd.gradcheck(remap, (images, field))
 
 
+def test_gradients_work_after_a_first_call_without_them(generator):
+    """What is kept between calls must not remember that the first caller wanted no gradients."""
+    size = 11  # of no other test
+    with torch.inference_mode():
+        deform(torch.rand(1, 1, size, size), cutoff=4)
+    coefficients = sample_coefficients(1, 4, 0.01, generator=generator).requires_grad_()
+    remap(torch.rand(1, 1, size, size), displacement_field(coefficients, size)).square().sum().backward()
+    assert coefficients.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [

@@ -107,6 +107,7 @@ def temperature_range(image_size: int, cutoff: int) -> tuple[float, float]:
 
 
 @lru_cache
+@torch.inference_mode(False)
 def _mode_variances(cutoff: int) -> Tensor:
     """Variance of each coefficient at temperature 1, ``(c, c)``: ``1 / (i^2 + j^2)`` within the cutoff, else 0."""
     wavenumber = torch.arange(1, cutoff + 1, dtype=torch.float64)
@@ -171,22 +172,24 @@ def displacement_field(coefficients: Tensor, image_size: int) -> Tensor:
     _check_size(image_size)
     if coefficients.ndim != 4 or coefficients.shape[1] != 2 or coefficients.shape[2] != coefficients.shape[3]:
         raise InputError(f"coefficients have shape {tuple(coefficients.shape)}: it must be (B, 2, c, c)")
-    sines = _sines(image_size, coefficients)
-    return _mode_sum(image_size * coefficients, sines)
+    return _mode_sum(image_size * coefficients, image_size)
 
 
-def _sines(image_size: int, coefficients: Tensor) -> Tensor:
-    """``sin(i pi k / (n - 1))`` for every pixel and wavenumber, ``(n, c)``, as the coefficients' dtype."""
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)  # what is kept must serve callers with and without gradients
+def _sines(image_size: int, cutoff: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """``sin(i pi k / (n - 1))`` for every pixel and wavenumber, ``(n, c)``."""
     position = torch.linspace(0, math.pi, image_size, dtype=torch.float64)
-    wavenumber = torch.arange(1, coefficients.shape[-1] + 1, dtype=torch.float64)
-    return torch.sin(position[:, None] * wavenumber).to(coefficients)
+    wavenumber = torch.arange(1, cutoff + 1, dtype=torch.float64)
+    return torch.sin(position[:, None] * wavenumber).to(dtype=dtype, device=device)
 
 
-def _mode_sum(coefficients: Tensor, sines: Tensor) -> Tensor:
+def _mode_sum(coefficients: Tensor, image_size: int) -> Tensor:
     """Sum of the modes, ``(B, 2, n, n)``: two matrix products for the whole batch, over ``j`` along y, then ``i`` along x."""
-    size, cutoff = sines.shape
-    along_y = (coefficients.reshape(-1, cutoff) @ sines.T).view(-1, cutoff, size)
-    return (along_y.mT.reshape(-1, cutoff) @ sines.T).view(len(coefficients), 2, size, size)
+    cutoff = coefficients.shape[-1]
+    sines = _sines(image_size, cutoff, coefficients.dtype, coefficients.device)
+    along_y = (coefficients.reshape(-1, cutoff) @ sines.T).view(-1, cutoff, image_size)
+    return (along_y.mT.reshape(-1, cutoff) @ sines.T).view(-1, 2, image_size, image_size)
 
 
 def remap(images: Tensor, field: Tensor, interpolation: Interpolation = "bilinear") -> Tensor:
@@ -214,15 +217,25 @@ def remap(images: Tensor, field: Tensor, interpolation: Interpolation = "bilinea
             f"field has shape {tuple(field.shape)}: for these images it must be {(batch_size, 2, size, size)}"
         )
     exact = torch.promote_types(images.dtype, torch.float32)
-    field = field.to(device=images.device, dtype=exact)
-    return _sample(images, torch.add(_identity(field), field, alpha=-2 / (size - 1)), interpolation)
+    return _sample(images, _places(field.to(device=images.device, dtype=exact)), interpolation)
 
 
-def _identity(like: Tensor) -> Tensor:
-    """Every pixel's own place, x then y from -1 to 1, ``(2, n, n)``."""
-    size = like.shape[-1]
-    axis = torch.linspace(-1, 1, size, dtype=like.dtype, device=like.device)
-    return torch.stack((axis.expand(size, size), axis[:, None].expand(size, size)))
+def _places(field: Tensor, out: Tensor | None = None) -> Tensor:
+    """Where each pixel's value comes from, x then y from -1 to 1, ``(B, 2, n, n)``; in ``out`` if that is given.
+
+    From pixels by a division, not a product with the inverse: in single precision grid_sample then gets back the very pixel
+    or the number next to it.
+    """
+    size = field.shape[-1]
+    return torch.sub(_identity(size, field.dtype, field.device), field, out=out).div_((size - 1) / 2).sub_(1)
+
+
+@lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _identity(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Every pixel's own place in pixels, x then y, ``(2, n, n)``."""
+    pixel = torch.arange(size, dtype=dtype, device=device)
+    return torch.stack((pixel.expand(size, size), pixel[:, None].expand(size, size)))
 
 
 def _sample(images: Tensor, places: Tensor, interpolation: Interpolation) -> Tensor:
@@ -274,14 +287,17 @@ def deform_with(images: Tensor, coefficients: Tensor, interpolation: Interpolati
     _check_images(images)
     size = images.shape[-1]
     chunk = max(1, round(FIELD_ELEMENTS_PER_CHUNK / (2 * size * size)))
-    sines = _sines(size, coefficients)
-    scaled = coefficients * (-2 * size / (size - 1))
-    identity = _identity(coefficients.new_empty(size, size))
+    scaled = size * coefficients
+
+    def deformed_by(source: Tensor, c: Tensor) -> Tensor:
+        field = _mode_sum(c, size)
+        return _sample(source, _places(field, out=field), interpolation)
+
     if len(images) <= chunk:
-        return _sample(images, _mode_sum(scaled, sines).add_(identity), interpolation)
+        return deformed_by(images, scaled)
     deformed = torch.empty_like(images)
     for target, source, c in zip(deformed.split(chunk), images.split(chunk), scaled.split(chunk), strict=True):
-        target.copy_(_sample(source, _mode_sum(c, sines).add_(identity), interpolation))
+        target.copy_(deformed_by(source, c))
     return deformed
 
 
