@@ -4,19 +4,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
 from .architectures import build_network
 from .errors import InputError
-from .files import atomic_path, read_json, sha256_of, write_json
+from .files import read_json, sha256_of, write_json
 from .provenance import commit, software_versions
-
-
-def save_tensors(tensors: dict[str, Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors to a safetensors file, atomically, in their usual memory layout."""
-    with atomic_path(path) as partial:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, metadata)
+from .tensors import read_tensors, save_tensors
 
 
 def save_checkpoint(network: nn.Module, path: str | Path, metadata: dict) -> None:
@@ -47,7 +41,7 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tup
             raise InputError(
                 f"checkpoint {path} is not the file that its metadata describes: delete its folder, run again"
             )
-        weights = load_file(path)
+        weights, _ = read_tensors(path)
     except (OSError, SafetensorError) as error:
         raise InputError(f"checkpoint {path} cannot be read ({error}): delete its folder and run again") from None
     network = build_network(**metadata["network"])

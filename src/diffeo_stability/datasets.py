@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch import Tensor
 
 from .errors import InputError
-from .files import atomic_path
 from .image_folder import read_image_folder
 from .seeds import derive_seed, generator_for
+from .tensors import read_tensors, save_tensors
 
 DIGITS = tuple("0123456789")
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -186,10 +185,8 @@ def probe_images(dataset: Dataset, count: int, seed: int) -> Tensor:
 
 def save_dataset(dataset: Dataset, path: str | Path) -> None:
     """Write a data set to one safetensors file, atomically, with its classes and a hash of its pixels and labels."""
-    tensors = {name: getattr(dataset, name).contiguous() for name in TENSORS}
-    metadata = {"classes": json.dumps(dataset.classes), "sha256": dataset.sha256}
-    with atomic_path(path) as partial:
-        save_file(tensors, partial, metadata)
+    tensors = {name: getattr(dataset, name) for name in TENSORS}
+    save_tensors(tensors, path, {"classes": json.dumps(dataset.classes), "sha256": dataset.sha256})
 
 
 def load_dataset(path: str | Path) -> Dataset:
@@ -199,9 +196,7 @@ def load_dataset(path: str | Path) -> Dataset:
         InputError: the file is missing, truncated, changed or not a data set.
     """
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        tensors, metadata = read_tensors(path)
         dataset = Dataset(**tensors, classes=tuple(json.loads(metadata["classes"])))
         if dataset.sha256 != metadata["sha256"]:
             raise OSError("its content does not match its hash")

@@ -210,7 +210,7 @@ def remap(images: Tensor, field: Tensor, interpolation: Interpolation = "bilinea
         InputError: images that are not a batch of square floating-point images, a field of another shape, or an unknown
             interpolation.
     """
-    _check_images(images)
+    check_images(images)
     batch_size, _, size, _ = images.shape
     if field.shape != (batch_size, 2, size, size):
         raise InputError(
@@ -284,7 +284,7 @@ def deform_with(images: Tensor, coefficients: Tensor, interpolation: Interpolati
     The same as ``remap(images, displacement_field(coefficients, n), interpolation)``, with a pass over memory less and, for
     large batches, in pieces: more allocations would cost more than the arithmetic.
     """
-    _check_images(images)
+    check_images(images)
     size = images.shape[-1]
     chunk = max(1, round(FIELD_ELEMENTS_PER_CHUNK / (2 * size * size)))
     scaled = size * coefficients
@@ -327,7 +327,7 @@ def deform(
         InputError: both ``displacement`` and ``temperature``, or what :func:`remap` and
             :func:`temperature_from_displacement` refuse.
     """
-    _check_images(images)
+    check_images(images)
     if temperature is None:
         temperature = temperature_from_displacement(
             1.0 if displacement is None else displacement, cutoff, images.shape[-1]
@@ -337,7 +337,8 @@ def deform(
     return deform_with(images, coefficients_for(images, cutoff, temperature, generator), interpolation)
 
 
-def _check_images(images: Tensor) -> None:
+def check_images(images: Tensor) -> None:
+    """Raise :class:`InputError` unless images are a batch ``(B, C, n, n)``, square, not empty and floating point."""
     if images.ndim != 4 or images.shape[2] != images.shape[3]:
         raise InputError(f"images have shape {tuple(images.shape)}: it must be (batch, channels, n, n), square")
     if 0 in images.shape:

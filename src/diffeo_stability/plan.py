@@ -34,15 +34,22 @@ class Plan:
     @cached_property
     def trainings(self) -> dict[tuple[str, str], Training]:
         """All trainings of the run, by network and variant."""
-        trainings = [self._training(name, seed) for name in self.config.networks for seed in self.config.seeds]
-        if sizes := self.config.stability_vs_train_size:
-            trainings += [
-                self._training(name, seed, size)
-                for name in sizes.networks
-                for size in sizes.train_sizes
-                for seed in self.config.seeds
-            ]
+        trainings = [*self._usual_trainings(), *self._trainings_by_size()]
         return {(training.network, training.variant): training for training in trainings}
+
+    def _usual_trainings(self) -> list[Training]:
+        return [self._training(name, seed) for name in self.config.networks for seed in self.config.seeds]
+
+    def _trainings_by_size(self) -> list[Training]:
+        block = self.config.stability_vs_train_size
+        if block is None:
+            return []
+        return [
+            self._training(name, seed, size)
+            for name in block.networks
+            for size in block.train_sizes
+            for seed in self.config.seeds
+        ]
 
     def _training(self, network: str, seed: int, train_size: int | None = None) -> Training:
         usual = self.config.recipe(network).train_size
@@ -70,21 +77,14 @@ class Plan:
 
     def stability_tables(self) -> list[str]:
         """Tables of the networks trained as their recipe says."""
-        usual = [self._training(name, seed) for name in self.config.networks for seed in self.config.seeds]
-        return [self._table(training, "stability") for training in usual]
+        return [self._stability_table(training) for training in self._usual_trainings()]
 
     def train_size_tables(self) -> list[str]:
         """Tables of the networks trained on different numbers of images."""
-        sizes = self.config.stability_vs_train_size
-        return [
-            self._table(self._training(name, seed, size), "stability")
-            for name in sizes.networks
-            for size in sizes.train_sizes
-            for seed in self.config.seeds
-        ]
+        return [self._stability_table(training) for training in self._trainings_by_size()]
 
-    def _table(self, training: Training, stem: str) -> str:
-        return f"results/{self.config.run}/networks/{training.network}/{training.variant}/{stem}.csv"
+    def _stability_table(self, training: Training) -> str:
+        return f"results/{self.config.run}/networks/{training.network}/{training.variant}/stability.csv"
 
     @property
     def stems(self) -> list[str]:

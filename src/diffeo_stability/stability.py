@@ -24,6 +24,7 @@ from . import config
 from .datasets import Dataset, split_dataset
 from .deformation import (
     Interpolation,
+    check_images,
     coefficients_for,
     deform_with,
     temperature_from_displacement,
@@ -206,10 +207,7 @@ def _bootstrap_means(values: Tensor, resamples: int, generator: torch.Generator 
 
 
 def _check_probe(images: Tensor) -> None:
-    if images.ndim != 4 or images.shape[2] != images.shape[3]:
-        raise InputError(f"images have shape {tuple(images.shape)}: it must be (batch, channels, n, n), square")
-    if not images.is_floating_point():
-        raise InputError(f"images are {images.dtype}: they must be floating point; convert with images.float()")
+    check_images(images)
     if len(images) < 2:
         raise InputError(f"images hold {len(images)}: at least 2 are needed, for the distance between images")
     if not torch.stack(torch.aminmax(images)).isfinite().all():  # NaN spreads to both; a third of isfinite's time

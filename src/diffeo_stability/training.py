@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .checkpoints import save_checkpoint, save_tensors
+from .checkpoints import save_checkpoint
 from .config import Recipe
 from .datasets import Splits
 from .errors import InputError
@@ -22,6 +22,7 @@ from .evaluation import EVALUATION_BATCH, error_rate
 from .modules import code_hash
 from .operations import evaluating
 from .seeds import derive_seed, generator_for
+from .tensors import read_tensors, save_tensors
 
 SECONDS_BETWEEN_SAVES = 10.0
 
@@ -288,9 +289,7 @@ class _TrainingState:
     def load(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> list[Epoch] | None:
         """Put network and optimizer back to where they were and return the history; nothing if there is no such state."""
         try:
-            with safe_open(self.path, framework="pt") as file:
-                metadata = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            tensors, metadata = read_tensors(self.path)
         except (OSError, SafetensorError):
             return None
         if metadata.get("key") != self._key:

@@ -1,11 +1,11 @@
 """Measure the ensemble of deformations over cutoff and temperature, and deform one image at each."""
 
-from diffeo_stability.checkpoints import save_tensors
 from diffeo_stability.config import Deformations, Probe
 from diffeo_stability.datasets import load_dataset
 from diffeo_stability.deformations import measure_ensemble
 from diffeo_stability.jobs import running, set_up_torch
 from diffeo_stability.tables import write_table
+from diffeo_stability.tensors import save_tensors
 
 with running(snakemake.log[0]):
     set_up_torch("cpu", snakemake.threads)
