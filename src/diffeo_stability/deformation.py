@@ -338,11 +338,15 @@ def deform(
 
 
 def check_images(images: Tensor) -> None:
-    """Raise :class:`InputError` unless images are a batch ``(B, C, n, n)``, square, not empty and floating point."""
-    if images.ndim != 4 or images.shape[2] != images.shape[3]:
-        raise InputError(f"images have shape {tuple(images.shape)}: it must be (batch, channels, n, n), square")
-    if 0 in images.shape:
-        raise InputError(f"images have shape {tuple(images.shape)}: the batch is empty")
-    _check_size(images.shape[-1])
-    if not images.is_floating_point():
+    """Raise :class:`InputError` unless images are a batch ``(B, C, n, n)``, square, not empty and floating point.
+
+    Only shape and dtype are looked at: what is sliced into tensors will do.
+    """
+    shape = tuple(images.shape)
+    if len(shape) != 4 or shape[2] != shape[3]:
+        raise InputError(f"images have shape {shape}: it must be (batch, channels, n, n), square")
+    if 0 in shape:
+        raise InputError(f"images have shape {shape}: the batch is empty")
+    _check_size(shape[-1])
+    if not images.dtype.is_floating_point:
         raise InputError(f"images are {images.dtype}: they must be floating point; convert with images.float()")

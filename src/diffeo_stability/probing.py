@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from .checkpoints import list_checkpoints, load_checkpoint
 from .config import Probe
-from .datasets import Dataset, probe_images
+from .datasets import Dataset, ProbeImages, probe_images
 from .seeds import generator_for
 
 
@@ -19,9 +19,9 @@ def networks_by_state(folder: str | Path, device: torch.device | str) -> Iterato
         yield state, *load_checkpoint(path, device)
 
 
-def probe_on(dataset: Dataset, probe: Probe, device: torch.device | str) -> Tensor:
-    """Return the run's probe images, normalised, on a device."""
-    return probe_images(dataset, probe.images, probe.seed).to(device)
+def probe_on(dataset: Dataset, probe: Probe, device: torch.device | str) -> ProbeImages:
+    """Return the run's probe images, normalised when sliced, on a device."""
+    return probe_images(dataset, probe.images, probe.seed, device)
 
 
 def probe_generator(probe: Probe) -> torch.Generator:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from . import config
-from .datasets import Dataset, split_dataset
+from .datasets import Dataset, Images, split_dataset
 from .deformation import (
     Interpolation,
     check_images,
@@ -30,6 +30,7 @@ from .deformation import (
     temperature_from_displacement,
     temperature_range,
 )
+from .distances import DistanceAccumulator, Distances, bootstrap_means, percentile_interval
 from .errors import InputError
 from .evaluation import error_interval, error_rate
 from .operations import evaluating, observing
@@ -91,7 +92,7 @@ class Perturbed(NamedTuple):
 
 
 def perturbed_batches(
-    images: Tensor,
+    images: Images,
     *,
     displacement: float = 1.0,
     cutoff: int = 3,
@@ -117,101 +118,67 @@ def perturbed_batches(
     temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
     coefficients = coefficients_for(images, cutoff, temperature, generator)
     step = max(1, batch_size // len(Perturbed._fields))
-    batches = list(zip(images.split(step), coefficients.split(step), strict=True))
-    norms = torch.cat([_norms(deform_with(x, c, interpolation) - x) for x, c in batches])
+    starts = range(0, len(images), step)
+    norms = torch.cat(
+        [
+            norms_of(deform_with(x, coefficients[start : start + step], interpolation) - x)
+            for start in starts
+            for x in (_finite(images[start : start + step]),)
+        ]
+    )
     if noise_norm == "mean":
         norms = norms.mean().expand_as(norms)
-    for (x, c), norm in zip(batches, norms.split(step), strict=True):
-        noise = _unit_noise(x, generator).mul_(norm.to(x.dtype)[:, None, None, None])
-        yield Perturbed(x, deform_with(x, c, interpolation), noise.add_(x))
+    for start in starts:
+        part = slice(start, start + step)
+        x = images[part]
+        noise = unit_noise(x, generator).mul_(norms[part].to(x.dtype)[:, None, None, None])
+        yield Perturbed(x, deform_with(x, coefficients[part], interpolation), noise.add_(x))
 
 
-def _norms(images: Tensor) -> Tensor:
+def _finite(images: Tensor) -> Tensor:
+    if not torch.stack(torch.aminmax(images)).isfinite().all():  # NaN spreads to both; a third of isfinite's time
+        raise InputError("images contain NaN or infinite values")
+    return images
+
+
+def norms_of(images: Tensor) -> Tensor:
+    """Return the Euclidean norm of each image, float64 ``(B,)``."""
     return images.flatten(1).double().norm(dim=1)
 
 
-def _unit_noise(images: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Isotropic directions, ``(B, C, n, n)`` of norm 1, drawn image by image: the same ones whatever the batch size."""
+def unit_noise(images: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Return isotropic directions, ``(B, C, n, n)`` of norm 1, drawn image by image: the same whatever the batch size."""
     device = generator.device if generator is not None else images.device
     shape, dtype = images.shape[1:], torch.promote_types(images.dtype, torch.float32)
     noise = torch.stack([torch.randn(shape, generator=generator, device=device, dtype=dtype) for _ in images])
     noise = noise.to(images.device)
-    return (noise / _norms(noise).to(dtype)[:, None, None, None]).to(images.dtype)
+    return (noise / norms_of(noise).to(dtype)[:, None, None, None]).to(images.dtype)
 
 
-class StabilityAccumulator:
-    """Gathers what D, G and R need from a function's outputs, a batch at a time.
-
-    Holds three numbers an image and two output-sized vectors, however many images there are: the mean squared distance
-    between images is ``2 P / (P - 1)`` times the summed variance of the outputs, no P x P matrix.
+def _stability(distances: Distances, means: Tensor, confidence: float) -> RelativeStability:
+    """D, G and R with percentile intervals.
 
     Args:
-        centre: a rough mean of the outputs, ``(K,)``. The bootstrap resamples the squared distances to it.
+        distances: under deformation, then noise.
+        means: bootstrap means ``(3, resamples)`` of both, then of the spread.
     """
+    distances.check()
+    if distances.moved[1].sum() == 0:
+        raise InputError("the model's output does not change with noise: R would divide by zero")
 
-    def __init__(self, centre: Tensor):
-        self._centre = centre.double()
-        self._sum = torch.zeros_like(self._centre)
-        self._per_image: list[Tensor] = []
+    def with_ratio(values: Tensor) -> Tensor:
+        return torch.stack((*values, values[0] / values[1]))
 
-    def add(self, outputs: Tensor, deformed: Tensor, noisy: Tensor) -> None:
-        """Take the outputs for images, deformed images and noisy images, each ``(B, K)``."""
-        exact = torch.promote_types(outputs.dtype, torch.float32)
-        outputs, deformed, noisy = outputs.to(exact), deformed.to(exact), noisy.to(exact)
-        offset = outputs - self._centre.to(exact)
-        differences = (deformed - outputs, noisy - outputs, offset)
-        self._sum += offset.sum(0).double()
-        self._per_image.append(torch.stack([difference.square().sum(1).double() for difference in differences]))
-
-    def result(self, *, resamples: int, confidence: float, generator: torch.Generator | None) -> RelativeStability:
-        """Return D, G and R with percentile bootstrap intervals over images, the three resampled together."""
-        per_image = torch.cat(self._per_image, dim=1).cpu()
-        count = per_image.shape[1]
-        if not per_image.isfinite().all():
-            raise InputError("the model gives NaN or infinite outputs: stability is not defined for it")
-        # The offset of the true mean from the rough one
-        shift = float((self._sum / count).square().sum())
-        pairs = 2 * count / (count - 1)
-
-        def ratios(numerators: Tensor, spread: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            distance = pairs * (spread - shift)
-            return numerators[0] / distance, numerators[1] / distance, numerators[0] / numerators[1]
-
-        deformed, noisy, spread = per_image.mean(1)
-        if not spread - shift > 1e-12 * spread:
-            raise InputError("the model gives the same output for every image: D and G would divide by zero")
-        if noisy == 0:
-            raise InputError("the model's output does not change with noise: R would divide by zero")
-        values = ratios(torch.stack((deformed, noisy)), spread)
-        medians = ratios(per_image[:2].quantile(0.5, dim=1), spread)
-        means = _bootstrap_means(per_image, resamples, generator)
-        tails = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=torch.float64)
-        intervals = [resampled.quantile(tails) for resampled in ratios(means[:2], means[2])]
-        estimates = [
-            Estimate(float(value), float(low), float(high), float(median))
-            for value, (low, high), median in zip(values, intervals, medians, strict=True)
-        ]
-        return RelativeStability(*estimates, images=count)
+    low, high = percentile_interval(with_ratio(means[:2] / distances.between_images(means[2])), confidence)
+    columns = (with_ratio(distances.normalised()), low, high, with_ratio(distances.medians()))
+    estimates = [Estimate(*row) for row in torch.stack(columns, dim=1).tolist()]
+    return RelativeStability(*estimates, images=distances.images)
 
 
-def _bootstrap_means(values: Tensor, resamples: int, generator: torch.Generator | None, chunk: int = 100) -> Tensor:
-    """Means of ``values (M, P)`` over ``resamples`` draws of P columns with replacement: ``(M, resamples)``."""
-    count = values.shape[1]
-    device = generator.device if generator is not None else None
-    means = []
-    for start in range(0, resamples, chunk):
-        draws = (min(chunk, resamples - start), count)
-        picked = torch.randint(count, draws, generator=generator, device=device).to(values.device)
-        means.append(values[:, picked].mean(-1))
-    return torch.cat(means, dim=1)
-
-
-def _check_probe(images: Tensor) -> None:
+def _check_probe(images: Images) -> None:
     check_images(images)
     if len(images) < 2:
         raise InputError(f"images hold {len(images)}: at least 2 are needed, for the distance between images")
-    if not torch.stack(torch.aminmax(images)).isfinite().all():  # NaN spreads to both; a third of isfinite's time
-        raise InputError("images contain NaN or infinite values")
 
 
 @torch.no_grad()
@@ -239,10 +206,10 @@ def measure_stability(
         raise InputError(f"resamples is {resamples}: it must be at least 1")
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}: it must lie between 0 and 1, e.g. 0.95")
-    accumulators: dict[str, StabilityAccumulator] = {}
+    accumulators: dict[str, DistanceAccumulator] = {}
 
     def take_pilot(name: str, output: Tensor) -> None:
-        accumulators[name] = StabilityAccumulator(output.flatten(1).mean(0, dtype=torch.float64))
+        accumulators[name] = DistanceAccumulator(output.flatten(1).mean(0, dtype=torch.float64))
 
     def take(name: str, output: Tensor) -> None:
         accumulators[name].add(*output.flatten(1).chunk(3))
@@ -250,15 +217,16 @@ def measure_stability(
     evaluate(pilot, take_pilot)
     for batch in batches:
         evaluate(torch.cat(batch), take)
-    return {
-        name: accumulator.result(resamples=resamples, confidence=confidence, generator=generator)
-        for name, accumulator in accumulators.items()
-    }
+    distances = {name: accumulator.result() for name, accumulator in accumulators.items()}
+    # One resampling of the images for all outputs
+    values = torch.cat([torch.cat((one.moved, one.spread[None])) for one in distances.values()])
+    means = bootstrap_means(values, resamples, generator).split(3)
+    return {name: _stability(one, own, confidence) for (name, one), own in zip(distances.items(), means, strict=True)}
 
 
 def relative_stability(
     model: nn.Module,
-    images: Tensor,
+    images: Images,
     *,
     displacement: float = 1.0,
     cutoff: int = 3,
@@ -276,7 +244,8 @@ def relative_stability(
 
     Args:
         model: any module from images ``(B, C, n, n)`` to vectors ``(B, ...)``; it is put into evaluation mode meanwhile.
-        images: ``(P, C, n, n)``, floating point, P >= 2, on the model's device, scaled as the model expects.
+        images: ``(P, C, n, n)``, floating point, P >= 2, on the model's device, scaled as the model expects; or anything
+            that gives such a tensor when sliced and has its ``shape``, ``dtype`` and ``device``.
         displacement: typical displacement of the deformations in pixels.
         cutoff: their high-frequency cutoff, at least 2.
         interpolation: ``bilinear``, ``nearest`` or ``gaussian``.
@@ -316,7 +285,7 @@ def relative_stability(
 
 
 def stability_by_operation(
-    model: nn.Module, images: Tensor, **settings: Unpack[StabilitySettings]
+    model: nn.Module, images: Images, **settings: Unpack[StabilitySettings]
 ) -> dict[str, RelativeStability]:
     """Measure D, G and R after every named operation of a model, all in one pass over the images.
 
@@ -336,7 +305,7 @@ def stability_by_operation(
 def _measure_model(
     model: nn.Module,
     evaluate: Callable[[Tensor, Callable[[str, Tensor], None]], None],
-    images: Tensor,
+    images: Images,
     *,
     resamples: int = 1000,
     confidence: float = 0.95,
@@ -390,7 +359,7 @@ def measure_training(
                 **describe(state, metadata),
                 "cutoff": settings.cutoff,
                 "delta": settings.displacement,
-                **_columns(measured),
+                **stability_columns(measured),
                 "test_error": test_error,
                 "test_error_low": error_low,
                 "test_error_high": error_high,
@@ -403,7 +372,8 @@ def measure_training(
     return rows
 
 
-def _columns(measured: RelativeStability) -> dict[str, float]:
+def stability_columns(measured: RelativeStability) -> dict[str, float]:
+    """Return D, G and R, their intervals and medians as columns of a table."""
     estimates = {"D": measured.deformation, "G": measured.noise, "R": measured.relative}
     values = {symbol: estimate.value for symbol, estimate in estimates.items()}
     for symbol, estimate in estimates.items():
