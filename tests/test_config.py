@@ -74,6 +74,12 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("deformations.temperatures", [], "deformations.temperatures is"),
         ("stability_vs_train_size.networks", ["vgg99"], "'vgg99' is no network of this run; it has fully_connected_2"),
         ("stability", None, "needs the block stability"),
+        ("noise_curves.networks", ["vgg99"], "noise_curves.networks: 'vgg99' is no network of this run"),
+        ("noise_curves.largest_norm", 0.01, "noise_curves: largest_norm is 0.01: it must exceed smallest_norm"),
+        ("noise_curves.cutoff", 40, "noise_curves.cutoff: 40 leaves an empty temperature range"),
+        ("noise_curves", None, "noise_bump_images: needs the block noise_curves"),
+        ("noise_bump_images.network", "alexnet", "noise_bump_images.network: 'alexnet' has no noise curve"),
+        ("rotation_coupling.angle_step", 120.0, "rotation_coupling.angle_step is 120.0"),
         ("seeds", [], "seeds is"),
         ("run", "../elsewhere", "run is '../elsewhere'"),
         ("run", "reference", "run: 'reference' is the folder of the committed figures"),
@@ -151,6 +157,14 @@ def test_readme_of_the_configuration_has_every_key_with_its_default(root):
         "stability": "Stability",
         "stability_vs_error": "StabilityVsError",
         "stability_vs_train_size": "StabilityVsTrainSize",
+        "noise_curves": "NoiseCurves",
+        "noise_bump_images": "NoiseBumpImages",
+        "interpolation_curves": "InterpolationCurves",
+        "activation_spectra": "ActivationSpectra",
+        "first_layer_filters": "FirstLayerFilters",
+        "laplacian_spectra": "LaplacianSpectra",
+        "operation_stability": "OperationStability",
+        "rotation_coupling": "RotationCoupling",
     }
     import diffeo_stability.config as module
 

@@ -21,6 +21,21 @@ TABLE_COLUMNS = {
     "G_median, R_median, test_error, train_error, train_size",
     "stability_vs_error": "quantity, correlation, correlation_low, correlation_high, a, b, networks",
     "stability_vs_train_size": "net, seed, state, R, R_low, R_high, test_error, train_size",
+    "noise_curves": "net, seed, state, perturbation, output, r, delta, distance, error, changed",
+    "noise_bump_images": "net, seed, state, image, r, label, prediction, confidence",
+    "interpolation_curves": "net, seed, state, perturbation, output, r, distance, error, changed",
+    "activation_spectra": "net, seed, state, operation, operation_index, wavenumber, power, power_normalised",
+    "first_layer_filters": "net, seed, state, channel, gabor_r2, frequency, orientation, bandwidth",
+    "laplacian_spectra": "net, seed, layer, step, epoch, eigenvalue, multiplicity, c, ratio",
+    "operation_stability": "net, seed, state, operation, operation_index, kind, D, G, R, D_low, D_high, G_low, G_high, R_low, "
+    "R_high",
+    "rotation_coupling": "net, seed, state, layer, channel_a, channel_b, rotation_similarity, coupling",
+}
+SUMMARIES = {
+    "noise_curves": "net, seed, state, perturbation, output, exponent, linear_until, bump, bump_r, bump_r_low, bump_r_high",
+    "activation_spectra": "net, seed, state, operation, mean_wavenumber, mean_wavenumber_low, mean_wavenumber_high",
+    "first_layer_filters": "net, seed, train_size, p_value",
+    "rotation_coupling": "net, seed, state, rotations, correlation, p_value",
 }
 
 
@@ -50,6 +65,9 @@ def test_every_figure_and_table_is_made(finished_project):
         assert b"/FontFile2" in pdf and b"/CreationDate" not in pdf
         table = pd.read_csv(finished_project.folder / "results" / "smoke" / "tables" / f"{stem}.csv")
         assert set(TABLE_COLUMNS[stem].split(", ")) <= set(table.columns) and len(table) > 0
+    for stem, columns in SUMMARIES.items():
+        summary = pd.read_csv(finished_project.folder / "results" / "smoke" / "tables" / f"{stem}_summary.csv")
+        assert set(columns.split(", ")) <= set(summary.columns) and len(summary) > 0
 
 
 def test_tables_hold_what_the_run_asked_for(finished_project):
@@ -116,7 +134,8 @@ def test_two_clean_runs_give_identical_tables_and_figures(finished_project, proj
     done = project.snakemake("--cores", "1")
     assert done.returncode == 0, done.stderr
     first, second = made_by(finished_project.folder), made_by(project.folder)
-    assert first.keys() == second.keys() and len(first) == 13
+    pictures = ("deformations", "noise_bump_images")
+    assert first.keys() == second.keys() and len(first) == 3 * len(FIGURES) + len(SUMMARIES) + len(pictures)
     assert [name for name in first if first[name] != second[name]] == []
 
 

@@ -5,8 +5,10 @@ import copy
 import pytest
 import yaml
 
-from diffeo_stability.config import parse_config
+from diffeo_stability.config import FIGURES, parse_config
 from diffeo_stability.plan import Plan
+
+TRAININGS_BY_SIZE = 3 * 2 + 1  # of stability_vs_train_size and first_layer_filters, but for the usual size
 
 
 @pytest.fixture
@@ -16,8 +18,8 @@ def raw(root):
 
 def test_the_usual_train_size_is_trained_once(raw):
     plan = Plan(parse_config(raw))
-    assert len(plan.trainings) == len(raw["networks"]) + 3 * 2
-    assert set(plan.train_size_tables()) & set(plan.stability_tables()) == {
+    assert len(plan.trainings) == len(raw["networks"]) + TRAININGS_BY_SIZE
+    assert set(plan.measured("stability_vs_train_size", table="stability")) & set(plan.measured("stability")) == {
         f"results/mnist5k/networks/{net}/seed0/stability.csv" for net in ("fully_connected_4", "lenet", "vgg11_bn")
     }
 
@@ -25,8 +27,8 @@ def test_the_usual_train_size_is_trained_once(raw):
 def test_seeds_multiply_trainings(raw):
     raw["seeds"] = [0, 1, 2]
     plan = Plan(parse_config(raw))
-    assert len(plan.trainings) == 3 * (len(raw["networks"]) + 3 * 2)
-    assert len(set(plan.stability_tables())) == 3 * len(raw["networks"])
+    assert len(plan.trainings) == 3 * (len(raw["networks"]) + TRAININGS_BY_SIZE)
+    assert len(set(plan.measured("stability"))) == 3 * len(raw["networks"])
 
 
 def test_training_settings_change_only_with_what_decides_the_training(raw):
@@ -45,10 +47,24 @@ def test_smaller_training_sets_reach_recipe_and_split(raw):
 
 
 def test_figures_that_are_not_configured_are_not_made(raw):
-    for stem in ("stability_vs_train_size", "deformations"):
+    kept = ("stability", "stability_vs_error")
+    for stem in set(FIGURES) - set(kept):
         del raw[stem]
     plan = Plan(parse_config(raw))
     assert len(plan.trainings) == len(raw["networks"])
-    assert plan.figures() == [
-        f"figures/mnist5k/{stem}.{kind}" for stem in ("stability", "stability_vs_error") for kind in ("pdf", "png")
+    assert plan.figures() == [f"figures/mnist5k/{stem}.{kind}" for stem in kept for kind in ("pdf", "png")]
+
+
+def test_files_of_a_figure_follow_its_networks_sizes_and_seeds(raw):
+    raw["seeds"] = [0, 7]
+    plan = Plan(parse_config(raw))
+    assert plan.measured("operation_stability", ".csv") == [
+        f"results/mnist5k/networks/{net}/seed{seed}/operation_stability.csv"
+        for net in raw["operation_stability"]["networks"]
+        for seed in (0, 7)
     ]
+    assert plan.measured("first_layer_filters", ".safetensors") == [
+        f"results/mnist5k/networks/vgg11_bn_9x9/{variant}/first_layer_filters.safetensors"
+        for variant in ("seed0-400-images", "seed7-400-images", "seed0", "seed7")
+    ]
+    assert plan.bump_checkpoints() == "results/mnist5k/networks/vgg11_bn/seed0/checkpoints"

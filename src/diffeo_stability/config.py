@@ -40,6 +40,7 @@ def _without_repeats(values: list) -> list:
 
 
 WithoutRepeats = AfterValidator(_without_repeats)
+Networks = Annotated[list[Name], Field(min_length=1), WithoutRepeats]
 Source = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10", "svhn", "image_folder", "arrays"]
 ARCHITECTURES = (
     *(f"fully_connected_{layers}" for layers in (2, 4, 6)),
@@ -134,7 +135,9 @@ class NetworkBlock(Block):
         json_schema_extra={"anyOf": [{"enum": list(ARCHITECTURES)}, {"pattern": LIBRARY_ARCHITECTURE}]},
     )
     width: Positive = Field(1.0, description="multiplies the number of channels or hidden units")
-    filter_size: Count | None = Field(None, description="first filters' pixels a side, for one_hidden_layer networks")
+    filter_size: Count | None = Field(
+        None, description="first filters' pixels a side, for VGG and one_hidden_layer networks"
+    )
     training: RecipeChanges = Field(RecipeChanges(), description="keys of `training` that differ for this network")
 
     @field_validator("architecture")
@@ -189,10 +192,86 @@ class StabilityVsError(Block):
 class StabilityVsTrainSize(Block):
     """Figure `stability_vs_train_size`: R and test error against the number of training images."""
 
-    networks: Annotated[list[Name], Field(min_length=1), WithoutRepeats] = Field(description="keys of `networks`")
+    networks: Networks = Field(description="keys of `networks`")
     train_sizes: Annotated[list[Count], Field(min_length=2), WithoutRepeats] = Field(
         description="numbers of training images"
     )
+
+
+class Norms(Block):
+    """Logarithmically spaced norms r of perturbations, in the units of normalised images."""
+
+    networks: Networks = Field(description="keys of `networks`")
+    smallest_norm: Positive = Field(description="smallest norm r of a perturbation, of normalised images")
+    largest_norm: Positive = Field(description="largest norm r")
+    norms: Annotated[int, Field(ge=4)] = Field(description="how many norms, log-spaced")
+
+    @model_validator(mode="after")
+    def _norms_ascend(self):
+        if self.largest_norm <= self.smallest_norm:
+            raise ValueError(
+                f"largest_norm is {self.largest_norm}: it must exceed smallest_norm ({self.smallest_norm})"
+            )
+        return self
+
+
+class NoiseCurves(Norms):
+    """Figure `noise_curves`: D and G against the norm r of the perturbation."""
+
+    cutoff: Cutoff = Field(3, description="high-frequency cutoff c of the deformations")
+    interpolation: Literal["bilinear", "nearest", "gaussian"] = Field("bilinear", description="of deformed images")
+    tolerance: Positive = Field(0.2, description="relative rise of G / r^2 that still counts as linear, and as no bump")
+
+
+class NoiseBumpImages(Block):
+    """Figure `noise_bump_images`: images with noise below, at and above the bump of `noise_curves`."""
+
+    network: Name = Field(description="one of `noise_curves.networks`")
+    images: Count = Field(4, description="number of images")
+    factors: Annotated[list[Positive], Field(min_length=1), WithoutRepeats] = Field(
+        [0.25, 1.0, 4.0], description="norms of the noise in units of the bump's r*"
+    )
+
+
+class InterpolationCurves(Norms):
+    """Figure `interpolation_curves`: towards another image, beside isotropic noise of the same norm."""
+
+
+class ActivationSpectra(Block):
+    """Figure `activation_spectra`: power spectra after every operation."""
+
+    networks: Networks = Field(description="keys of `networks`")
+
+
+class FirstLayerFilters(Block):
+    """Figure `first_layer_filters`: first-layer filters, their spectra and Gabor fits."""
+
+    networks: Networks = Field(description="keys of `networks`, with filters of at least 5 pixels")
+    train_sizes: Annotated[list[Count], Field(min_length=1), WithoutRepeats] = Field(
+        description="numbers of training images"
+    )
+
+
+class LaplacianSpectra(Block):
+    """Figure `laplacian_spectra`: Laplacian components of filters over training time."""
+
+    networks: Networks = Field(description="keys of `networks`")
+
+
+class OperationStability(Block):
+    """Figure `operation_stability`: D, G and R after every operation, measured as the block `stability` says."""
+
+    networks: Networks = Field(description="keys of `networks`")
+
+
+class RotationCoupling(Block):
+    """Figure `rotation_coupling`: second-layer coupling of first-layer filters that are rotated copies."""
+
+    networks: Networks = Field(description="keys of `networks` whose first two layers are convolutions")
+    angle_step: Annotated[float, Field(gt=0, le=90)] = Field(
+        15.0, description="degrees between the interpolated rotations"
+    )
+    permutations: Resamples = Field(1000, description="of the null, in which channels are shuffled")
 
 
 class RunConfig(Block):
@@ -217,6 +296,14 @@ class RunConfig(Block):
     stability: Stability | None = Field(None, description="figure; left out if not given")
     stability_vs_error: StabilityVsError | None = Field(None, description="figure; left out if not given")
     stability_vs_train_size: StabilityVsTrainSize | None = Field(None, description="figure; left out if not given")
+    noise_curves: NoiseCurves | None = Field(None, description="figure; left out if not given")
+    noise_bump_images: NoiseBumpImages | None = Field(None, description="figure; left out if not given")
+    interpolation_curves: InterpolationCurves | None = Field(None, description="figure; left out if not given")
+    activation_spectra: ActivationSpectra | None = Field(None, description="figure; left out if not given")
+    first_layer_filters: FirstLayerFilters | None = Field(None, description="figure; left out if not given")
+    laplacian_spectra: LaplacianSpectra | None = Field(None, description="figure; left out if not given")
+    operation_stability: OperationStability | None = Field(None, description="figure; left out if not given")
+    rotation_coupling: RotationCoupling | None = Field(None, description="figure; left out if not given")
 
     @field_validator("run")
     @classmethod
@@ -232,6 +319,7 @@ class RunConfig(Block):
         if size is None:
             return self
         blocks = {"stability.cutoff": self.stability and [self.stability.cutoff]}
+        blocks["noise_curves.cutoff"] = self.noise_curves and [self.noise_curves.cutoff]
         blocks["deformations.cutoffs"] = self.deformations and self.deformations.cutoffs
         for key, cutoffs in blocks.items():
             for cutoff in cutoffs or []:
@@ -244,18 +332,25 @@ class RunConfig(Block):
 
     @model_validator(mode="after")
     def _figures_have_their_inputs(self):
-        if self.stability_vs_error and not self.stability:
-            raise ValueError("stability_vs_error: needs the block stability, whose table it reads")
-        if not self.stability_vs_train_size:
-            return self
-        if not self.stability:
-            raise ValueError("stability_vs_train_size: needs the block stability, which says how to measure")
-        for name in self.stability_vs_train_size.networks:
-            if name not in self.networks:
-                known = ", ".join(self.networks)
-                raise ValueError(
-                    f"stability_vs_train_size.networks: {name!r} is no network of this run; it has {known}"
-                )
+        for stem, reads in (
+            ("stability_vs_error", "stability"),
+            ("stability_vs_train_size", "stability"),
+            ("operation_stability", "stability"),
+            ("noise_bump_images", "noise_curves"),
+        ):
+            if getattr(self, stem) and not getattr(self, reads):
+                raise ValueError(f"{stem}: needs the block {reads}, on which it builds")
+        for stem in FIGURES:
+            for name in getattr(getattr(self, stem), "networks", []):
+                if name not in self.networks:
+                    known = ", ".join(self.networks)
+                    raise ValueError(f"{stem}.networks: {name!r} is no network of this run; it has {known}")
+        bumps = self.noise_bump_images
+        if bumps and bumps.network not in self.noise_curves.networks:
+            allowed = ", ".join(self.noise_curves.networks)
+            raise ValueError(
+                f"noise_bump_images.network: {bumps.network!r} has no noise curve; noise_curves.networks has {allowed}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -274,7 +369,20 @@ class RunConfig(Block):
         return self.training.model_copy(update=changes)
 
 
-FIGURES = ("deformations", "stability", "stability_vs_error", "stability_vs_train_size")
+FIGURES = (
+    "deformations",
+    "stability",
+    "stability_vs_error",
+    "stability_vs_train_size",
+    "noise_curves",
+    "noise_bump_images",
+    "interpolation_curves",
+    "activation_spectra",
+    "first_layer_filters",
+    "laplacian_spectra",
+    "operation_stability",
+    "rotation_coupling",
+)
 
 
 def parse_config(raw: dict[str, Any]) -> RunConfig:

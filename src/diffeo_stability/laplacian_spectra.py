@@ -4,11 +4,17 @@ Source: the October 2021 deck, "Filters actually learn to pool".
 """
 
 import math
+from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from .checkpoints import list_checkpoints, load_checkpoint
+from .config import Probe
 from .errors import InputError
+from .operations import named_operations
+from .probing import describe
+from .seeds import generator_for
 
 DEGENERATE = 1e-9  # eigenvalues closer than this are one eigenspace
 
@@ -41,6 +47,30 @@ def laplacian_eigenspaces(size: int) -> list[tuple[float, Tensor]]:
     ]
 
 
+def laplacian_components(filters: Tensor) -> Tensor:
+    r"""Return each filter's :math:`(w \cdot \Psi_\lambda)^2`, a mean over each eigenspace's basis.
+
+    Args:
+        filters: ``(..., k, k)``, floating point.
+
+    Returns:
+        ``(..., eigenspaces)``, in the order of :func:`laplacian_eigenspaces`; it does not depend on the choice of basis.
+
+    Raises:
+        InputError: filters that are not square, or none at all.
+    """
+    if filters.ndim < 2 or filters.shape[-1] != filters.shape[-2] or filters.numel() == 0:
+        raise InputError(f"filters have shape {tuple(filters.shape)}: it must be (..., k, k), and not empty")
+    flat = filters.flatten(-2)
+    return torch.stack(
+        [
+            (flat @ basis.flatten(1).T.to(flat)).square().mean(-1)
+            for _, basis in laplacian_eigenspaces(filters.shape[-1])
+        ],
+        dim=-1,
+    )
+
+
 def laplacian_spectrum(filters: Tensor) -> Tensor:
     r"""Return :math:`c_\lambda = \langle (w \cdot \Psi_\lambda)^2 \rangle` over filters and over each eigenspace's basis.
 
@@ -53,9 +83,78 @@ def laplacian_spectrum(filters: Tensor) -> Tensor:
     Raises:
         InputError: filters that are not square, or none at all.
     """
-    if filters.ndim < 2 or filters.shape[-1] != filters.shape[-2] or filters.numel() == 0:
-        raise InputError(f"filters have shape {tuple(filters.shape)}: it must be (..., k, k), and not empty")
-    flat = filters.flatten(-2).reshape(-1, filters.shape[-1] ** 2)
-    return torch.stack(
-        [(flat @ basis.flatten(1).T.to(flat)).square().mean() for _, basis in laplacian_eigenspaces(filters.shape[-1])]
-    )
+    components = laplacian_components(filters)
+    return components.reshape(-1, components.shape[-1]).mean(0)
+
+
+def measure_laplacian_spectra(folder: str | Path, probe: Probe) -> list[dict]:
+    r"""Measure the Laplacian components of a training's filters at every checkpoint, by convolution and eigenspace.
+
+    Convolutions whose filters are not square, or of one pixel, are left out.
+
+    Args:
+        folder: the training's checkpoints.
+        probe: its ``seed`` and ``resamples`` are those of the bootstrap.
+
+    Returns:
+        Rows of the table ``laplacian_spectra``. ``ratio`` is :math:`c_{t, \lambda} / c_{0, \lambda}`, with the 95% interval
+        of a bootstrap over output channels. A channel keeps all its filters, which are trained together and are not
+        independent of each other, and is compared with itself at init.
+
+    Raises:
+        InputError: a checkpoint that cannot be read, or a network without such a convolution.
+    """
+    rows, initial, counts = [], {}, {}
+    for path in list_checkpoints(folder):
+        network, metadata = load_checkpoint(path)
+        layers = {name: laplacian_components(filters).mean(1) for name, filters in _square_filters(network).items()}
+        if not layers:
+            raise InputError(
+                f"{metadata['net']} has no convolution with square filters of at least 2 pixels: "
+                "take it out of laplacian_spectra.networks"
+            )
+        if not initial:
+            initial = layers
+            counts = {name: _resample_counts(len(at_init), probe, name) for name, at_init in layers.items()}
+        identity = {key: value for key, value in describe("", metadata).items() if key != "state"}
+        for index, (name, components) in enumerate(layers.items(), start=1):
+            time = {"layer": name, "layer_index": index, "step": metadata["step"], "epoch": metadata["epoch"]}
+            for row in _layer_rows(network.get_submodule(name), components, initial[name], counts[name]):
+                rows.append(identity | time | row)
+    return rows
+
+
+def _square_filters(network: nn.Module) -> dict[str, Tensor]:
+    """Filters ``(out, in, k, k)`` in double precision of every convolution that has square ones, by name of the layer."""
+    return {
+        name: module.weight.detach().double()
+        for name, module in named_operations(network).items()
+        if isinstance(module, nn.Conv2d) and module.kernel_size[0] == module.kernel_size[1] >= 2
+    }
+
+
+def _resample_counts(channels: int, probe: Probe, layer: str) -> Tensor:
+    """How often each resample draws each channel: ``(resamples, channels)``, the same at every time."""
+    picked = torch.randint(channels, (probe.resamples, channels), generator=generator_for("filters", probe.seed, layer))
+    counts = torch.zeros(probe.resamples, channels, dtype=torch.float64)
+    return counts.scatter_add_(1, picked, torch.ones_like(picked, dtype=torch.float64))
+
+
+def _layer_rows(convolution: nn.Conv2d, components: Tensor, initial: Tensor, counts: Tensor) -> list[dict]:
+    """Rows of one layer at one time, from its channels' components ``(out, eigenspaces)`` then and at init."""
+    size = convolution.kernel_size[0]
+    ratio = components.mean(0) / initial.mean(0)
+    tails = torch.tensor([0.025, 0.975], dtype=torch.float64)
+    low, high = ((counts @ components) / (counts @ initial)).quantile(tails, dim=0)
+    return [
+        {
+            "filter_size": size,
+            "eigenvalue": eigenvalue,
+            "multiplicity": len(basis),
+            "c": float(components[:, place].mean()),
+            "ratio": float(ratio[place]),
+            "ratio_low": float(low[place]),
+            "ratio_high": float(high[place]),
+        }
+        for place, (eigenvalue, basis) in enumerate(laplacian_eigenspaces(size))
+    ]

@@ -41,13 +41,15 @@ class Plan:
         return [self._training(name, seed) for name in self.config.networks for seed in self.config.seeds]
 
     def _trainings_by_size(self) -> list[Training]:
-        block = self.config.stability_vs_train_size
-        if block is None:
-            return []
+        blocks = (self.config.stability_vs_train_size, self.config.first_layer_filters)
+        return [training for block in blocks if block is not None for training in self._trainings_of(block)]
+
+    def _trainings_of(self, block) -> list[Training]:
+        """Trainings that a figure's block asks for, with its numbers of training images if it has any."""
         return [
             self._training(name, seed, size)
-            for name in block.networks
-            for size in block.train_sizes
+            for name in getattr(block, "networks", self.config.networks)
+            for size in getattr(block, "train_sizes", [None])
             for seed in self.config.seeds
         ]
 
@@ -75,16 +77,23 @@ class Plan:
             },
         }
 
-    def stability_tables(self) -> list[str]:
-        """Tables of the networks trained as their recipe says."""
-        return [self._stability_table(training) for training in self._usual_trainings()]
+    def measured(self, stem: str, suffix: str = ".csv", *, table: str | None = None) -> list[str]:
+        """Files that hold what was measured on each training of a figure.
 
-    def train_size_tables(self) -> list[str]:
-        """Tables of the networks trained on different numbers of images."""
-        return [self._stability_table(training) for training in self._trainings_by_size()]
+        Args:
+            stem: the figure.
+            suffix: which of its files.
+            table: the figure that measures them, if it is another one.
+        """
+        return [
+            f"results/{self.config.run}/networks/{training.network}/{training.variant}/{table or stem}{suffix}"
+            for training in self._trainings_of(getattr(self.config, stem))
+        ]
 
-    def _stability_table(self, training: Training) -> str:
-        return f"results/{self.config.run}/networks/{training.network}/{training.variant}/stability.csv"
+    def bump_checkpoints(self) -> str:
+        """Checkpoints of the network, its first seed, whose images with noise are drawn."""
+        training = self._training(self.config.noise_bump_images.network, self.config.seeds[0])
+        return f"results/{self.config.run}/networks/{training.network}/{training.variant}/checkpoints"
 
     @property
     def stems(self) -> list[str]:

@@ -1,6 +1,7 @@
 """The look of every figure: sizes, fonts, one colour a family of networks, and files that carry where they come from."""
 
 import json
+import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -8,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from tueplots import axes as axes_style
 from tueplots import fontsizes
 from tueplots.constants.color import palettes
@@ -36,6 +37,18 @@ FAMILIES = {
     "efficientnet": ("EfficientNet", _MUTED[7]),
     "other": ("other", "0.1"),
 }
+PERTURBATIONS = {"deformation": _MUTED[3], "noise": _MUTED[0], "datapoint": _MUTED[1]}
+KINDS = {
+    "input": "0.6",
+    "pad": "0.6",
+    "conv": _MUTED[1],
+    "batchnorm": _MUTED[2],
+    "relu": _MUTED[0],
+    "pool": _MUTED[6],
+    "average": _MUTED[6],
+    "linear": "0.1",
+}
+STATES = {"init": {"linestyle": "--", "alpha": 0.6}, "trained": {"linestyle": "-", "alpha": 1.0}}
 LABELS = {
     **{f"fully_connected_{layers}": f"FC {layers} layers" for layers in (2, 4, 6)},
     "one_hidden_layer_cnn": "1-layer CNN",
@@ -44,6 +57,7 @@ LABELS = {
     "alexnet": "AlexNet",
     **{f"vgg{layers}": f"VGG{layers}" for layers in (11, 13, 16, 19)},
     **{f"vgg{layers}_bn": f"VGG{layers} BN" for layers in (11, 13, 16, 19)},
+    "vgg11_bn_9x9": "VGG11 BN, 9 x 9",
     **{f"resnet{layers}": f"ResNet{layers}" for layers in (18, 34, 50)},
     "efficientnet_b0": "EfficientNet-B0",
 }
@@ -60,6 +74,11 @@ def family_of(architecture: str) -> str:
 def color_of(architecture: str) -> str:
     """Return the colour of an architecture's family, the same in every figure."""
     return FAMILIES[family_of(architecture)][1]
+
+
+def color_of_kind(kind: str) -> str:
+    """Return the colour of a kind of operation, the same in every figure."""
+    return KINDS.get(kind, _MUTED[8])
 
 
 def label_of(network: str) -> str:
@@ -89,19 +108,22 @@ def set_style() -> None:
 
 
 def log_ticks(*axes: Axis) -> None:
-    """Label logarithmic axes with plain numbers: at powers of 10, and where there are few of them also at 2 and 5."""
+    """Label logarithmic axes with plain numbers: at powers of 10, and where there are few of them also at 2 and 5.
+
+    Where they span more than five decades, some of the powers of 10, as such.
+    """
     for axis in axes:
         low, high = axis.get_view_interval()
-        wide = high / low > 100
-        axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5), numticks=20))
-        axis.set_major_formatter("{x:g}")
+        decades = math.log10(high / low)
+        axis.set_major_locator(LogLocator(subs=(1,) if decades > 2 else (1, 2, 5), numticks=7 if decades > 5 else 20))
+        axis.set_major_formatter(LogFormatterMathtext() if decades > 5 else "{x:g}")
         axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=20))
         axis.set_minor_formatter(NullFormatter())
 
 
 def letter_panels(axes: list[Axes]) -> None:
     """Mark the panels of a figure a, b, c, ... at their upper left."""
-    for letter, ax in zip("abcdefgh", axes, strict=False):
+    for letter, ax in zip("abcdefghijklmnopqrstuvwxyz", axes, strict=False):
         ax.set_title(letter, loc="left", fontweight="bold")
 
 

@@ -26,8 +26,8 @@ rule measure_stability:
 
 rule collect_stability:
     input:
-        code=used_by("workflow/scripts/collect_stability.py"),
-        tables=plan.stability_tables(),
+        code=used_by("workflow/scripts/collect_tables.py"),
+        tables=plan.measured("stability"),
     output:
         table=report(
             "results/{run}/tables/stability.csv",
@@ -46,7 +46,7 @@ rule collect_stability:
     message:
         "Table: stability"
     script:
-        "../scripts/collect_stability.py"
+        "../scripts/collect_tables.py"
 
 
 rule draw_stability:

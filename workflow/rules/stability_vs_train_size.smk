@@ -1,7 +1,7 @@
 rule collect_stability_vs_train_size:
     input:
         code=used_by("workflow/scripts/collect_stability_vs_train_size.py"),
-        tables=plan.train_size_tables(),
+        tables=plan.measured("stability_vs_train_size", table="stability"),
     output:
         table=report(
             "results/{run}/tables/stability_vs_train_size.csv",

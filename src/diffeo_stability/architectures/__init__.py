@@ -41,7 +41,7 @@ def build_network(
         image_size: pixels along a side of the (square) images.
         classes: outputs.
         width: multiplies the number of channels or hidden units.
-        filter_size: pixels along a side of the first filters, for the networks of one hidden layer.
+        filter_size: pixels along a side of the first filters, for VGGs (3 if not given) and networks of one hidden layer (5).
 
     Returns:
         A module from ``(B, in_channels, image_size, image_size)`` to logits ``(B, classes)``.
@@ -65,5 +65,5 @@ def build_network(
         )
     options = {} if filter_size is None else {"filter_size": filter_size}
     if options and "filter_size" not in inspect.signature(NETWORKS[name]).parameters:
-        raise InputError(f"network {name!r} takes no filter_size; the one_hidden_layer networks do")
+        raise InputError(f"network {name!r} takes no filter_size; VGG and the one_hidden_layer networks do")
     return NETWORKS[name](in_channels, image_size, classes, width=width, **options)

@@ -4,6 +4,8 @@ from collections import Counter
 
 from torch import Tensor, nn
 
+from ..errors import InputError
+
 
 class Add(nn.Module):
     """The sum that closes a residual block; an operation of its own, so that its output can be looked at."""
@@ -39,3 +41,9 @@ def sequential(*operations: nn.Module) -> nn.Sequential:
 def scaled(channels: int, width: float) -> int:
     """Return a number of channels times the width multiplier, at least 1."""
     return max(1, round(channels * width))
+
+
+def check_filter_size(filter_size: int, image_size: int) -> None:
+    """Raise :class:`InputError` unless filters of this size, padded by half of it, keep an image's size."""
+    if filter_size % 2 == 0 or not 1 <= filter_size <= image_size:
+        raise InputError(f"filter_size is {filter_size}: it must be odd, from 1 to image_size ({image_size})")

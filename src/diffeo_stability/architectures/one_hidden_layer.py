@@ -5,8 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from .naming import scaled, sequential
+from .naming import check_filter_size, scaled, sequential
 
 HIDDEN_CHANNELS = 64
 
@@ -39,8 +38,7 @@ def one_hidden_layer(
     shared: bool, in_channels: int, image_size: int, classes: int, width: float = 1.0, filter_size: int = 5
 ) -> nn.Sequential:
     """One layer of 64 ``width`` channels, shared over places (a convolution) or not, ReLU, and a linear read-out."""
-    if filter_size % 2 == 0 or not 1 <= filter_size <= image_size:
-        raise InputError(f"filter_size is {filter_size}: it must be odd, from 1 to image_size ({image_size})")
+    check_filter_size(filter_size, image_size)
     channels = scaled(HIDDEN_CHANNELS, width)
     layer = (
         nn.Conv2d(in_channels, channels, filter_size, padding=filter_size // 2)

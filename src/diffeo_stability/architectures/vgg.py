@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from .naming import scaled, sequential
+from .naming import check_filter_size, scaled, sequential
 from .padding import SMALLEST_SIZE, pad_to_smallest
 
 STAGE_CHANNELS = (64, 128, 256, 512, 512)
@@ -10,18 +10,28 @@ STAGE_DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 1
 
 
 def vgg(
-    layers: int, batch_norm: bool, in_channels: int, image_size: int, classes: int, width: float = 1.0
+    layers: int,
+    batch_norm: bool,
+    in_channels: int,
+    image_size: int,
+    classes: int,
+    width: float = 1.0,
+    filter_size: int = 3,
 ) -> nn.Sequential:
     """Five stages of 3x3 convolutions, each stage pooled by 2, and a linear read-out.
 
+    ``filter_size`` is that of the first convolution, where larger filters can be looked at.
+
     Images below 32 pixels are padded to 32; what larger ones leave is averaged over space.
     """
+    check_filter_size(filter_size, image_size)
     operations = pad_to_smallest(image_size)
-    channels = in_channels
+    channels, size = in_channels, filter_size
     for base, depth in zip(STAGE_CHANNELS, STAGE_DEPTHS[layers], strict=True):
         for _ in range(depth):
             previous, channels = channels, scaled(base, width)
-            operations.append(nn.Conv2d(previous, channels, 3, padding=1))
+            operations.append(nn.Conv2d(previous, channels, size, padding=size // 2))
+            size = 3
             if batch_norm:
                 operations.append(nn.BatchNorm2d(channels))
             operations.append(nn.ReLU(inplace=True))

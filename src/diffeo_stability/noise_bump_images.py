@@ -1,0 +1,100 @@
+"""Figure ``noise_bump_images``: what the eye sees where the noise curve has its bump.
+
+Source: the October 2021 deck: "Visually, the position of the bump makes sense for CIFAR10, not much for ImageNet".
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from . import config
+from .datasets import Dataset
+from .errors import InputError
+from .noise_curves import noise_of_norms
+from .probing import describe, networks_by_state, probe_on
+from .seeds import generator_for
+
+
+def bump_of(summary: pd.DataFrame, network: str, seed: int) -> pd.Series:
+    """Return the row of the table ``noise_curves_summary`` on noise and the logits of a trained network.
+
+    Raises:
+        InputError: there is none.
+    """
+    what = {"net": network, "seed": seed, "state": "trained", "perturbation": "noise", "output": "logits"}
+    rows = summary[(summary[list(what)] == pd.Series(what)).all(axis=1)]
+    if len(rows) != 1:
+        raise InputError(
+            f"the noise curves have {len(rows)} rows for {network}, seed {seed}: measure it in noise_curves"
+        )
+    return rows.iloc[0]
+
+
+@torch.no_grad()
+def predict(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the predicted class and its softmax probability, ``(B,)`` each."""
+    confidence, prediction = network(images).double().softmax(1).max(1)
+    return prediction, confidence
+
+
+def measure_noise_bump_images(
+    folder: str | Path,
+    dataset: Dataset,
+    summary: pd.DataFrame,
+    settings: config.NoiseBumpImages,
+    probe: config.Probe,
+    device: torch.device | str,
+) -> tuple[list[dict], dict[str, Tensor]]:
+    """Put noise on a few probe images, the first that the trained network gets right, and have it predict them.
+
+    Args:
+        folder: the training's checkpoints.
+        summary: table ``noise_curves_summary``, which says where the bump is.
+
+    Returns:
+        Rows of the table ``noise_bump_images``, one an image and norm, norm 0 first; and the picture of each, ``noisy
+        (images, norms, C, n, n)`` uint8, clipped to what a pixel can show.
+
+    Raises:
+        InputError: fewer images that the network gets right than asked for, or no noise curve of it.
+    """
+    *_, (state, network, metadata) = networks_by_state(folder, device)
+    bump = bump_of(summary, metadata["net"], metadata["seed"])
+    images = probe_on(dataset, probe, device)
+    labels = images.labels
+    predicted = torch.cat(
+        [predict(network, images[k : k + probe.batch_size])[0] for k in range(0, len(images), probe.batch_size)]
+    )
+    right = torch.nonzero(predicted == labels)[: settings.images, 0]
+    if len(right) < settings.images:
+        raise InputError(
+            f"noise_bump_images.images is {settings.images}, but {metadata['net']} gets {len(right)} probe images right: "
+            "ask for fewer, or train longer"
+        )
+    chosen = torch.cat([images[int(k) : int(k) + 1] for k in right])
+    factors = [0.0, *sorted(settings.factors)]
+    norms = [factor * float(bump.bump_r) for factor in factors]
+    add_noise = noise_of_norms(norms, generator_for("pictures", probe.seed))
+    rows, pictures = [], []
+    scale, shift = (value.to(device)[:, None, None] for value in (dataset.std, dataset.mean))
+    for factor, norm, noisy in zip(factors, norms, add_noise(chosen, slice(None)), strict=True):
+        pictures.append((255 * (noisy * scale + shift)).round().clamp(0, 255).byte())
+        prediction, confidence = predict(network, noisy)
+        for place, index in enumerate(right.tolist()):
+            rows.append(
+                {
+                    **describe(state, metadata),
+                    "image": place,
+                    "probe_image": index,
+                    "factor": factor,
+                    "r": norm,
+                    "label": dataset.classes[int(labels[index])],
+                    "prediction": dataset.classes[int(prediction[place])],
+                    "confidence": float(confidence[place]),
+                    "bump_r": float(bump.bump_r),
+                    "bump": bool(bump.bump),
+                }
+            )
+    return rows, {"noisy": torch.stack(pictures, dim=1)}

@@ -1,0 +1,150 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Do filters learn to pool?
+#
+# $c_{t,\lambda} = \langle (w_t \cdot \Psi_\lambda)^2 \rangle$, over a layer's filters, along the eigenvectors of the graph
+# Laplacian on the filters' grid: the eigenvalue $\lambda$ grows from the constant to the chequerboard. Lines: means over seeds;
+# intervals are bootstrapped over output channels, their ends averaged over seeds.
+
+# %%
+if "snakemake" not in globals():
+    from diffeo_stability.interactive import mock_snakemake
+
+    snakemake = mock_snakemake("draw_laplacian_spectra")
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from diffeo_stability import laplacian_eigenspaces, plotting
+from diffeo_stability.tables import read_table
+
+plotting.set_style()
+table = read_table(snakemake.input.table)
+final = table[table.epoch == table.groupby(["net", "seed"]).epoch.transform("max")]
+by_layer = ["net", "layer_index", "layer", "eigenvalue"]
+final = final.groupby(by_layer, sort=False)[["ratio", "ratio_low", "ratio_high"]].mean().reset_index()
+final
+
+# %%
+networks = list(dict.fromkeys(table.net))
+colors = ScalarMappable(Normalize(0, 8), "viridis")  # no grid has an eigenvalue above 8
+LAYERS_SHOWN = 8
+VECTORS_SHOWN = 9
+
+
+def ratio_axis(ax):
+    """A logarithmic axis for what is drawn; within a decade, powers of 10 would be too few ticks."""
+    ax.axhline(1, color="0.3", linewidth=0.8, linestyle="--", zorder=0)
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    if high / low > 10:
+        plotting.log_ticks(ax.yaxis)
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 2.5, 5, 10)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_locator(NullLocator())
+
+
+def spread(items, count):
+    """At most ``count`` of the items, evenly spaced, the first and the last among them."""
+    return [
+        items[place] for place in np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
+    ]
+
+
+def draw_eigenvector(ax, value, vector):
+    """An eigenvector, framed in its eigenvalue's colour."""
+    limit = abs(vector).max()
+    ax.imshow(vector, cmap="RdBu", vmin=-1.3 * limit, vmax=1.3 * limit)
+    ax.set(xticks=[], yticks=[], xlabel=f"{value:.2g}")
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=colors.to_rgba(value), linewidth=1.8)
+
+
+def draw_course(ax, rows):
+    """Ratio of every eigenspace over the epochs of one layer."""
+    means = rows.groupby(["eigenvalue", "epoch"]).ratio.mean()
+    thin = means.index.levels[0].size > VECTORS_SHOWN
+    for value, course in means.groupby("eigenvalue"):
+        line = course.droplevel("eigenvalue")
+        ax.plot(
+            line.index, line, color=colors.to_rgba(value), marker="o", markersize=1.5, linewidth=0.6 if thin else 1.1
+        )
+    ax.set_xscale("symlog", linthresh=1, linscale=0.4)
+    ax.set_xlim(-0.2, 1.3 * table.epoch.max())
+    powers = 10 ** np.arange(np.ceil(np.log10(table.epoch.max() + 1)))
+    ax.set_xticks([0, *powers[powers <= table.epoch.max()]])
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def draw_final(ax, network):
+    """Ratio of the smoothest and of the roughest component after training, for each layer."""
+    rows = final[final.net == network]
+    edges = rows.groupby("layer_index").eigenvalue.agg(["min", "max"])
+    for name, marker, shift in (("min", "o", -0.1), ("max", "s", 0.1)):
+        for layer, value in edges[name].items():
+            row = rows[(rows.layer_index == layer) & (rows.eigenvalue == value)].iloc[0]
+            bar = [[row.ratio - row.ratio_low], [row.ratio_high - row.ratio]]
+            ax.errorbar(
+                layer + shift, row.ratio, bar, color=colors.to_rgba(value), fmt=marker, markersize=3, elinewidth=0.9
+            )
+    ax.set_title(plotting.label_of(network))
+    ax.set_xticks(spread(list(edges.index), LAYERS_SHOWN))
+    ax.set_xlabel("layer")
+
+
+sizes = table.filter_size.mode()[0]
+vectors = [(value, vector.numpy()) for value, basis in laplacian_eigenspaces(int(sizes)) for vector in basis]
+vectors = spread(vectors, VECTORS_SHOWN)
+figure = plt.figure(figsize=(plotting.PAGE, 2.0 + 1.3 * len(networks)))
+top, bottom = figure.subfigures(2, 1, height_ratios=(1.9, 1.3 * len(networks)))
+top_left, top_right = top.subfigures(1, 2, width_ratios=(1, 1.15))
+half = (len(vectors) + 1) // 2
+grid = top_left.add_gridspec(3, half, height_ratios=(1, 1, 0.1))
+images = [top_left.add_subplot(grid[divmod(place, half)]) for place in range(len(vectors))]
+for ax, (value, vector) in zip(images, vectors, strict=True):
+    draw_eigenvector(ax, value, vector)
+bar = top_left.add_subplot(grid[2, :])
+top_left.colorbar(colors, cax=bar, orientation="horizontal", label=r"eigenvalue $\lambda$")
+
+finals = top_right.subplots(1, len(networks), sharey=True, squeeze=False)[0]
+for ax, network in zip(finals, networks, strict=True):
+    draw_final(ax, network)
+    ratio_axis(ax)
+finals[0].set_ylabel(r"$c_{t,\lambda}\,/\,c_{0,\lambda}$ after training")
+for marker, label in (("o", "smoothest"), ("s", "roughest")):
+    finals[-1].plot([], [], color="0.4", linestyle="", marker=marker, markersize=3, label=label)
+finals[-1].legend(loc="best", handletextpad=0.2)
+
+names = {network: list(dict.fromkeys(table[table.net == network].layer)) for network in networks}
+columns = min(LAYERS_SHOWN, max(map(len, names.values())))
+courses = bottom.subplots(len(networks), columns, sharex=True, sharey="row", squeeze=False)
+for row, network in zip(courses, networks, strict=True):
+    shown = spread(names[network], columns)
+    for ax, layer in zip(row, shown, strict=False):
+        draw_course(ax, table[(table.net == network) & (table.layer == layer)])
+        ratio_axis(ax)
+        ax.text(0.5, 1.0, layer, transform=ax.transAxes, ha="center", va="bottom", fontsize="small")
+    for ax in row[len(shown) :]:
+        ax.set_axis_off()
+    row[0].set_ylabel(plotting.label_of(network) + "\n" + r"$c_{t,\lambda}\,/\,c_{0,\lambda}$")
+bottom.supxlabel("epoch $t$", fontsize=plt.rcParams["axes.labelsize"])
+plotting.letter_panels([images[0], finals[0], courses[0, 0]])
+plotting.save_figure(figure, snakemake)
+figure

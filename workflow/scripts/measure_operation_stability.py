@@ -1,0 +1,17 @@
+"""Measure D, G and R of one trained network after every operation, at init and trained."""
+
+from diffeo_stability.config import Probe, Stability
+from diffeo_stability.datasets import load_dataset
+from diffeo_stability.jobs import running, set_up_torch
+from diffeo_stability.operation_stability import measure_operation_stability
+from diffeo_stability.tables import write_table
+
+with running(snakemake.log[0]):
+    rows = measure_operation_stability(
+        snakemake.input.checkpoints,
+        load_dataset(snakemake.input.dataset),
+        Stability(**snakemake.params.stability),
+        Probe(**snakemake.params.probe),
+        set_up_torch(snakemake.params.device, snakemake.threads),
+    )
+    write_table(rows, snakemake.output.table)
