@@ -100,6 +100,7 @@ def test_operations_are_registered_in_order_of_execution(name):
 def test_residual_blocks_name_their_sum():
     names = list(named_operations(build_network("resnet18", 3, 32, 10, width=0.125)))
     assert "block1.residual.conv1" in names and "block1.add" in names and "block3.shortcut.conv1" in names
+    assert "block1.shortcut" not in names  # which passes on what it gets
 
 
 @pytest.mark.parametrize("name", ["fully_connected_4", "lenet", "alexnet", "vgg11", "resnet18", "efficientnet_b0"])

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-# These pass on what they get once a network is evaluated, so that their output is their input again.
-TRANSPARENT = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout2d)
+# These pass on what they get once a network is evaluated (an empty Sequential always does): their output is their input
+TRANSPARENT = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout2d, nn.Sequential)
 
 
 def named_operations(network: nn.Module) -> dict[str, nn.Module]:

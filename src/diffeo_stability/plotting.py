@@ -100,6 +100,8 @@ def set_style() -> None:
             "figure.dpi": 150,
             "savefig.dpi": 300,
             "font.family": "DejaVu Sans",
+            # At 0.5 markers of a centred legend lie halfway between two pixels, where rounding errors move them
+            "legend.borderaxespad": 0.51,
             "legend.frameon": False,
             "mathtext.fontset": "dejavusans",
             "pdf.fonttype": 42,

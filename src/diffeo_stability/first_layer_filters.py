@@ -1,0 +1,414 @@
+r"""Figure ``first_layer_filters``: filters of the first convolution at init and trained, and how well a Gabor function fits.
+
+A Gabor function is a plane wave under a Gaussian,
+
+.. math:: A \exp\left(-\frac{u^2}{2 \sigma_u^2} - \frac{v^2}{2 \sigma_v^2}\right) \cos(2 \pi f u + \varphi),
+
+with u along the wave vector and v across it, both from the centre of the Gaussian. Its eight parameters fit part of any
+filter, and more of a smooth one, so that only the same fit on filters of no shape says what is a good one: on untrained
+ones, and on ones with random phases.
+
+Source: the October 2021 deck, "a net trained with 9x9 filters seems to get to Gabor filters".
+"""
+
+import math
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike
+from scipy.optimize import least_squares
+from scipy.stats import mannwhitneyu
+from torch import Tensor, nn
+
+from .errors import InputError
+from .probing import describe, networks_by_state
+from .seeds import derive_seed, generator_for
+
+SMALLEST_FILTER = 5  # pixels a side; smaller filters have hardly more pixels than a Gabor function has parameters
+# Cycles per pixel; nearer to 0 and to 0.5, beyond which waves are aliased, cosine and sine are the same on all pixels
+FREQUENCIES = (0.02, 0.48)
+SMALLEST_SIGMA = 0.5  # pixels
+STARTS = 6  # of the refinement, a filter
+DISTINCT = 0.7  # two starts have a cosine below this between the functions that they draw
+
+
+@dataclass(frozen=True)
+class Gabor:
+    """Parameters of a Gabor function on the pixels of a filter.
+
+    Attributes:
+        amplitude: A, at least 0.
+        frequency: f, cycles per pixel.
+        orientation: direction of the wave vector, from x (columns, rightwards) towards y (rows, downwards), radians in
+            ``[0, pi)``.
+        phase: of the wave at the centre of the Gaussian, radians in ``[-pi, pi]``.
+        centre_x, centre_y: of the Gaussian, pixels from the centre of the filter.
+        sigma_along, sigma_across: standard deviations of the Gaussian along the wave vector and across it, pixels.
+    """
+
+    amplitude: float
+    frequency: float
+    orientation: float
+    phase: float
+    centre_x: float
+    centre_y: float
+    sigma_along: float
+    sigma_across: float
+
+    @property
+    def bandwidth(self) -> float:
+        """Octaves between the two frequencies at half the largest amplitude; infinite if the lower would be below 0."""
+        half = math.sqrt(2 * math.log(2)) / (2 * math.pi * self.sigma_along)
+        if math.isnan(half) or half >= self.frequency:
+            return half + math.inf
+        return math.log2((self.frequency + half) / (self.frequency - half))
+
+
+def gabor(parameters: Gabor, size: int) -> np.ndarray:
+    """Return a Gabor function on the ``size x size`` pixels of a filter, ``(size, size)`` float64."""
+    amplitude, frequency, orientation, phase, *rest = astuple(parameters)
+    u, v = _rotated(size, orientation, *rest[:2])
+    wave = np.cos(2 * math.pi * frequency * u + phase)
+    return (amplitude * _envelope(u, v, *rest[2:]) * wave).reshape(size, size)
+
+
+def r_squared(filter_: np.ndarray, fit: np.ndarray) -> float:
+    """Share of a filter's variance over pixels that a fit explains; NaN if all pixels are the same."""
+    variance = np.square(filter_ - filter_.mean()).sum()
+    return float(1 - np.square(filter_ - fit).sum() / variance) if variance > 0 else math.nan
+
+
+def fit_gabor(filters: Tensor | ArrayLike) -> list[Gabor]:
+    """Fit a Gabor function to each filter by least squares over its pixels.
+
+    A search over a grid gives several distinct starts, each is refined, and the best is taken. Amplitude and phase are
+    linear and solved for at every step (variable projection).
+
+    Args:
+        filters: ``(F, k, k)``, floating point.
+
+    Returns:
+        The ``F`` fits: frequencies in ``FREQUENCIES``, standard deviations from ``SMALLEST_SIGMA`` to k, centres inside
+        the filter. All parameters of a filter without variance are NaN.
+
+    Raises:
+        InputError: filters that are not square, or below 5 pixels a side.
+    """
+    if isinstance(filters, Tensor):
+        filters = filters.detach().cpu().numpy()
+    filters = np.asarray(filters, dtype=np.float64)
+    if filters.ndim != 3 or filters.shape[1] != filters.shape[2] or filters.shape[1] < SMALLEST_FILTER:
+        raise InputError(
+            f"filters have shape {filters.shape}: a Gabor function needs (F, k, k) with k at least {SMALLEST_FILTER}; "
+            "set filter_size of the network"
+        )
+    size = filters.shape[1]
+    grid = _grid(size)
+    bases = _orthonormal(*_waves(grid, size))
+    return [_fit_one(filter_, grid, bases) for filter_ in filters]
+
+
+def leading_component(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the spatial part of the product of colour and space that is nearest to each filter, and its share of energy.
+
+    Args:
+        weight: of a convolution, ``(F, C, k, k)``.
+
+    Returns:
+        ``(F, k, k)``, of the norm of that product and the sign of the sum over input channels; and ``(F,)``, 1 for one
+        input channel.
+    """
+    flat = weight.detach().double().flatten(2)
+    _, strengths, spatial = torch.linalg.svd(flat, full_matrices=False)
+    leading = strengths[:, :1] * spatial[:, 0]
+    agree = (leading * flat.sum(1)).sum(1, keepdim=True) >= 0
+    share = strengths[:, 0].square() / strengths.square().sum(1)
+    return torch.where(agree, leading, -leading).unflatten(1, weight.shape[2:]), share
+
+
+def power_spectra(filters: Tensor) -> Tensor:
+    """Return ``|FFT|^2`` of filters ``(F, k, k)`` without their means, frequency 0 at the centre."""
+    spectra = torch.fft.fft2(filters - filters.mean((-2, -1), keepdim=True)).abs().square()
+    return torch.fft.fftshift(spectra, dim=(-2, -1))
+
+
+def randomise_phases(filters: Tensor, generator: torch.Generator) -> Tensor:
+    """Return filters ``(F, k, k)`` with the power spectra of the given ones and random phases: as smooth, and of no shape.
+
+    Source: J. Theiler et al., "Testing for nonlinearity in time series: the method of surrogate data", 1992.
+    """
+    noise = torch.fft.fft2(torch.randn(filters.shape, generator=generator, dtype=filters.dtype))
+    return torch.fft.ifft2(torch.fft.fft2(filters).abs() * noise / noise.abs()).real
+
+
+def first_layer(network: nn.Module) -> Tensor:
+    """Return the weight of a network's first convolution, ``(F, C, k, k)``.
+
+    Raises:
+        InputError: there is none, or its filters are too small for a Gabor function.
+    """
+    convolution = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
+    if convolution is None:
+        raise InputError("the network has no convolution: leave it out of first_layer_filters.networks")
+    rows, columns = convolution.kernel_size
+    if rows != columns or rows < SMALLEST_FILTER:
+        raise InputError(
+            f"the first filters are {rows} x {columns} pixels: first_layer_filters needs square ones of at least "
+            f"{SMALLEST_FILTER}, set filter_size of the network"
+        )
+    return convolution.weight
+
+
+def measure_first_layer_filters(folder: str | Path) -> tuple[list[dict], dict[str, Tensor]]:
+    """Fit a Gabor function to every filter of a training's first convolution, and to what the training changed about it.
+
+    Returns:
+        Rows of the table ``first_layer_filters``, their state ``init``, ``trained``, ``change``, the difference of the two,
+        or ``surrogate``, the change with random phases; and for each state the pictures ``<state>/filters``, ``<state>/fits``
+        and ``<state>/spectra``, each ``(F, k, k)`` float32, see :func:`power_spectra`.
+
+    Raises:
+        InputError: no convolution, or filters too small.
+    """
+    weights, columns = {}, {}
+    for state, network, metadata in networks_by_state(folder, "cpu"):
+        weights[state] = first_layer(network).detach()
+        columns = describe(state, metadata) | {"train_size": metadata["split"]["train_size"]}
+    # A short training leaves most of a filter as it was drawn, and hides what it adds
+    weights["change"] = weights["trained"] - weights["init"]
+    components = {state: leading_component(weight) for state, weight in weights.items()}
+    change, shares = components["change"]
+    components["surrogate"] = randomise_phases(change, generator_for("surrogates", columns["seed"])), shares
+    rows, pictures = [], {}
+    for state, (filters, shares) in components.items():
+        fits = fit_gabor(filters)
+        drawn = np.stack([gabor(fit, filters.shape[-1]) for fit in fits])
+        for channel, (filter_, fit, picture) in enumerate(zip(filters.numpy(), fits, drawn, strict=True)):
+            rows.append(
+                {
+                    **columns,
+                    "state": state,
+                    "channel": channel,
+                    "gabor_r2": r_squared(filter_, picture),
+                    "bandwidth": fit.bandwidth,
+                    **asdict(fit),
+                    "spatial_share": float(shares[channel]),
+                }
+            )
+        pictures |= {
+            f"{state}/filters": filters.float(),
+            f"{state}/fits": torch.from_numpy(drawn).float(),
+            f"{state}/spectra": power_spectra(filters).float(),
+        }
+    return rows, pictures
+
+
+def compare_with_untrained(table: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Compare how well a Gabor function fits trained filters with how well it fits untrained ones, the null.
+
+    Args:
+        table: ``first_layer_filters``; filters without variance are left out.
+        resamples: of the bootstrap over filters.
+
+    Returns:
+        One row a network, seed and number of training images: ``net, seed, train_size, filters``; the medians
+        ``r2_trained, r2_init``; their ``difference`` with its 95% interval ``difference_low, difference_high``; ``p_value``
+        of the one-sided Mann-Whitney U test that trained filters are fitted better; ``share_above_null``, of trained
+        filters fitted better than 95% of untrained ones. Smooth filters are fitted better than rough ones whatever their
+        shape, so that the change has a null of its own, its surrogates: ``r2_change, r2_surrogate, p_value_change``, NaN where
+        nothing changed.
+
+    Raises:
+        InputError: no filters with variance, trained or untrained.
+    """
+    rows = []
+    for key, group in table.groupby(["net", "seed", "train_size"], sort=False):
+        fitted = group.dropna(subset="gabor_r2")
+        trained, null, change, surrogate = (
+            fitted.gabor_r2[fitted.state == state] for state in ("trained", "init", "change", "surrogate")
+        )
+        if not (len(trained) and len(null)):
+            raise InputError(
+                f"{', '.join(map(str, key))}: {len(trained)} trained and {len(null)} untrained filters with variance; "
+                "the comparison needs both: delete this training and run again"
+            )
+        difference = trained.median() - null.median()
+        low, high = _difference_of_medians(trained.to_numpy(), null.to_numpy(), resamples, seed)
+        rows.append(
+            {
+                **dict(zip(("net", "seed", "train_size"), key, strict=True)),
+                "filters": len(trained),
+                "r2_trained": trained.median(),
+                "r2_init": null.median(),
+                "difference": difference,
+                "difference_low": low,
+                "difference_high": high,
+                "p_value": _p_greater(trained, null),
+                "share_above_null": (trained > null.quantile(0.95)).mean(),
+                "r2_change": change.median(),
+                "r2_surrogate": surrogate.median(),
+                "p_value_change": _p_greater(change, surrogate),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _difference_of_medians(left: np.ndarray, right: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
+    """95% bootstrap interval of ``median(left) - median(right)``."""
+    generator = np.random.default_rng(derive_seed("filters", seed))
+    medians = [
+        np.median(values[generator.integers(len(values), size=(resamples, len(values)))], axis=1)
+        for values in (left, right)
+    ]
+    low, high = np.quantile(medians[0] - medians[1], (0.025, 0.975))
+    return float(low), float(high)
+
+
+def _p_greater(values: pd.Series, null: pd.Series) -> float:
+    """p-value of the one-sided Mann-Whitney U test that ``values`` exceed ``null``."""
+    if not (len(values) and len(null)):
+        return math.nan
+    return float(mannwhitneyu(values, null, alternative="greater").pvalue)
+
+
+def _rotated(
+    size: int, orientation: ArrayLike, centre_x: ArrayLike, centre_y: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates u and v of all pixels, ``(..., size^2)``, for parameters that are numbers or ``(..., 1)``."""
+    y, x = np.indices((size, size)).reshape(2, -1) - (size - 1) / 2
+    x, y = x - centre_x, y - centre_y
+    return np.cos(orientation) * x + np.sin(orientation) * y, np.cos(orientation) * y - np.sin(orientation) * x
+
+
+def _envelope(u: np.ndarray, v: np.ndarray, sigma_along: ArrayLike, sigma_across: ArrayLike) -> np.ndarray:
+    return np.exp(-np.square(u / sigma_along) / 2 - np.square(v / sigma_across) / 2)
+
+
+def _waves(shape: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine and sine under the Gaussian, ``(..., size^2)`` each.
+
+    Args:
+        shape: all parameters but amplitude and phase, ``(..., 6)``.
+    """
+    frequency, orientation, centre_x, centre_y, sigma_along, sigma_across = np.moveaxis(shape, -1, 0)[..., None]
+    u, v = _rotated(size, orientation, centre_x, centre_y)
+    envelope = _envelope(u, v, sigma_along, sigma_across)
+    return envelope * np.cos(2 * math.pi * frequency * u), envelope * np.sin(2 * math.pi * frequency * u)
+
+
+def _orthonormal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Orthonormal bases ``(..., 2, n)`` of the span of two vectors ``(..., n)``."""
+    first = first / np.linalg.norm(first, axis=-1, keepdims=True)
+    rest = second - (first * second).sum(-1, keepdims=True) * first
+    return np.stack((first, rest / np.linalg.norm(rest, axis=-1, keepdims=True)), -2)
+
+
+def _grid(size: int) -> np.ndarray:
+    """Shapes to start from, ``(points, 6)``."""
+    places = np.linspace(-0.3, 0.3, 5) * size
+    sigmas = size * np.array([0.1, 0.2, 0.4])
+    # Frequencies as far apart as a filter of this size can tell them
+    lowest, highest = FREQUENCIES
+    frequencies = np.linspace(lowest, highest * 0.9, math.ceil(size * 0.8))
+    orientations = np.arange(8) * math.pi / 8
+    axes = np.meshgrid(frequencies, orientations, places, places, sigmas, sigmas, indexing="ij")
+    return np.stack(axes, -1).reshape(-1, 6)
+
+
+def _fit_one(filter_: np.ndarray, grid: np.ndarray, bases: np.ndarray) -> Gabor:
+    """Fit one filter ``(k, k)``; ``bases (points, 2, k^2)`` are those of the grid."""
+    size, scale = len(filter_), np.linalg.norm(filter_)
+    if np.ptp(filter_) == 0:
+        return Gabor(*[math.nan] * 8)
+    target = filter_.ravel() / scale
+    ends = np.array(
+        [
+            FREQUENCIES,
+            (-math.inf, math.inf),
+            *[(-(size - 1) / 2, (size - 1) / 2)] * 2,
+            *[(SMALLEST_SIGMA, size)] * 2,
+        ]
+    ).T
+    refined = [
+        least_squares(
+            _residual, start, _jacobian, bounds=ends, x_scale=_steps(size), ftol=1e-7, max_nfev=100, args=(target,)
+        )
+        for start in _distinct_starts(target, grid, bases)
+    ]
+    return _complete(min(refined, key=lambda result: result.cost).x, target, scale)
+
+
+def _steps(size: int) -> np.ndarray:
+    """Changes of the parameters of a shape that change a Gabor function about as much as each other."""
+    return np.array([0.5 / size, 0.5, 1.0, 1.0, 1.0, 1.0])
+
+
+def _distinct_starts(target: np.ndarray, grid: np.ndarray, bases: np.ndarray) -> list[np.ndarray]:
+    """The best points of the grid among those that do not draw the same function as a better one."""
+    products = bases @ target
+    captured = np.square(products).sum(1)
+    drawn = np.einsum("pi,pin->pn", products, bases) / np.sqrt(captured[:, None])
+    starts = []
+    for _ in range(STARTS):
+        best = int(captured.argmax())
+        starts.append(grid[best])
+        captured = np.where(drawn @ drawn[best] < DISTINCT, captured, -1)
+    return starts
+
+
+def _residual(shape: np.ndarray, target: np.ndarray) -> np.ndarray:
+    basis = _orthonormal(*_waves(shape, math.isqrt(len(target))))
+    return target - (basis @ target) @ basis
+
+
+def _jacobian(shape: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Derivative of :func:`_residual`, ``(k^2, 6)``, in Kaufman's approximation: the linear part only as it projects.
+
+    Source: L. Kaufman, "A variable projection method for solving separable nonlinear least squares problems", 1975.
+    """
+    size = math.isqrt(len(target))
+    frequency, orientation, centre_x, centre_y, sigma_along, sigma_across = shape
+    waves = np.stack(_waves(shape, size))
+    basis = _orthonormal(*waves)
+    cosine, sine = _linear_part(waves, target)
+    model, quadrature = cosine * waves[0] + sine * waves[1], sine * waves[0] - cosine * waves[1]
+    u, v = _rotated(size, orientation, centre_x, centre_y)
+    along = 2 * math.pi * frequency * quadrature - u / sigma_along**2 * model
+    across = -v / sigma_across**2 * model
+    cos, sin = math.cos(orientation), math.sin(orientation)
+    slopes = np.stack(
+        (
+            2 * math.pi * u * quadrature,
+            v * along - u * across,
+            sin * across - cos * along,
+            -sin * along - cos * across,
+            u**2 / sigma_along**3 * model,
+            v**2 / sigma_across**3 * model,
+        )
+    )
+    return ((slopes @ basis.T) @ basis - slopes).T
+
+
+def _linear_part(waves: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Factors of cosine and sine that come nearest to the target."""
+    return np.linalg.lstsq(waves.T, target, rcond=None)[0]
+
+
+def _complete(shape: np.ndarray, target: np.ndarray, scale: float) -> Gabor:
+    """Parameters of the best function of a shape, amplitude and phase included."""
+    frequency, orientation, centre_x, centre_y, sigma_along, sigma_across = map(float, shape)
+    cosine, sine = _linear_part(np.stack(_waves(shape, math.isqrt(len(target)))), target)
+    phase, turns = math.atan2(-sine, cosine), math.floor(orientation / math.pi)
+    return Gabor(
+        amplitude=float(scale * math.hypot(cosine, sine)),
+        frequency=frequency,
+        orientation=orientation - turns * math.pi,
+        phase=-phase if turns % 2 else phase,  # seen from the other side, the wave runs backwards
+        centre_x=centre_x,
+        centre_y=centre_y,
+        sigma_along=sigma_along,
+        sigma_across=sigma_across,
+    )
