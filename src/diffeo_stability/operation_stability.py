@@ -12,8 +12,8 @@ from .architectures.naming import kind_of
 from .datasets import Dataset
 from .deformation import temperature_range
 from .operations import named_operations
-from .probing import describe, networks_by_state, probe_generator, probe_on
-from .stability import stability_by_operation, stability_columns
+from .probing import describe, networks_by_state, probe_on
+from .stability import settings_of, stability_by_operation, stability_columns
 
 
 def measure_operation_stability(
@@ -33,17 +33,7 @@ def measure_operation_stability(
     rows = []
     for state, network, metadata in networks_by_state(folder, device):
         operations = named_operations(network)
-        measured = stability_by_operation(
-            network,
-            images,
-            displacement=settings.displacement,
-            cutoff=settings.cutoff,
-            interpolation=settings.interpolation,
-            noise_norm=settings.noise_norm,
-            batch_size=probe.batch_size,
-            resamples=probe.resamples,
-            generator=probe_generator(probe),
-        )
+        measured = stability_by_operation(network, images, **settings_of(settings, probe))
         rows += [
             {
                 **describe(state, metadata),

@@ -325,6 +325,16 @@ def _measure_model(
         )
 
 
+def settings_of(settings: config.Stability, probe: config.Probe) -> StabilitySettings:
+    """Return a run's configuration as the keyword arguments of :func:`relative_stability`, with a fresh generator."""
+    return {
+        **settings.model_dump(),
+        "batch_size": probe.batch_size,
+        "resamples": probe.resamples,
+        "generator": probe_generator(probe),
+    }
+
+
 def measure_training(
     folder: str | Path, dataset: Dataset, settings: config.Stability, probe: config.Probe, device: torch.device | str
 ) -> list[dict]:
@@ -341,17 +351,7 @@ def measure_training(
     rows = []
     for state, network, metadata in networks_by_state(folder, device):
         splits = split_dataset(dataset, **metadata["split"])
-        measured = relative_stability(
-            network,
-            images,
-            displacement=settings.displacement,
-            cutoff=settings.cutoff,
-            interpolation=settings.interpolation,
-            noise_norm=settings.noise_norm,
-            batch_size=probe.batch_size,
-            resamples=probe.resamples,
-            generator=probe_generator(probe),
-        )
+        measured = relative_stability(network, images, **settings_of(settings, probe))
         test_error = error_rate(network, splits, splits.test)
         error_low, error_high = error_interval(test_error, len(splits.test))
         rows.append(
