@@ -6,9 +6,12 @@ from torch import nn
 from trainings import write_training
 
 from diffeo_stability import relative_stability, stability_by_operation
+from diffeo_stability.activation_spectra import spectra_by_operation
 from diffeo_stability.checkpoints import list_checkpoints, load_checkpoint
 from diffeo_stability.config import Probe, Stability
-from diffeo_stability.datasets import probe_images
+from diffeo_stability.datasets import ProbeImages, probe_images
+from diffeo_stability.interpolation_curves import towards
+from diffeo_stability.noise_curves import measure_curves, noise_of_norms
 from diffeo_stability.operation_stability import measure_operation_stability
 from diffeo_stability.seeds import generator_for
 from diffeo_stability.stability import perturbed_batches
@@ -83,3 +86,30 @@ def test_a_lazily_normalised_probe_gives_what_a_tensor_gives(mnist5k):
     lazy = probe_images(mnist5k, 50, seed=0)
     results = [stability_by_operation(network, images, resamples=100, generator=seeded()) for images in (lazy, lazy[:])]
     assert results[0] == results[1]
+
+
+class WatchedImages(ProbeImages):
+    """Probe images that remember the most that was ever taken of them at a time."""
+
+    largest = 0
+
+    def __getitem__(self, part):
+        taken = super().__getitem__(part)
+        self.largest = max(self.largest, len(taken))
+        return taken
+
+
+@pytest.mark.parametrize("count", [50, 600])
+def test_memory_holds_a_batch_of_images_however_many_there_are(mnist5k, count):
+    """What is taken at a time is set by the batch, or the pilot's 32 images, and never by their number."""
+    images = WatchedImages(mnist5k, torch.arange(count))
+    network = nn.Sequential(nn.AvgPool2d(7), nn.Flatten(), nn.Linear(16, 4))
+    stability_by_operation(network, images, batch_size=60, resamples=100, generator=seeded())
+    assert images.largest == 32
+    spectra_by_operation(network, images, batch_size=40)
+    perturbations = {
+        "noise": noise_of_norms([1.0], seeded()),
+        "datapoint": towards(images, torch.arange(count).roll(1), [1.0]),
+    }
+    measure_curves(network, images, images.labels, perturbations, batch_size=40)
+    assert images.largest == 40

@@ -154,7 +154,10 @@ def draw_distributions(ax):
             ticks.append(label if len(networks) == 1 else f"{plotting.label_of(network)}\n{label}")
     crowded = len(ticks) > 6
     ax.set_xticks(range(len(ticks)), ticks, rotation=50 if crowded else 0, ha="right" if crowded else "center")
-    ax.set(xlim=(-0.6, len(ticks) - 0.4), ylim=(min(0, table.gabor_r2.min()), 1), ylabel="$R^2$ of the Gabor fit")
+    # Above 1 there is room for p-values; filters that are little but their mean have fits far below 0
+    lowest = max(-0.25, min(0, table.gabor_r2.min()))
+    ax.set(xlim=(-0.6, len(ticks) - 0.4), ylim=(lowest, 1.2), ylabel="$R^2$ of the Gabor fit")
+    ax.set_yticks(np.linspace(0, 1, 6))
     ax.tick_params(axis="x", length=0)
     for state, label in (("init", "null: untrained filters"), ("surrogate", "null: change, random phases")):
         ax.plot([], [], color=colors[state], linewidth=1.8, label=label)

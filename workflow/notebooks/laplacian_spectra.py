@@ -140,7 +140,9 @@ for row, network in zip(courses, networks, strict=True):
     for ax, layer in zip(row, shown, strict=False):
         draw_course(ax, table[(table.net == network) & (table.layer == layer)])
         ratio_axis(ax)
-        ax.text(0.5, 1.0, layer, transform=ax.transAxes, ha="center", va="bottom", fontsize="small")
+        # The long names of layers inside blocks would run into each other
+        title = layer if "." not in layer else f"layer {names[network].index(layer) + 1}"
+        ax.text(0.5, 1.0, title, transform=ax.transAxes, ha="center", va="bottom", fontsize="small")
     for ax in row[len(shown) :]:
         ax.set_axis_off()
     row[0].set_ylabel(plotting.label_of(network) + "\n" + r"$c_{t,\lambda}\,/\,c_{0,\lambda}$")

@@ -94,7 +94,7 @@ for row, (kind, turn) in zip(scatters, TURNED.items(), strict=True):
         draw_pairs(ax, rows)
         if kind == "quarter_turns":
             size = rows.filter_size.iloc[0]
-            ax.set_title(f"{plotting.label_of(network)}\n${size} \\times {size}$ filters")
+            ax.set_title(f"{plotting.label_of(network)}\nfilters of {size} pixels")
         ax.set_xlabel(f"similarity at\n{turn}")
     row[0].set_ylabel("coupling in layer 2")
 
@@ -102,7 +102,8 @@ ax = right.subplots()
 labels, places = [], []
 place = 0
 for network in networks:
-    ax.text(0.02, place, plotting.label_of(network), transform=ax.get_yaxis_transform(), ha="left", va="center")
+    name = ax.text(0.02, place, plotting.label_of(network), transform=ax.get_yaxis_transform(), ha="left", va="center")
+    name.set_bbox({"color": "white", "pad": 1})  # over the line at 0
     for kind, label in KINDS.items():
         place += 1
         labels.append(label)

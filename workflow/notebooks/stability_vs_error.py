@@ -85,7 +85,7 @@ for ax, quantity in zip(axes, "RDG", strict=True):
     draw_points(ax, quantity)
 fit = correlation.loc["R"]
 axes[0].text(
-    0.97, 0.04, rf"$\epsilon = {100 * fit.a:.1f}\,\%\; R_f^{{{fit.b:.2f}}}$", transform=axes[0].transAxes, ha="right"
+    0.03, 0.96, rf"$\epsilon = {100 * fit.a:.1f}\,\%\; R_f^{{{fit.b:.2f}}}$", transform=axes[0].transAxes, va="top"
 )
 axes[0].set_ylabel(r"test error $\epsilon$ (%)")
 handles, labels = axes[0].get_legend_handles_labels()
