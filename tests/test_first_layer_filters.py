@@ -10,17 +10,17 @@ import torch
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.checkpoints import save_checkpoint
+from diffeo_stability.config import Probe
 from diffeo_stability.first_layer_filters import (
     Gabor,
-    compare_with_untrained,
-    first_layer,
+    compare_with_nulls,
     fit_gabor,
     gabor,
     leading_component,
     measure_first_layer_filters,
+    mix,
     power_spectra,
     r_squared,
-    randomise_phases,
 )
 
 TYPICAL = Gabor(
@@ -186,42 +186,70 @@ def test_rows_and_pictures_of_a_training(training):
     folder, network = training
     rows, pictures = measure_first_layer_filters(folder)
     table = pd.DataFrame(rows)
-    assert (
-        len(table) == 12
-        and set(table.state) == {"init", "trained", "change", "surrogate"}
-        and set(table.train_size) == {400}
-    )
+    states = ("init", "trained", "mixture")
+    assert len(table) == 9 and tuple(table.state.unique()) == states and set(table.train_size) == {400}
     assert set(table.architecture) == {"vgg11"} and set(table.seed) == {4}
     assert {"channel", "frequency", "orientation", "bandwidth"} <= set(table.columns)
-    assert pictures.keys() == {
-        f"{state}/{kind}"
-        for state in ("init", "trained", "change", "surrogate")
-        for kind in ("filters", "fits", "spectra")
-    }
+    assert pictures.keys() == {f"{state}/{kind}" for state in states for kind in ("filters", "fits", "spectra")}
     assert all(picture.shape == (3, 9, 9) and picture.dtype == torch.float32 for picture in pictures.values())
     medians = table.groupby("state").gabor_r2.median()
-    assert medians.init < 0.5 < 0.9 < medians.trained and medians.change > 0.9999
-    change = table[table.state == "change"]
-    np.testing.assert_allclose(change.frequency, TYPICAL.frequency, atol=1e-3)
-    np.testing.assert_allclose(change.amplitude, TYPICAL.amplitude * 3**0.5, rtol=1e-3)  # three equal colours
-    np.testing.assert_allclose(change.spatial_share, 1, atol=1e-6)
+    assert medians.init < 0.5 < 0.9 < medians.trained
+    trained = table[table.state == "trained"]
+    np.testing.assert_allclose(trained.frequency, TYPICAL.frequency, atol=0.02)
     filters, _ = leading_component(network.conv1.weight)
     torch.testing.assert_close(pictures["trained/filters"], filters.float())
 
 
-def test_surrogates_have_the_spectrum_and_no_shape(generator):
-    filters = torch.from_numpy(np.stack([gabor(TYPICAL, 9)] * 8))
-    surrogates = randomise_phases(filters, generator)
-    torch.testing.assert_close(power_spectra(surrogates), power_spectra(filters))
-    assert surrogates.dtype == torch.float64 and np.median(fitted_r2(surrogates)) < 0.9
+def test_mixtures_have_the_covariance_of_the_filters_whatever_their_scale(generator):
+    filters = torch.randn(400, 9, 9, generator=generator, dtype=torch.float64)
+    filters[:, :4] = 0
+    filters[:200] *= 100
+    mixtures = mix(filters, generator)
+    assert mixtures.shape == filters.shape and (mixtures[:, :4] == 0).all()
+    assert float(mixtures.square().sum((1, 2)).mean()) == pytest.approx(1, rel=0.1)
+    assert float(mixtures[:, 4:].var(0).std() / mixtures[:, 4:].var(0).mean()) < 0.2
 
 
-def fits(trained, init, change=(), surrogate=(), train_size=400) -> pd.DataFrame:
-    """A table of what :func:`compare_with_untrained` reads."""
+def smooth_fields(generator):
+    """24 Gaussian fields, crops of larger ones, as smooth as trained filters and of no shape."""
+    noise = torch.randn(24, 1, 21, 21, generator=generator, dtype=torch.float64)
+    place = torch.arange(-6, 7, dtype=torch.float64)
+    blur = torch.exp(-(place**2) / 4)
+    return torch.nn.functional.conv2d(noise, (blur[:, None] * blur)[None, None])[:, 0]
+
+
+def p_against_mixtures(filters, generator):
+    r2 = [fitted_r2(part) for part in (filters, mix(filters, generator))]
+    table = fits(r2[0], [0.1, 0.2], r2[1])
+    return compare_with_nulls(table, Probe()).p_value_mixture.item()
+
+
+def test_smooth_filters_of_no_shape_are_not_taken_for_gabor_functions(generator):
+    """Their p-values are spread over 0 to 1: of six, the median lies in the middle and none is small."""
+    p = sorted(p_against_mixtures(smooth_fields(generator), generator) for _ in range(6))
+    assert p[0] > 0.005 and 0.15 < (p[2] + p[3]) / 2 < 0.85
+
+
+def test_gabor_functions_of_many_shapes_are_told_from_their_mixtures(generator):
+    rng = np.random.default_rng(0)
+    filters = np.stack(
+        [
+            gabor(
+                Gabor(1, rng.uniform(0.12, 0.3), rng.uniform(0, 3), rng.uniform(-3, 3), *rng.uniform(-1, 1, 2), 1.6, 2),
+                9,
+            )
+            for _ in range(24)
+        ]
+    )
+    assert p_against_mixtures(torch.from_numpy(filters), generator) < 1e-6
+
+
+def fits(trained, init, mixture=(), train_size=400) -> pd.DataFrame:
+    """A table of what :func:`compare_with_nulls` reads."""
     return pd.DataFrame(
         [
-            {"net": "a", "seed": 0, "train_size": train_size, "state": state, "gabor_r2": value}
-            for state, values in (("trained", trained), ("init", init), ("change", change), ("surrogate", surrogate))
+            {"net": "a", "seed": 0, "train_size": train_size, "state": state, "gabor_r2": value, "bandwidth": 1.0}
+            for state, values in (("trained", trained), ("init", init), ("mixture", mixture))
             for value in values
         ]
     )
@@ -230,43 +258,30 @@ def fits(trained, init, change=(), surrogate=(), train_size=400) -> pd.DataFrame
 def test_a_planted_difference_is_found_and_none_where_there_is_none():
     rng = np.random.default_rng(0)
     better, null, same = rng.normal(0.7, 0.05, 40), rng.normal(0.3, 0.05, 40), rng.normal(0.3, 0.05, 40)
-    result = compare_with_untrained(
-        pd.concat([fits(better, null, better, same), fits(same, null, null, better, train_size=3600)])
-    ).set_index("train_size")
-    found, none = result.loc[400], result.loc[3600]
+    table = pd.concat([fits(better, null, same), fits(same, null, better, train_size=3600)])
+    found, none = (row for _, row in compare_with_nulls(table, Probe()).iterrows())
     assert found.difference == pytest.approx(np.median(better) - np.median(null))
     assert found.difference_low < found.difference < found.difference_high and found.difference_low > 0.35
     assert found.p_value < 1e-9 and found.share_above_null == 1 and found.filters == 40
     assert none.p_value > 0.05 and none.difference_low < 0 < none.difference_high and none.share_above_null < 0.2
-    assert found.r2_change == found.r2_trained and found.p_value_change < 1e-9
-    assert none.r2_surrogate == found.r2_trained and none.p_value_change > 0.99
+    assert found.r2_mixture == none.r2_trained and found.p_value_mixture < 1e-9 and none.p_value_mixture > 0.99
+
+
+def test_fits_without_a_wave_are_counted():
+    table = fits([0.5, 0.6, 0.7, 0.8], [0.2, 0.3])
+    table.loc[:2, "bandwidth"] = math.inf
+    result = compare_with_nulls(table, Probe())
+    assert result.wave_trained.item() == 0.25 and result.wave_init.item() == 1
 
 
 def test_filters_without_variance_are_left_out_and_missing_ones_named():
-    result = compare_with_untrained(fits([0.5, math.nan, 0.6], [0.2, 0.3]))
+    result = compare_with_nulls(fits([0.5, math.nan, 0.6], [0.2, 0.3]), Probe())
     assert result.filters.item() == 2 and result.r2_trained.item() == pytest.approx(0.55)
-    assert math.isnan(result.r2_change.item()) and math.isnan(result.p_value_change.item())
+    assert math.isnan(result.r2_mixture.item()) and math.isnan(result.p_value_mixture.item())
     with pytest.raises(InputError, match="a, 0, 400: 2 trained and 0 untrained"):
-        compare_with_untrained(fits([0.5, 0.6], [math.nan]))
+        compare_with_nulls(fits([0.5, 0.6], [math.nan]), Probe())
 
 
 def test_same_seed_same_interval():
-    table = fits([0.5, 0.6, 0.8, 0.4], [0.2, 0.3, 0.1])
-    pd.testing.assert_frame_equal(compare_with_untrained(table), compare_with_untrained(table))
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("fully_connected_2", "no convolution"), ("vgg11", "3 x 3 pixels.*at least 5")],
-)
-def test_networks_without_filters_to_fit_are_named(name, message):
-    network = build_network(name=name, in_channels=1, image_size=28, classes=10, width=0.05)
-    with pytest.raises(InputError, match=message) as caught:
-        first_layer(network)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 3), (9, 9), (1, 9, 7)])
-def test_filters_that_are_none_are_named(shape):
-    with pytest.raises(InputError, match=r"filters have shape .*\(F, k, k\)"):
-        fit_gabor(np.ones(shape))
+    table, probe = fits([0.5, 0.6, 0.8, 0.4], [0.2, 0.3, 0.1]), Probe()
+    pd.testing.assert_frame_equal(compare_with_nulls(table, probe), compare_with_nulls(table, probe))

@@ -59,6 +59,15 @@ def test_norms_that_no_deformation_reaches_are_left_open(digits):
     assert math.isnan(tiny[0]) and tiny[1] > 0
 
 
+def test_norms_below_what_the_interpolation_does_by_itself_are_left_open(digits):
+    """Gaussian interpolation blurs, and single precision rounds, however little they displace."""
+    coefficients = coefficients_for(digits, 3, 1.0, seeded())
+    for interpolation, norm in (("gaussian", 0.1), ("bilinear", 1e-9)):
+        assert math.isnan(
+            displacements_of_norms(digits, coefficients, [norm], cutoff=3, interpolation=interpolation)[0]
+        )
+
+
 def test_images_that_deformations_leave_alone_reach_no_norm():
     flat = torch.ones(4, 1, 12, 12)
     assert math.isnan(displacements_of_norms(flat, coefficients_for(flat, 3, 1.0, seeded()), [1.0], cutoff=3)[0])
@@ -125,6 +134,16 @@ def test_shares_count_changed_and_wrong_predictions(digits):
     assert 0.3 < float(curve.changed[-1]) < 0.7
 
 
+def test_images_of_classes_that_the_network_does_not_know_are_not_counted_as_wrong(digits):
+    """A network of two outputs, trained on the first two classes, cannot name a third one."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 2)).double()
+    labels = torch.arange(len(digits)) % 4
+    noise = {"noise": noise_of_norms([1e-6, 1.0], seeded())}
+    error = measure_curves(network, Doubles(digits), labels, noise, batch_size=30)["noise", "logits"].error
+    predicted = network(digits[:].double()).argmax(1)
+    assert float(error[0]) == pytest.approx(float((predicted != labels)[labels < 2].double().mean()))
+
+
 def test_batch_size_changes_nothing(digits):
     images, norms = Doubles(digits), [0.1, 10.0]
     results = [
@@ -146,6 +165,8 @@ def test_peak_of_a_parabola_in_the_logarithms_is_exact():
     place, height = peak(norms, curves)
     torch.testing.assert_close(place, places)
     torch.testing.assert_close(height, torch.full((3,), 3.0, dtype=torch.float64))
+    gaps = torch.tensor([0, 2, 3, 5, 6, 9, 13, 15])
+    torch.testing.assert_close(peak(norms[gaps], curves[gaps])[0], places)
     falling, rising = (1 / norms)[:, None], norms[:, None]
     assert float(peak(norms, falling)[0]) == pytest.approx(0.1) and float(peak(norms, rising)[0]) == pytest.approx(100)
 
@@ -161,6 +182,9 @@ def test_a_bump_is_found_where_it_is_planted():
     assert summary["bump_r_low"] < 10 < summary["bump_r_high"] and summary["bump_height"] == pytest.approx(5, rel=0.01)
     assert summary["level"] == pytest.approx(0.3) and summary["exponent"] == pytest.approx(2, abs=0.01)
     assert 1 < summary["linear_until"] < 2.5
+    few = log_spaced(0.001, 100, 4)
+    quadratic = torch.tensor(few, dtype=torch.float64) ** 2
+    assert summarise(few, quadratic, quadratic[:, None].expand(-1, 9), tolerance=0.2)["exponent"] == pytest.approx(2)
     without = summarise(norms, 0.3 * r**2 / (1 + r), (0.3 * r**2 / (1 + r))[:, None].expand(-1, 200), tolerance=0.2)
     assert not without["bump"] and without["bump_r"] == pytest.approx(0.01)
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from trainings import write_training
 
-from diffeo_stability import relative_stability, stability_by_operation
+from diffeo_stability import InputError, relative_stability, stability_by_operation
 from diffeo_stability.activation_spectra import spectra_by_operation
 from diffeo_stability.checkpoints import list_checkpoints, load_checkpoint
 from diffeo_stability.config import Probe, Stability
@@ -78,6 +78,30 @@ def test_a_training_is_measured_after_every_operation(mnist5k, tmp_path):
     )
     assert trained[-1]["R"] == pytest.approx(output.relative.value, rel=1e-9)
     assert trained[-1]["D_low"] == pytest.approx(output.deformation.low, rel=1e-9)
+
+
+class Windows(nn.Module):
+    """Folds the four quarters of each image into the batch, as transformers do, and averages them again."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.out = nn.Conv2d(1, 1, 1), nn.Linear(196, 3)
+
+    def forward(self, x):
+        windows = self.scale(x.unfold(2, 14, 14).unfold(3, 14, 14).reshape(-1, 1, 14, 14))
+        return self.out(windows.flatten(1).view(len(x), 4, -1).mean(1))
+
+
+def test_operations_without_one_output_an_image_are_left_out(mnist5k):
+    torch.manual_seed(0)
+    assert list(stability_by_operation(Windows(), probe_images(mnist5k, 20, 0), resamples=100)) == ["out"]
+
+
+def test_a_dead_operation_is_named(mnist5k):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 5), nn.ReLU(), nn.Linear(5, 2))
+    nn.init.constant_(network[1].weight, 0)
+    with pytest.raises(InputError, match="operation 1 gives the same output for every image"):
+        stability_by_operation(network, probe_images(mnist5k, 20, 0), resamples=100)
 
 
 def test_a_lazily_normalised_probe_gives_what_a_tensor_gives(mnist5k):

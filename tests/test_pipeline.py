@@ -22,7 +22,7 @@ TABLE_COLUMNS = {
     "stability_vs_error": "quantity, correlation, correlation_low, correlation_high, a, b, networks",
     "stability_vs_train_size": "net, seed, state, R, R_low, R_high, test_error, train_size",
     "noise_curves": "net, seed, state, perturbation, output, r, delta, distance, error, changed",
-    "noise_bump_images": "net, seed, state, image, r, label, prediction, confidence",
+    "noise_bump_images": "net, seed, state, image, r, label, prediction, confidence, right",
     "interpolation_curves": "net, seed, state, perturbation, output, r, distance, error, changed",
     "activation_spectra": "net, seed, state, operation, operation_index, wavenumber, power, power_normalised",
     "first_layer_filters": "net, seed, state, channel, gabor_r2, frequency, orientation, bandwidth",
@@ -34,7 +34,7 @@ TABLE_COLUMNS = {
 SUMMARIES = {
     "noise_curves": "net, seed, state, perturbation, output, exponent, linear_until, bump, bump_r, bump_r_low, bump_r_high",
     "activation_spectra": "net, seed, state, operation, mean_wavenumber, mean_wavenumber_low, mean_wavenumber_high",
-    "first_layer_filters": "net, seed, train_size, p_value",
+    "first_layer_filters": "net, seed, train_size, p_value, p_value_mixture",
     "rotation_coupling": "net, seed, state, rotations, correlation, p_value",
 }
 

@@ -67,4 +67,6 @@ def test_files_of_a_figure_follow_its_networks_sizes_and_seeds(raw):
         f"results/mnist5k/networks/vgg11_bn_9x9/{variant}/first_layer_filters.safetensors"
         for variant in ("seed0-400-images", "seed7-400-images", "seed0", "seed7")
     ]
+    one, all_networks = plan.settings("noise_curves", "lenet"), plan.settings("noise_curves")
+    assert one == {**all_networks, "networks": ["lenet"]} and len(all_networks["networks"]) > 1
     assert plan.bump_checkpoints() == "results/mnist5k/networks/vgg11_bn/seed0/checkpoints"

@@ -166,7 +166,7 @@ def test_tables_of_a_training_that_learned_to_couple_quarter_turns(tmp_path, gen
         ({"name": "fully_connected_2"}, "needs two convolutions, there are 0.*rotation_coupling.networks"),
         ({"name": "efficientnet_b0", "width": 0.125}, "does not take all.*rotation_coupling.networks"),
         ({"name": "vgg11", "width": 0.0625, "filter_size": 1}, "have 1 x 1 pixels"),
-        ({"name": "vgg11", "width": 0.03}, "at least 3 are needed.*larger width"),
+        ({"name": "vgg11", "width": 0.03}, "at least 4 and 3 are needed.*larger width"),
     ],
 )
 def test_networks_that_cannot_be_looked_at_are_named(tmp_path, arguments, message):

@@ -43,13 +43,13 @@ class Distances:
         """As :meth:`normalised`, with the median over images of the squared distance moved."""
         return self.moved.quantile(0.5, dim=1) / self.between_images(self.spread.mean())
 
-    def check(self) -> None:
-        """Raise :class:`InputError` where no ratio of distances is defined."""
+    def check(self, source: str = "the model") -> None:
+        """Raise :class:`InputError`, naming the source of the outputs, where no ratio of distances is defined."""
         if not (self.moved.isfinite().all() and self.spread.isfinite().all()):
-            raise InputError("the model gives NaN or infinite outputs: stability is not defined for it")
+            raise InputError(f"{source} gives NaN or infinite outputs: stability is not defined for it")
         mean_spread = float(self.spread.mean())
         if not mean_spread - self.shift > 1e-12 * mean_spread:
-            raise InputError("the model gives the same output for every image: D and G would divide by zero")
+            raise InputError(f"{source} gives the same output for every image: D and G would divide by zero")
 
 
 class DistanceAccumulator:

@@ -6,7 +6,7 @@ A Gabor function is a plane wave under a Gaussian,
 
 with u along the wave vector and v across it, both from the centre of the Gaussian. Its eight parameters fit part of any
 filter, and more of a smooth one, so that only the same fit on filters of no shape says what is a good one: on untrained
-ones, and on ones with random phases.
+ones, and on random mixtures of the trained ones.
 
 Source: the October 2021 deck, "a net trained with 9x9 filters seems to get to Gabor filters".
 """
@@ -23,6 +23,7 @@ from scipy.optimize import least_squares
 from scipy.stats import mannwhitneyu
 from torch import Tensor, nn
 
+from .config import Probe
 from .errors import InputError
 from .probing import describe, networks_by_state
 from .seeds import derive_seed, generator_for
@@ -135,13 +136,16 @@ def power_spectra(filters: Tensor) -> Tensor:
     return torch.fft.fftshift(spectra, dim=(-2, -1))
 
 
-def randomise_phases(filters: Tensor, generator: torch.Generator) -> Tensor:
-    """Return filters ``(F, k, k)`` with the power spectra of the given ones and random phases: as smooth, and of no shape.
+def mix(filters: Tensor, generator: torch.Generator) -> Tensor:
+    """Return random mixtures of filters, as many as there are: ``(F, k, k)``.
 
-    Source: J. Theiler et al., "Testing for nonlinearity in time series: the method of surrogate data", 1992.
+    Each is a sum of all filters, scaled to norm 1, with Gaussian weights. Mixtures have the pixel covariance of the filters,
+    so that they are as smooth, and as strong in the middle or at the edge, but no shape of their own: filters that are
+    Gaussian fields themselves cannot be told from their mixtures.
     """
-    noise = torch.fft.fft2(torch.randn(filters.shape, generator=generator, dtype=filters.dtype))
-    return torch.fft.ifft2(torch.fft.fft2(filters).abs() * noise / noise.abs()).real
+    flat = torch.nn.functional.normalize(filters.flatten(1), dim=1)
+    weights = torch.randn(len(flat), len(flat), generator=generator, dtype=filters.dtype)
+    return (weights @ flat / len(flat) ** 0.5).view_as(filters)
 
 
 def first_layer(network: nn.Module) -> Tensor:
@@ -163,25 +167,22 @@ def first_layer(network: nn.Module) -> Tensor:
 
 
 def measure_first_layer_filters(folder: str | Path) -> tuple[list[dict], dict[str, Tensor]]:
-    """Fit a Gabor function to every filter of a training's first convolution, and to what the training changed about it.
+    """Fit a Gabor function to every filter of a training's first convolution, and to mixtures of the trained ones.
 
     Returns:
-        Rows of the table ``first_layer_filters``, their state ``init``, ``trained``, ``change``, the difference of the two,
-        or ``surrogate``, the change with random phases; and for each state the pictures ``<state>/filters``, ``<state>/fits``
-        and ``<state>/spectra``, each ``(F, k, k)`` float32, see :func:`power_spectra`.
+        Rows of the table ``first_layer_filters``, their state ``init``, ``trained`` or ``mixture``, see :func:`mix`; and for
+        each state the pictures ``<state>/filters``, ``<state>/fits`` and ``<state>/spectra``, each ``(F, k, k)`` float32, see
+        :func:`power_spectra`.
 
     Raises:
         InputError: no convolution, or filters too small.
     """
-    weights, columns = {}, {}
+    components, columns = {}, {}
     for state, network, metadata in networks_by_state(folder, "cpu"):
-        weights[state] = first_layer(network).detach()
+        components[state] = leading_component(first_layer(network))
         columns = describe(state, metadata) | {"train_size": metadata["split"]["train_size"]}
-    # A short training leaves most of a filter as it was drawn, and hides what it adds
-    weights["change"] = weights["trained"] - weights["init"]
-    components = {state: leading_component(weight) for state, weight in weights.items()}
-    change, shares = components["change"]
-    components["surrogate"] = randomise_phases(change, generator_for("surrogates", columns["seed"])), shares
+    filters, shares = components["trained"]
+    components["mixture"] = mix(filters, generator_for("mixtures", columns["seed"])), torch.ones_like(shares)
     rows, pictures = [], {}
     for state, (filters, shares) in components.items():
         fits = fit_gabor(filters)
@@ -206,20 +207,20 @@ def measure_first_layer_filters(folder: str | Path) -> tuple[list[dict], dict[st
     return rows, pictures
 
 
-def compare_with_untrained(table: pd.DataFrame, *, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Compare how well a Gabor function fits trained filters with how well it fits untrained ones, the null.
+def compare_with_nulls(table: pd.DataFrame, probe: Probe) -> pd.DataFrame:
+    """Compare how well a Gabor function fits trained filters with how well it fits filters of no shape.
 
     Args:
         table: ``first_layer_filters``; filters without variance are left out.
-        resamples: of the bootstrap over filters.
+        probe: its ``seed`` and ``resamples`` are those of the bootstrap over filters.
 
     Returns:
         One row a network, seed and number of training images: ``net, seed, train_size, filters``; the medians
         ``r2_trained, r2_init``; their ``difference`` with its 95% interval ``difference_low, difference_high``; ``p_value``
-        of the one-sided Mann-Whitney U test that trained filters are fitted better; ``share_above_null``, of trained
-        filters fitted better than 95% of untrained ones. Smooth filters are fitted better than rough ones whatever their
-        shape, so that the change has a null of its own, its surrogates: ``r2_change, r2_surrogate, p_value_change``, NaN where
-        nothing changed.
+        of the one-sided Mann-Whitney U test that trained filters are fitted better than untrained ones, the null;
+        ``share_above_null``, of trained filters fitted better than 95% of untrained ones. Smooth filters are fitted better
+        than rough ones whatever their shape, and by blobs as well as by waves. Hence a second null, ``r2_mixture,
+        p_value_mixture``; and ``wave_trained, wave_init``, the share of filters whose fit has a finite bandwidth.
 
     Raises:
         InputError: no filters with variance, trained or untrained.
@@ -227,40 +228,39 @@ def compare_with_untrained(table: pd.DataFrame, *, resamples: int = 1000, seed: 
     rows = []
     for key, group in table.groupby(["net", "seed", "train_size"], sort=False):
         fitted = group.dropna(subset="gabor_r2")
-        trained, null, change, surrogate = (
-            fitted.gabor_r2[fitted.state == state] for state in ("trained", "init", "change", "surrogate")
-        )
+        states = {state: fitted[fitted.state == state] for state in ("trained", "init", "mixture")}
+        trained, null, mixture = (rows_of.gabor_r2 for rows_of in states.values())
         if not (len(trained) and len(null)):
             raise InputError(
                 f"{', '.join(map(str, key))}: {len(trained)} trained and {len(null)} untrained filters with variance; "
                 "the comparison needs both: delete this training and run again"
             )
-        difference = trained.median() - null.median()
-        low, high = _difference_of_medians(trained.to_numpy(), null.to_numpy(), resamples, seed)
+        low, high = _difference_of_medians(trained.to_numpy(), null.to_numpy(), probe)
         rows.append(
             {
                 **dict(zip(("net", "seed", "train_size"), key, strict=True)),
                 "filters": len(trained),
                 "r2_trained": trained.median(),
                 "r2_init": null.median(),
-                "difference": difference,
+                "difference": trained.median() - null.median(),
                 "difference_low": low,
                 "difference_high": high,
                 "p_value": _p_greater(trained, null),
                 "share_above_null": (trained > null.quantile(0.95)).mean(),
-                "r2_change": change.median(),
-                "r2_surrogate": surrogate.median(),
-                "p_value_change": _p_greater(change, surrogate),
+                "r2_mixture": mixture.median(),
+                "p_value_mixture": _p_greater(trained, mixture),
+                "wave_trained": np.isfinite(states["trained"].bandwidth).mean(),
+                "wave_init": np.isfinite(states["init"].bandwidth).mean(),
             }
         )
     return pd.DataFrame(rows)
 
 
-def _difference_of_medians(left: np.ndarray, right: np.ndarray, resamples: int, seed: int) -> tuple[float, float]:
+def _difference_of_medians(left: np.ndarray, right: np.ndarray, probe: Probe) -> tuple[float, float]:
     """95% bootstrap interval of ``median(left) - median(right)``."""
-    generator = np.random.default_rng(derive_seed("filters", seed))
+    generator = np.random.default_rng(derive_seed("filters", probe.seed))
     medians = [
-        np.median(values[generator.integers(len(values), size=(resamples, len(values)))], axis=1)
+        np.median(values[generator.integers(len(values), size=(probe.resamples, len(values)))], axis=1)
         for values in (left, right)
     ]
     low, high = np.quantile(medians[0] - medians[1], (0.025, 0.975))

@@ -93,6 +93,7 @@ def measure_noise_bump_images(
                     "label": dataset.classes[int(labels[index])],
                     "prediction": dataset.classes[int(prediction[place])],
                     "confidence": float(confidence[place]),
+                    "right": bool(prediction[place] == labels[index]),
                     "bump_r": float(bump.bump_r),
                     "bump": bool(bump.bump),
                 }

@@ -34,6 +34,7 @@ from .stability import PILOT_IMAGES, norms_of, unit_noise
 
 SOLVER_TOLERANCE = 1e-3  # of the logarithm of the displacement
 REACHED = 0.01  # relative error of a norm
+SMALLEST_DISPLACEMENT = 1e-5  # pixels; below it single precision, or the blur of Gaussian interpolation, sets the norm
 SMALL_NORMS = 10.0  # a decade above the smallest norm, over which the exponent is measured
 
 Perturb = Callable[[Tensor, slice], Iterable[Tensor]]
@@ -46,7 +47,7 @@ class Curve:
     Attributes:
         distances: under each of M perturbations.
         changed: share of images whose prediction is another one than without perturbation, ``(M,)``.
-        error: share of images that are misclassified, ``(M,)``.
+        error: share misclassified of the images whose class the network has an output for, ``(M,)``.
     """
 
     distances: Distances
@@ -114,7 +115,8 @@ def displacements_of_norms(
     r"""Return the typical displacement in pixels at which :math:`\langle |\tau x - x| \rangle` is each of the norms.
 
     Arguments are those of :func:`mean_displaced_norm`. The norm grows with the displacement until the images are
-    scrambled; a norm that no displacement up to the image's width reaches to within 1% gives NaN.
+    scrambled; a norm that no displacement up to the image's width reaches to within 1% gives NaN, as do norms below what
+    Gaussian interpolation does to images however little it displaces them.
     """
 
     def norm_at(displacement: float) -> float:
@@ -123,7 +125,7 @@ def displacements_of_norms(
         )
 
     ends = [(displacement := float(images.shape[-1]), norm_at(displacement))]
-    while ends[-1][1] >= min(norms):
+    while ends[-1][1] >= min(norms) and displacement > SMALLEST_DISPLACEMENT:
         displacement /= 2
         ends.append((displacement, norm_at(displacement)))
     ends.reverse()
@@ -182,7 +184,8 @@ def measure_curves(
                     accumulators[name, output].add(transform(logits), *map(transform, moved))
                 predicted = torch.stack([other.argmax(1) for other in moved])
                 changed[name].append(predicted != logits.argmax(1))
-                wrong[name].append(predicted != labels[part])
+                known = labels[part] < logits.shape[1]
+                wrong[name].append((predicted != labels[part])[:, known])
     curves = {}
     for name, output in keys:
         distances = accumulators[name, output].result()
@@ -199,7 +202,7 @@ def resample(distances: Distances, resamples: int, generator: torch.Generator) -
 
 
 def peak(norms: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where each curve of ``(M, N)`` over log-spaced norms ``(M,)`` is largest, and its value there, ``(N,)`` each.
+    """Return where each curve of ``(M, N)`` over ascending norms ``(M,)`` is largest, and its value there, ``(N,)`` each.
 
     Between the norms by a parabola through the logarithms at the largest value and its neighbours; at either end as it is.
     """
@@ -208,11 +211,14 @@ def peak(norms: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
     top = log_curves.argmax(0)
     middle = top.clamp(1, last - 1)
     left, centre, right = (log_curves.gather(0, (middle + step)[None])[0] for step in (-1, 0, 1))
-    interior = (top == middle) & (left + right < 2 * centre)
-    offset = torch.where(interior, (left - right) / (2 * (left - 2 * centre + right)), 0.0)
-    step = (log_norms[-1] - log_norms[0]) / last
-    place = log_norms[top] + offset * step
-    height = log_curves.gather(0, top[None])[0] - torch.where(interior, (left - right) * offset / 4, 0.0)
+    x_left, x_centre, x_right = (log_norms[middle + step] for step in (-1, 0, 1))
+    # Newton's form of the parabola: left + rise (x - x_left) + curvature (x - x_left) (x - x_centre)
+    rise = (centre - left) / (x_centre - x_left)
+    curvature = ((right - centre) / (x_right - x_centre) - rise) / (x_right - x_left)
+    interior = (top == middle) & (curvature < 0)
+    place = torch.where(interior, (x_left + x_centre) / 2 - rise / (2 * curvature), log_norms[top])
+    vertex = left + rise * (place - x_left) + curvature * (place - x_left) * (place - x_centre)
+    height = torch.where(interior, vertex, log_curves.gather(0, top[None])[0])
     return place.exp(), height.exp()
 
 
@@ -223,22 +229,23 @@ def slope(norms: Tensor, curves: Tensor) -> Tensor:
 
 
 def summarise(norms: list[float], distances: Tensor, resampled: Tensor, tolerance: float) -> dict[str, float | bool]:
-    r"""Return linear regime and bump of a curve over log-spaced norms.
+    r"""Return linear regime and bump of a curve over ascending norms.
 
     Args:
         distances: ``(M,)``; resampled: ``(M, resamples)``, the same for bootstrap samples of the images.
         tolerance: relative departure of :math:`G / r^2` from its value at the smallest norm that still counts as none.
 
     Returns:
-        ``exponent`` over the smallest decade of norms; ``level`` of :math:`G / r^2` at the smallest norm; ``linear_until``,
-        the largest norm up to which it stays within the tolerance; ``bump_r`` where it is largest and ``bump_height``, its
-        value there over the level; with 95% intervals; and whether that is a ``bump``: inside the range of norms and higher
-        than the tolerance, interval included.
+        ``exponent`` over the smallest decade of norms, three of them at least; ``level`` of :math:`G / r^2` at the smallest
+        norm; ``linear_until``, the largest norm up to which it stays within the tolerance; ``bump_r`` where it is largest and
+        ``bump_height``, its value there over the level; with 95% intervals; and whether that is a ``bump``: inside the range
+        of norms and higher than the tolerance, interval included.
     """
     r = torch.tensor(norms, dtype=torch.float64)
     ratio, ratios = distances / r**2, resampled / r[:, None] ** 2
     linear = ((ratio / ratio[0] - 1).abs() <= tolerance).long().cumprod(0).sum()
     small = r <= SMALL_NORMS * r[0] * (1 + 1e-9)
+    small[:3] = True
     numbers = {
         "exponent": (slope(r[small], distances[small, None]), slope(r[small], resampled[small])),
         "bump_r": (peak(r, ratio[:, None])[0], peak(r, ratios)[0]),

@@ -108,6 +108,10 @@ class Plan:
         """Executed copies of every analysis of the run, as HTML."""
         return [f"results/{self.config.run}/notebooks/{stem}.html" for stem in self.stems]
 
-    def settings(self, stem: str) -> dict[str, Any]:
-        """Return a figure's block of the configuration, as plain values."""
-        return getattr(self.config, stem).model_dump()
+    def settings(self, stem: str, network: str | None = None) -> dict[str, Any]:
+        """Return a figure's block of the configuration, as plain values; of its networks only one, if that is given.
+
+        With one network, adding another one to the block measures that one alone.
+        """
+        block = getattr(self.config, stem).model_dump()
+        return block if network is None else {**block, "networks": [network]}

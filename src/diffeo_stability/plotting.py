@@ -45,7 +45,7 @@ KINDS = {
     "batchnorm": _MUTED[2],
     "relu": _MUTED[0],
     "pool": _MUTED[6],
-    "average": _MUTED[6],
+    "average": _MUTED[7],
     "linear": "0.1",
 }
 STATES = {"init": {"linestyle": "--", "alpha": 0.6}, "trained": {"linestyle": "-", "alpha": 1.0}}

@@ -219,9 +219,9 @@ def first_two_convolutions(network: nn.Module) -> tuple[str, Tensor, Tensor]:
         raise InputError(
             f"filters of {name} have {height} x {width} pixels, turning them needs squares of 3 or more: {remedy}"
         )
-    if first.out_channels < 3 or second.out_channels < 3:
+    if first.out_channels < 4 or second.out_channels < 3:
         raise InputError(
-            f"{name} has {first.out_channels} filters and {next_name} {second.out_channels}, at least 3 are needed: "
+            f"{name} has {first.out_channels} filters and {next_name} {second.out_channels}, at least 4 and 3 are needed: "
             "give the network a larger width"
         )
     return name, first.weight.detach().double(), second.weight.detach().double()

@@ -39,6 +39,7 @@ from .probing import describe, networks_by_state, probe_generator, probe_on
 NoiseNorm = Literal["mean", "per_image"]
 
 PILOT_IMAGES = 32
+OUTPUT = "output"  # of the whole model, beside the names of its operations
 
 
 class Estimate(NamedTuple):
@@ -155,16 +156,17 @@ def unit_noise(images: Tensor, generator: torch.Generator | None) -> Tensor:
     return (noise / norms_of(noise).to(dtype)[:, None, None, None]).to(images.dtype)
 
 
-def _stability(distances: Distances, means: Tensor, confidence: float) -> RelativeStability:
+def _stability(source: str, distances: Distances, means: Tensor, confidence: float) -> RelativeStability:
     """D, G and R with percentile intervals.
 
     Args:
+        source: of the outputs, for errors.
         distances: under deformation, then noise.
         means: bootstrap means ``(3, resamples)`` of both, then of the spread.
     """
-    distances.check()
+    distances.check(source)
     if distances.moved[1].sum() == 0:
-        raise InputError("the model's output does not change with noise: R would divide by zero")
+        raise InputError(f"{source} gives outputs that do not change with noise: R would divide by zero")
 
     def with_ratio(values: Tensor) -> Tensor:
         return torch.stack((*values, values[0] / values[1]))
@@ -221,7 +223,10 @@ def measure_stability(
     # One resampling of the images for all outputs
     values = torch.cat([torch.cat((one.moved, one.spread[None])) for one in distances.values()])
     means = bootstrap_means(values, resamples, generator).split(3)
-    return {name: _stability(one, own, confidence) for (name, one), own in zip(distances.items(), means, strict=True)}
+    return {
+        name: _stability("the model" if name == OUTPUT else f"operation {name}", one, own, confidence)
+        for (name, one), own in zip(distances.items(), means, strict=True)
+    }
 
 
 def relative_stability(
@@ -266,7 +271,7 @@ def relative_stability(
         if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != len(batch):
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise InputError(f"the model returned {got} for {len(batch)} images: it must return a tensor (batch, ...)")
-        take("output", output)
+        take(OUTPUT, output)
 
     measured = _measure_model(
         model,
@@ -281,7 +286,7 @@ def relative_stability(
         confidence=confidence,
         generator=generator,
     )
-    return measured["output"]
+    return measured[OUTPUT]
 
 
 def stability_by_operation(
@@ -289,14 +294,19 @@ def stability_by_operation(
 ) -> dict[str, RelativeStability]:
     """Measure D, G and R after every named operation of a model, all in one pass over the images.
 
-    Settings, their defaults and the errors are those of :func:`relative_stability`.
+    Settings, their defaults and the errors are those of :func:`relative_stability`. Operations that do not give one output an
+    image, such as those on the windows of a transformer, are left out.
 
     Returns:
         One result a named operation, in the order in which the model executes them.
     """
 
     def evaluate(batch: Tensor, take: Callable[[str, Tensor], None]) -> None:
-        with observing(model, take):
+        def take_images(name: str, output: Tensor) -> None:
+            if isinstance(output, Tensor) and output.ndim > 0 and len(output) == len(batch):
+                take(name, output)
+
+        with observing(model, take_images):
             model(batch)
 
     return _measure_model(model, evaluate, images, **settings)

@@ -14,8 +14,8 @@
 # # First-layer filters and Gabor functions
 #
 # A Gabor function, a wave under a Gaussian, has eight parameters and fits part of any filter. The same fit on untrained
-# filters is the null. Training adds to a filter that was drawn at random: the change is what it added. Its null are
-# surrogates as smooth as it is, with the same power spectra and random phases.
+# filters is the null. Smooth filters are fitted better whatever their shape: random mixtures of the trained filters, as
+# smooth and of no shape of their own, are a second one.
 
 # %%
 if "snakemake" not in globals():
@@ -44,8 +44,8 @@ sizes = sorted(set(table.train_size))
 networks = list(dict.fromkeys(table.net))
 first_network, first_seed = networks[0], table.seed.iloc[0]
 green, purple = plotting.FAMILIES["vgg_bn"][1], plotting.FAMILIES["fully_connected"][1]
-colors = {"init": "0.5", "trained": green, "change": purple, "surrogate": "#c8a8b8"}
-names = {"init": "untrained", "trained": "trained", "change": "change"}
+colors = {"init": "0.5", "trained": green, "mixture": purple}
+names = {"init": "untrained", "trained": "trained", "mixture": "mixture"}
 
 # %% [markdown]
 # Filters in order of $R^2$, evenly from the best fitted to the worst; below each its fit, on the same scale.
@@ -80,7 +80,7 @@ def draw_filters(ax, state, size):
     goodness = rows.set_index("channel").gabor_r2[order]
     ax.set(xlim=(-0.2, SHOWN * step), ylim=(2 * step - GAP + 0.2, -0.2), anchor="NW")
     ax.set_xticks(np.arange(len(order)) * step + side / 2, [f"{value:.2f}" for value in goodness])
-    ax.set_yticks([side / 2, step + side / 2], ["change" if state == "change" else "filter", "fit"])
+    ax.set_yticks([side / 2, step + side / 2], ["mixture" if state == "mixture" else "filter", "fit"])
     ax.tick_params(length=0, pad=1.5)
     ax.spines[:].set_visible(False)
     return image
@@ -115,65 +115,57 @@ def draw_box(ax, x, values, color, generator):
     ax.boxplot(
         values,
         positions=[x],
-        widths=0.3,
+        widths=0.22,
         showfliers=False,
         boxprops=lines,
         whiskerprops=lines,
         capprops=lines,
         medianprops={"color": color, "linewidth": 1.8},
     )
-    ax.scatter(x + generator.uniform(-0.1, 0.1, len(values)), values, s=5, color=color, alpha=0.6, linewidth=0)
+    ax.scatter(x + generator.uniform(-0.07, 0.07, len(values)), values, s=5, color=color, alpha=0.6, linewidth=0)
     ax.annotate(
         f"{np.median(values):.2f}", (x, values.max()), (0, 3), textcoords="offset points", ha="center", fontsize=6
     )
 
 
 def draw_distributions(ax):
-    """R^2 of all filters, trained beside untrained ones and the change beside its surrogates."""
+    """R^2 of all filters, untrained, trained, and mixtures of the trained ones."""
     generator = np.random.default_rng(0)
     ticks = []
-    comparisons = [
-        (state, null, size) for state, null in (("trained", "init"), ("change", "surrogate")) for size in sizes
-    ]
     for network in networks:
-        for state, null, size in comparisons:
+        for size in sizes:
             rows = table[(table.net == network) & (table.train_size == size)].dropna(subset="gabor_r2")
-            highest = 0.0
-            for offset, shown_state in ((-0.19, null), (0.19, state)):
-                values = rows[rows.state == shown_state].gabor_r2.to_numpy()
-                if len(values):
-                    draw_box(ax, len(ticks) + offset, values, colors[shown_state], generator)
-                    highest = max(highest, values.max())
+            for offset, state in ((-0.3, "init"), (0, "trained"), (0.3, "mixture")):
+                values = rows[rows.state == state].gabor_r2.to_numpy()
+                draw_box(ax, len(ticks) + offset, values, colors[state], generator)
             own = summary[(summary.net == network) & (summary.train_size == size)]
-            p = own["p_value" if state == "trained" else "p_value_change"].dropna()
-            if len(p):
-                ax.annotate(
-                    probability(p), (len(ticks), highest), (0, 13), textcoords="offset points", ha="center", fontsize=6
-                )
-            label = f"{names[state]},\n{size} images"
+            for offset, null in ((-0.3, "p_value"), (0.3, "p_value_mixture")):
+                place = (len(ticks) + offset, 1.03)
+                ax.annotate(probability(own[null].dropna()), place, ha="center", fontsize=6)
+            label = f"{size} training images"
             ticks.append(label if len(networks) == 1 else f"{plotting.label_of(network)}\n{label}")
-    crowded = len(ticks) > 6
+    crowded = len(ticks) > 4
     ax.set_xticks(range(len(ticks)), ticks, rotation=50 if crowded else 0, ha="right" if crowded else "center")
     # Above 1 there is room for p-values; filters that are little but their mean have fits far below 0
     lowest = max(-0.25, min(0, table.gabor_r2.min()))
     ax.set(xlim=(-0.6, len(ticks) - 0.4), ylim=(lowest, 1.2), ylabel="$R^2$ of the Gabor fit")
     ax.set_yticks(np.linspace(0, 1, 6))
     ax.tick_params(axis="x", length=0)
-    for state, label in (("init", "null: untrained filters"), ("surrogate", "null: change, random phases")):
+    for state, label in (("init", "untrained"), ("trained", "trained"), ("mixture", "mixtures of trained")):
         ax.plot([], [], color=colors[state], linewidth=1.8, label=label)
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, handlelength=1.2, columnspacing=1)
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handlelength=1.2, columnspacing=1)
 
 
 def draw_shapes(ax):
     """Frequency and orientation of the fits, at most training images."""
-    for state in ("init", "trained", "change"):
+    for state in ("init", "trained", "mixture"):
         rows = table[(table.net == first_network) & (table.state == state) & (table.train_size == sizes[-1])]
         ax.scatter(
             np.degrees(rows.orientation),
             rows.frequency,
             s=7,
             color=colors[state],
-            marker={"init": "o", "trained": "s", "change": "^"}[state],
+            marker={"init": "o", "trained": "s", "mixture": "^"}[state],
             alpha=0.8,
             linewidth=0,
             label=names[state],
@@ -188,7 +180,7 @@ def draw_shapes(ax):
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, handletextpad=0, columnspacing=0.6)
 
 
-shown = [("init", sizes[-1]), *(("trained", size) for size in sorted({sizes[0], sizes[-1]})), ("change", sizes[-1])]
+shown = [("init", sizes[-1]), *(("trained", size) for size in sorted({sizes[0], sizes[-1]})), ("mixture", sizes[-1])]
 figure = plt.figure(figsize=(plotting.PAGE, 0.92 * len(shown) + 2.75))
 above, below = figure.subfigures(2, 1, height_ratios=(0.92 * len(shown) + 0.45, 2.3))
 axes = above.subplots(len(shown), 2, width_ratios=(6.4, 1), squeeze=False)

@@ -54,10 +54,11 @@ for _, shown in table.iterrows():
     pixels = noisy[shown.image, column].transpose(1, 2, 0)
     ax.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
-    right = shown.prediction == shown.label
     for spine in ax.spines.values():
-        spine.set(visible=True, color=right_color if right else wrong_color, linewidth=1.6)
-    ax.set_xlabel(f"{shown.prediction}: {100 * shown.confidence:.0f}%", color=right_color if right else wrong_color)
+        spine.set(visible=True, color=right_color if shown.right else wrong_color, linewidth=1.6)
+    ax.set_xlabel(
+        f"{shown.prediction}: {100 * shown.confidence:.0f}%", color=right_color if shown.right else wrong_color
+    )
     if column == 0:
         ax.set_ylabel(f"label {shown.label}")
 for ax, (factor, r) in zip(axes[0], norms.itertuples(index=False), strict=True):

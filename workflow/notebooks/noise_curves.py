@@ -76,9 +76,10 @@ def draw_marks(ax, network, output):
 
 def draw_linear_regime(ax, network, output):
     """Where a curve leaves its level at small r."""
-    for _, row in summary[(summary.net == network) & (summary.output == output)].iterrows():
-        style = {"color": plotting.PERTURBATIONS[row.perturbation], "alpha": plotting.STATES[row.state]["alpha"]}
-        ax.plot(row.linear_until, row.level, marker="|", markersize=7, markeredgewidth=1.3, **style)
+    rows = summary[(summary.net == network) & (summary.output == output)]
+    for (perturbation, state), own in rows.groupby(["perturbation", "state"], sort=False):
+        style = {"color": plotting.PERTURBATIONS[perturbation], "alpha": plotting.STATES[state]["alpha"]}
+        ax.plot(own.linear_until.mean(), own.level.mean(), marker="|", markersize=7, markeredgewidth=1.3, **style)
 
 
 names = {"logits": "logits", "softmax": "softmax"}

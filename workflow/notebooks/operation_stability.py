@@ -78,10 +78,10 @@ for column, network in enumerate(networks):
         draw_operations(ax, network, quantity)
     axes[0, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
     axes[0, column].set_title(plotting.label_of(network), loc="center")
-    axes[-1, column].set_xlabel("operation, from input to output")
 for ax, quantity in zip(axes[:, 0], "RDG", strict=True):
     ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
     plotting.log_ticks(ax.yaxis)
+figure.supxlabel("operation, from input to output", fontsize=plt.rcParams["axes.labelsize"])
 handles = [
     plt.Line2D([], [], color=plotting.color_of_kind(kind), marker="o", markersize=3.5, linestyle="", label=kind)
     for kind in dict.fromkeys(stability.kind)

@@ -13,8 +13,6 @@ rule measure_first_layer_filters:
     resources:
         mem_mb=4000,
         runtime=60,
-    params:
-        probe=settings.probe.model_dump(),
     message:
         "Measure first_layer_filters: {wildcards.net}, {wildcards.variant}"
     script:
@@ -41,6 +39,8 @@ rule collect_first_layer_filters:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        probe=settings.probe.model_dump(),
     message:
         "Table: first_layer_filters"
     script:

@@ -16,7 +16,9 @@ rule measure_interpolation_curves:
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
-        interpolation_curves=plan.settings("interpolation_curves"),
+        interpolation_curves=lambda wildcards: plan.settings(
+            "interpolation_curves", wildcards.net
+        ),
         device=settings.device,
     message:
         "Measure interpolation_curves: {wildcards.net}, {wildcards.variant}"

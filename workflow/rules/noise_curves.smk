@@ -17,7 +17,7 @@ rule measure_noise_curves:
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
-        noise_curves=plan.settings("noise_curves"),
+        noise_curves=lambda wildcards: plan.settings("noise_curves", wildcards.net),
         device=settings.device,
     message:
         "Measure noise_curves: {wildcards.net}, {wildcards.variant}"

@@ -15,7 +15,9 @@ rule measure_rotation_coupling:
         runtime=60,
     params:
         probe=settings.probe.model_dump(),
-        rotation_coupling=plan.settings("rotation_coupling"),
+        rotation_coupling=lambda wildcards: plan.settings(
+            "rotation_coupling", wildcards.net
+        ),
     message:
         "Measure rotation_coupling: {wildcards.net}, {wildcards.variant}"
     script:
