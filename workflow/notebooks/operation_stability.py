@@ -100,7 +100,7 @@ handles += [
         linestyle="--",
     ),
 ]
-figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
+figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
 plotting.letter_panels(axes.flat)
 figure.align_ylabels(axes[:, 0])
 plotting.save_figure(figure, snakemake)
