@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from trainings import write_training
 
-from diffeo_stability import InputError, build_network, radial_power_spectrum
+from diffeo_stability import InputError, radial_power_spectrum
 from diffeo_stability.activation_spectra import (
     measure_activation_spectra,
     modes_of_rings,
     spectra_by_operation,
     white_noise_wavenumber,
 )
-from diffeo_stability.checkpoints import save_checkpoint
 from diffeo_stability.config import Probe
 from diffeo_stability.datasets import probe_images
 
@@ -167,15 +167,12 @@ def test_bad_settings_and_activations_are_named():
 @pytest.fixture(scope="module")
 def training(tmp_path_factory):
     """Two checkpoints by hand; the trained network's filters are a constant one, which is low-pass."""
-    folder = tmp_path_factory.mktemp("training") / "checkpoints"
-    arguments = {"name": "one_hidden_layer_cnn", "in_channels": 1, "image_size": 28, "classes": 10, "width": 0.125}
-    torch.manual_seed(0)
-    network = build_network(**arguments)
-    for epoch in (0, 5):
-        metadata = {"net": "mine", "seed": 3, "network": arguments, "epoch": epoch}
-        save_checkpoint(network, folder / f"epoch{epoch:04}.safetensors", metadata)
-        nn.init.constant_(network.conv1.weight, 0.04)
-    return folder
+    return write_training(
+        tmp_path_factory.mktemp("training"),
+        lambda network: nn.init.constant_(network.conv1.weight, 0.04),
+        name="one_hidden_layer_cnn",
+        width=0.125,
+    )
 
 
 PROBE = Probe(images=60, resamples=200)

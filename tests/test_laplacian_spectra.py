@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
+from trainings import save_training
 
 from diffeo_stability import InputError, build_network, laplacian_eigenspaces, laplacian_spectrum
-from diffeo_stability.checkpoints import save_checkpoint
 from diffeo_stability.config import Probe
 from diffeo_stability.laplacian_spectra import measure_laplacian_spectra
 
@@ -87,13 +87,6 @@ def test_spectrum_is_the_energy_spread_over_eigenspaces(generator):
     torch.testing.assert_close(total, filters.square().sum((-2, -1)).mean())
 
 
-def save_training(folder, networks, arguments=NETWORK):
-    """Checkpoints of epochs 0, 1, ... with the given networks."""
-    for epoch, network in enumerate(networks):
-        metadata = {"net": "vgg11", "seed": 0, "network": arguments, "epoch": epoch, "step": 10 * epoch}
-        save_checkpoint(network, folder / f"epoch{epoch:04d}.safetensors", metadata)
-
-
 @torch.no_grad()
 def with_doubled_means(network, channels=slice(None)):
     """The network with the constant component of its filters doubled, in all output channels or in some."""
@@ -107,7 +100,7 @@ def with_doubled_means(network, channels=slice(None)):
 def test_doubled_constant_components_have_ratio_4(tmp_path):
     torch.manual_seed(0)
     network = build_network(**NETWORK)
-    save_training(tmp_path, [network, with_doubled_means(network)])
+    save_training(tmp_path, [network, with_doubled_means(network)], NETWORK)
     rows = measure_laplacian_spectra(tmp_path, PROBE)
     layers = [f"conv{index}" for index in range(1, 9)]
     assert list(dict.fromkeys(row["layer"] for row in rows)) == layers
@@ -126,7 +119,7 @@ def test_intervals_hold_the_ratio_and_are_the_same_every_time(tmp_path):
     """Half of the channels change: every resample draws another share of them, so that the interval has a width."""
     torch.manual_seed(0)
     network = build_network(**NETWORK)
-    save_training(tmp_path, [network, with_doubled_means(network, slice(None, None, 2))])
+    save_training(tmp_path, [network, with_doubled_means(network, slice(None, None, 2))], NETWORK)
     rows = measure_laplacian_spectra(tmp_path, PROBE)
     for row in rows:
         if row["epoch"] == 1 and row["eigenvalue"] < 1e-9:

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from trainings import save_training
 
 from diffeo_stability import InputError, build_network
-from diffeo_stability.checkpoints import save_checkpoint
 from diffeo_stability.config import Probe, RotationCoupling
 from diffeo_stability.rotation_coupling import (
     correlate_pairs,
@@ -135,19 +135,13 @@ def test_smallest_p_value_counts_the_observed_one():
     assert result.correlation == pytest.approx(1) and result.p_value == 1 / 200
 
 
-def save_training(folder, networks, arguments=NETWORK):
-    for epoch, network in enumerate(networks):
-        metadata = {"net": "net", "seed": 0, "network": arguments, "epoch": epoch}
-        save_checkpoint(network, folder / f"epoch{epoch:04d}.safetensors", metadata)
-
-
 def test_tables_of_a_training_that_learned_to_couple_quarter_turns(tmp_path, generator):
     torch.manual_seed(0)
     untrained, trained = (build_network(**NETWORK) for _ in range(2))
     with torch.no_grad():
         trained.conv1.weight.copy_(quarter_copies(4, generator))
         trained.conv2.weight.copy_(grouped_weights(4, generator, neurons_each=8))
-    save_training(tmp_path, [untrained, trained])
+    save_training(tmp_path, [untrained, trained], NETWORK)
     rows, summary = measure_rotation_coupling(tmp_path, SETTINGS, PROBE)
     assert len(rows) == 2 * 3 * 120 and len(summary) == 2 * 3
     found = {(row["state"], row["rotations"]): row for row in summary}

@@ -1,6 +1,7 @@
 """Trainings made by hand: checkpoints of networks whose weights a test sets."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -9,25 +10,23 @@ from torch import nn
 from diffeo_stability import build_network
 from diffeo_stability.checkpoints import save_checkpoint
 
+SPLIT = {"validation_images": 100, "seed": 0, "train_size": 200, "label_count": None}
 
-def write_training(
-    folder: Path,
-    change: Callable[[nn.Module], None],
-    *,
-    change_init: Callable[[nn.Module], None] | None = None,
-    **network,
-) -> Path:
+
+def save_training(folder: Path, networks: Iterable[nn.Module], arguments: dict) -> None:
+    """Write checkpoints of epochs 0, 1, ... with the given networks, all built from the same arguments."""
+    for epoch, network in enumerate(networks):
+        metadata = {"net": "mine", "seed": 3, "network": arguments, "split": SPLIT, "epoch": epoch, "step": 10 * epoch}
+        save_checkpoint(network, folder / f"epoch{epoch:04d}.safetensors", metadata)
+
+
+def write_training(folder: Path, change: Callable[[nn.Module], None], **arguments) -> Path:
     """Write checkpoints of a network at init and, changed in place, as trained; return their folder."""
-    description = {"in_channels": 1, "image_size": 28, "classes": 10, **network}
+    arguments = {"in_channels": 1, "image_size": 28, "classes": 10, **arguments}
     torch.manual_seed(0)
-    built = build_network(**description)
-    split = {"validation_images": 100, "seed": 0, "train_size": 200, "label_count": None}
-    metadata = {"net": "mine", "network": description, "seed": 3, "split": split}
+    network = build_network(**arguments)
+    trained = copy.deepcopy(network)
     with torch.no_grad():
-        for epoch, act in ((0, change_init), (2, change)):
-            if act is not None:
-                act(built)
-            save_checkpoint(
-                built, folder / f"epoch{epoch}.safetensors", {**metadata, "epoch": epoch, "step": 10 * epoch}
-            )
+        change(trained)
+    save_training(folder, [network, trained], arguments)
     return folder
