@@ -160,7 +160,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_tables(finished_project, pr
 
 def test_a_wrong_configuration_ends_before_any_job(project):
     config = project.folder / "config" / "smoke.yaml"
-    config.write_text(config.read_text().replace("epochs: 2", "epochs: -2").replace("cutoff: 3", "cutof: 3"))
+    config.write_text(config.read_text().replace("epochs: 2", "epochs: -2").replace("cutoff: 3", "cutof: 3", 1))
     done = project.snakemake()
     assert done.returncode != 0
     lines = [line for line in done.stderr.splitlines() if line.startswith("config: ")]

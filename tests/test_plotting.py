@@ -57,10 +57,15 @@ def test_logarithmic_axes_have_plain_numbers():
     assert {"1", "10", "100", "1000"} <= set(labels)
 
 
-def saved(folder, config):
-    folder.mkdir()
+def simple_figure():
     figure, ax = plt.subplots(figsize=(plotting.COLUMN, 2))
     ax.plot([1, 2, 3])
+    return figure
+
+
+def saved(folder, config, figure=None):
+    folder.mkdir()
+    figure = figure or simple_figure()
     job = Job(
         "draw_stem",
         SimpleNamespace(),
@@ -82,3 +87,23 @@ def test_figures_are_the_same_bytes_every_time_and_carry_their_provenance(tmp_pa
         provenance = json.loads(image.info["Description"])
         assert image.size == (975, 600)
     assert provenance.keys() == {"stem", "run", "commit", "config"} and provenance["stem"] == "stem"
+
+
+def test_last_digits_of_the_layout_do_not_reach_the_files(tmp_path):
+    """Nested panels, colour bar and legend, laid out with margins that differ by rounding errors."""
+    plotting.set_style()
+    files = []
+    for k, error in enumerate((0, 1e-12, -3e-12)):
+        figure = plt.figure(figsize=(plotting.PAGE, 3))
+        figure.get_layout_engine().set(w_pad=0.04 + error, h_pad=0.04 - error)
+        left, right = figure.subfigures(1, 2, width_ratios=(1.3, 1))
+        for ax in left.subplots(2, 2).flat:
+            image = ax.imshow([[0, 1], [2, 3]])
+        left.colorbar(image, ax=left.axes[:2], label="colour")
+        left.supxlabel("all of them")
+        right.subplots().plot([1, 2, 3], marker="o", label="a line")
+        right.axes[0].legend(loc="best")
+        figure.legend(loc="outside lower center")
+        folder = saved(tmp_path / str(k), {}, figure)
+        files.append([(folder / f"stem.{kind}").read_bytes() for kind in ("pdf", "png")])
+    assert files[0] == files[1] == files[2]

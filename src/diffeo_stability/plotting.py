@@ -5,10 +5,11 @@ import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from tueplots import axes as axes_style
 from tueplots import fontsizes
@@ -22,6 +23,7 @@ COLUMN = 3.25  # inches, a column of a two-column page
 PAGE = 6.75  # inches, both columns
 SYMBOLS = {"R": "$R_f$", "D": "$D_f$", "G": "$G_f$"}
 MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$", "G": "noise stability $G_f$"}
+LAYOUT_GRID = 2**-17  # of a figure's width or height
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 # Paul Tol's "muted" scheme tells every pair apart with any of the common kinds of colour vision
@@ -135,8 +137,32 @@ def provenance_of(job: Job) -> dict[str, str]:
     return {"stem": stem, "run": job.wildcards.run, "commit": commit(), "config": config_hash(job.config)}
 
 
+def settle_layout(figure: Figure) -> None:
+    """Lay a figure out for good, on a grid far finer than the eye.
+
+    The layout is solved by iteration, whose last digits change from run to run and would show up in the bytes of a file.
+    """
+
+    def on_grid(numbers: np.ndarray) -> np.ndarray:
+        return np.round(np.asarray(numbers) / LAYOUT_GRID) * LAYOUT_GRID
+
+    def settle_parts(part: FigureBase) -> None:
+        for text in part.texts:
+            text.set_position(on_grid(text.get_position()))
+        for subfigure in part.subfigs:
+            subfigure.bbox_relative.set_points(on_grid(subfigure.bbox_relative.get_points()))
+            settle_parts(subfigure)
+
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    settle_parts(figure)
+    for ax in figure.axes:
+        ax.set_position(on_grid(ax.get_position(original=True).bounds))
+
+
 def save_figure(figure: Figure, job: Job) -> None:
     """Write a figure to the job's PDF and PNG, with its provenance and no date: the same figure gives the same bytes."""
+    settle_layout(figure)
     provenance = provenance_of(job)
     text = json.dumps(provenance)
     metadata = {
