@@ -1,10 +1,10 @@
-"""Distances between outputs: the definition, in pieces, and their bootstrap."""
+"""Distances between outputs: the definition, in pieces."""
 
 import pytest
 import torch
 
 from diffeo_stability import InputError
-from diffeo_stability.distances import DistanceAccumulator, bootstrap_means, percentile_interval
+from diffeo_stability.distances import DistanceAccumulator
 
 
 @pytest.fixture
@@ -34,23 +34,6 @@ def test_neither_batches_nor_the_centre_change_the_distances(outputs):
     expected = accumulate(outputs, 60).normalised()
     for other in (accumulate(outputs, 7), accumulate(outputs, 60, centre=torch.full((7,), 4.0))):
         torch.testing.assert_close(other.normalised(), expected, rtol=1e-10, atol=0)
-
-
-def test_bootstrap_means_are_means_of_drawn_columns(generator):
-    """With as many columns as draws of one, a mean is that of the columns drawn; all rows share the draws."""
-    values = torch.randn(3, 50, generator=generator, dtype=torch.float64)
-    means = bootstrap_means(values, 130, torch.Generator().manual_seed(4), chunk=40)
-    fresh = torch.Generator().manual_seed(4)
-    picked = torch.cat([torch.randint(50, (count, 50), generator=fresh) for count in (40, 40, 40, 10)])
-    torch.testing.assert_close(means, values[:, picked].mean(-1))
-
-
-def test_bootstrap_has_the_standard_error_of_the_mean(generator):
-    values = torch.randn(1, 400, generator=generator, dtype=torch.float64)
-    means = bootstrap_means(values, 4000, generator)
-    assert float(means.std()) == pytest.approx(float(values.std()) / 20, rel=0.05)
-    low, high = percentile_interval(means)
-    assert float(high - low) == pytest.approx(2 * 1.96 * float(values.std()) / 20, rel=0.08)
 
 
 def test_outputs_without_a_distance_are_named():

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from .architectures.naming import kind_of
+from .bootstrap import bootstrap_means, percentile_interval
 from .config import Probe
 from .datasets import Dataset, Images
-from .distances import bootstrap_means, percentile_interval
 from .errors import InputError
-from .operations import evaluating, named_operations, observing
+from .operations import evaluating, named_operations, observing, registered_name
 from .probing import describe, networks_by_state, probe_on
 from .seeds import generator_for
 
@@ -224,8 +224,7 @@ def measure_activation_spectra(
         at_init = at_init or spectra
         operations = named_operations(network)
         for index, (name, spectrum) in enumerate(spectra.items()):
-            # A module's second output in a pass is named <name>#2
-            kind = INPUT if name == INPUT else kind_of(operations[name.partition("#")[0]])
+            kind = INPUT if name == INPUT else kind_of(operations[registered_name(name)])
             which = {
                 **describe(state, metadata),
                 "operation": name,

@@ -81,27 +81,3 @@ class DistanceAccumulator:
         per_image = torch.cat(self._per_image, dim=1)
         shift = float((self._sum / per_image.shape[1] - self._centre).square().sum())
         return Distances(per_image[:-1], per_image[-1], shift)
-
-
-def bootstrap_means(
-    values: Tensor, resamples: int, generator: torch.Generator | None = None, chunk: int = 100
-) -> Tensor:
-    """Return means of ``values (M, P)`` over draws of P columns with replacement, the rows together: ``(M, resamples)``."""
-    count = values.shape[1]
-    device = generator.device if generator is not None else None
-    means = []
-    for start in range(0, resamples, chunk):
-        draws = (min(chunk, resamples - start), count)
-        picked = torch.randint(count, draws, generator=generator, device=device).to(values.device)
-        # How often each column was drawn: one matrix product then serves all rows
-        times = torch.zeros(draws, dtype=values.dtype, device=values.device)
-        times.scatter_add_(1, picked, torch.ones((), dtype=values.dtype, device=values.device).expand(draws))
-        means.append(values @ times.T / count)
-    return torch.cat(means, dim=1)
-
-
-def percentile_interval(resampled: Tensor, confidence: float = 0.95) -> tuple[Tensor, Tensor]:
-    """Return the ends of the percentile interval over the last axis."""
-    tails = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=resampled.dtype, device=resampled.device)
-    low, high = resampled.quantile(tails, dim=-1)
-    return low, high

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .bootstrap import bootstrap_means, percentile_interval
 from .checkpoints import list_checkpoints, load_checkpoint
 from .config import Probe
 from .errors import InputError
@@ -104,7 +105,7 @@ def measure_laplacian_spectra(folder: str | Path, probe: Probe) -> list[dict]:
     Raises:
         InputError: a checkpoint that cannot be read, or a network without such a convolution.
     """
-    rows, initial, counts = [], {}, {}
+    rows, initial = [], {}
     for path in list_checkpoints(folder):
         network, metadata = load_checkpoint(path)
         layers = {name: laplacian_components(filters).mean(1) for name, filters in _square_filters(network).items()}
@@ -113,13 +114,14 @@ def measure_laplacian_spectra(folder: str | Path, probe: Probe) -> list[dict]:
                 f"{metadata['net']} has no convolution with square filters of at least 2 pixels: "
                 "take it out of laplacian_spectra.networks"
             )
-        if not initial:
-            initial = layers
-            counts = {name: _resample_counts(len(at_init), probe, name) for name, at_init in layers.items()}
+        initial = initial or layers
         identity = {key: value for key, value in describe("", metadata).items() if key != "state"}
         for index, (name, components) in enumerate(layers.items(), start=1):
             time = {"layer": name, "layer_index": index, "step": metadata["step"], "epoch": metadata["epoch"]}
-            for row in _layer_rows(network.get_submodule(name), components, initial[name], counts[name]):
+            generator = generator_for("filters", probe.seed, name)
+            both = torch.cat((components, initial[name]), dim=1).T
+            means = bootstrap_means(both, probe.resamples, generator).chunk(2)
+            for row in _layer_rows(network.get_submodule(name), components, initial[name], means[0] / means[1]):
                 rows.append(identity | time | row)
     return rows
 
@@ -133,19 +135,16 @@ def _square_filters(network: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _resample_counts(channels: int, probe: Probe, layer: str) -> Tensor:
-    """How often each resample draws each channel: ``(resamples, channels)``, the same at every time."""
-    picked = torch.randint(channels, (probe.resamples, channels), generator=generator_for("filters", probe.seed, layer))
-    counts = torch.zeros(probe.resamples, channels, dtype=torch.float64)
-    return counts.scatter_add_(1, picked, torch.ones_like(picked, dtype=torch.float64))
+def _layer_rows(convolution: nn.Conv2d, components: Tensor, initial: Tensor, ratios: Tensor) -> list[dict]:
+    """Rows of one layer at one time.
 
-
-def _layer_rows(convolution: nn.Conv2d, components: Tensor, initial: Tensor, counts: Tensor) -> list[dict]:
-    """Rows of one layer at one time, from its channels' components ``(out, eigenspaces)`` then and at init."""
+    Args:
+        components, initial: of its channels, then and at init, ``(out, eigenspaces)``.
+        ratios: of bootstrap samples of the channels, ``(eigenspaces, resamples)``.
+    """
     size = convolution.kernel_size[0]
     ratio = components.mean(0) / initial.mean(0)
-    tails = torch.tensor([0.025, 0.975], dtype=torch.float64)
-    low, high = ((counts @ components) / (counts @ initial)).quantile(tails, dim=0)
+    low, high = percentile_interval(ratios)
     return [
         {
             "filter_size": size,

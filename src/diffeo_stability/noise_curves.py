@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 from torch import Tensor, nn
 
 from . import config
+from .bootstrap import bootstrap_means, percentile_interval
 from .datasets import Dataset, Images
 from .deformation import (
     Interpolation,
@@ -25,7 +26,7 @@ from .deformation import (
     temperature_from_displacement,
     temperature_range,
 )
-from .distances import DistanceAccumulator, Distances, bootstrap_means, percentile_interval
+from .distances import DistanceAccumulator, Distances
 from .errors import InputError
 from .operations import evaluating
 from .probing import describe, networks_by_state, probe_generator, probe_on

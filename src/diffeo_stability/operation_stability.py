@@ -11,7 +11,7 @@ from . import config
 from .architectures.naming import kind_of
 from .datasets import Dataset
 from .deformation import temperature_range
-from .operations import named_operations
+from .operations import named_operations, registered_name
 from .probing import describe, networks_by_state, probe_on
 from .stability import settings_of, stability_by_operation, stability_columns
 
@@ -39,8 +39,7 @@ def measure_operation_stability(
                 **describe(state, metadata),
                 "operation": name,
                 "operation_index": index,
-                # A module called again, name#2, is of the same kind
-                "kind": kind_of(operations[name.partition("#")[0]]),
+                "kind": kind_of(operations[registered_name(name)]),
                 **stability_columns(stability),
             }
             for index, (name, stability) in enumerate(measured.items(), start=1)

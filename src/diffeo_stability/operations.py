@@ -23,6 +23,11 @@ def named_operations(network: nn.Module) -> dict[str, nn.Module]:
     }
 
 
+def registered_name(name: str) -> str:
+    """Return the name of the module whose output :func:`observing` names so: without the ``#2`` of a second call."""
+    return name.partition("#")[0]
+
+
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[nn.Module]:
     """Put a network into evaluation mode, and afterwards every module back as it was."""

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .bootstrap import resample_counts
 from .config import Probe, RotationCoupling
 from .errors import InputError
 from .operations import named_operations
@@ -190,9 +191,7 @@ def _resampled(
 ) -> Tensor:
     """Correlations over the pairs of channels drawn with replacement: ``(resamples,)``, NaN for under 3 channels."""
     channels = int(columns.max()) + 1
-    picked = torch.randint(channels, (resamples, channels), generator=generator)
-    counts = torch.zeros(resamples, channels, dtype=torch.float64)
-    counts.scatter_add_(1, picked, torch.ones_like(picked, dtype=torch.float64))
+    counts = resample_counts(channels, resamples, generator)
     # A pair stands in a resample once for each pair of copies
     weights = counts[:, rows] * counts[:, columns]
     means = weights @ torch.stack((x, y, x * x, y * y, x * y), dim=1) / weights.sum(1, keepdim=True)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from . import config
+from .bootstrap import bootstrap_means, percentile_interval
 from .datasets import Dataset, Images, split_dataset
 from .deformation import (
     Interpolation,
@@ -30,7 +31,7 @@ from .deformation import (
     temperature_from_displacement,
     temperature_range,
 )
-from .distances import DistanceAccumulator, Distances, bootstrap_means, percentile_interval
+from .distances import DistanceAccumulator, Distances
 from .errors import InputError
 from .evaluation import error_interval, error_rate
 from .operations import evaluating, observing
