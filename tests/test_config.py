@@ -165,6 +165,11 @@ def test_readme_of_the_configuration_has_every_key_with_its_default(root):
         "laplacian_spectra": "LaplacianSpectra",
         "operation_stability": "OperationStability",
         "rotation_coupling": "RotationCoupling",
+        "channel_shuffling": "ChannelShuffling",
+        "hidden_layer_pooling": "HiddenLayerPooling",
+        "field_decomposition": "FieldDecomposition",
+        "neuron_stability": "NeuronStability",
+        "receptive_fields": "ReceptiveFields",
     }
     import diffeo_stability.config as module
 

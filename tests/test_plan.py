@@ -8,7 +8,8 @@ import yaml
 from diffeo_stability.config import FIGURES, parse_config
 from diffeo_stability.plan import Plan
 
-TRAININGS_BY_SIZE = 3 * 2 + 1  # of stability_vs_train_size and first_layer_filters, but for the usual size
+# of stability_vs_train_size, first_layer_filters and hidden_layer_pooling, but for those of the networks themselves
+OTHER_TRAININGS = 3 * 2 + 1 + (2 * 3 * 2 - 2)
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def raw(root):
 
 def test_the_usual_train_size_is_trained_once(raw):
     plan = Plan(parse_config(raw))
-    assert len(plan.trainings) == len(raw["networks"]) + TRAININGS_BY_SIZE
+    assert len(plan.trainings) == len(raw["networks"]) + OTHER_TRAININGS
     assert set(plan.measured("stability_vs_train_size", table="stability")) & set(plan.measured("stability")) == {
         f"results/mnist5k/networks/{net}/seed0/stability.csv" for net in ("fully_connected_4", "lenet", "vgg11_bn")
     }
@@ -27,7 +28,7 @@ def test_the_usual_train_size_is_trained_once(raw):
 def test_seeds_multiply_trainings(raw):
     raw["seeds"] = [0, 1, 2]
     plan = Plan(parse_config(raw))
-    assert len(plan.trainings) == 3 * (len(raw["networks"]) + TRAININGS_BY_SIZE)
+    assert len(plan.trainings) == 3 * (len(raw["networks"]) + OTHER_TRAININGS)
     assert len(set(plan.measured("stability"))) == 3 * len(raw["networks"])
 
 
@@ -70,3 +71,17 @@ def test_files_of_a_figure_follow_its_networks_sizes_and_seeds(raw):
     one, all_networks = plan.settings("noise_curves", "lenet"), plan.settings("noise_curves")
     assert one == {**all_networks, "networks": ["lenet"]} and len(all_networks["networks"]) > 1
     assert plan.bump_checkpoints() == "results/mnist5k/networks/vgg11_bn/seed0/checkpoints"
+
+
+def test_widths_and_trained_parts_have_trainings_of_their_own(raw):
+    raw["hidden_layer_pooling"] = {"networks": ["one_hidden_layer_cnn"], "widths": [0.5, 2.0]}
+    plan = Plan(parse_config(raw))
+    folder = "results/mnist5k/networks/one_hidden_layer_cnn"
+    variants = ("seed0", "seed0-read_out", "seed0-width2.0", "seed0-width2.0-read_out")
+    assert plan.measured("hidden_layer_pooling") == [
+        f"{folder}/{variant}/hidden_layer_pooling.csv" for variant in variants
+    ]
+    settings = plan.training_settings("one_hidden_layer_cnn", "seed0-width2.0-read_out")
+    assert settings["network"]["width"] == 2.0 and settings["recipe"]["trained_part"] == "read_out"
+    usual = plan.training_settings("one_hidden_layer_cnn", "seed0")
+    assert usual["network"]["width"] == 0.5 and usual["recipe"]["trained_part"] == "all"

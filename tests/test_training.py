@@ -10,11 +10,18 @@ from torch import nn
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability import training as training_module
+from diffeo_stability.batch_norm import estimate_batch_norm
 from diffeo_stability.checkpoints import list_checkpoints, load_checkpoint, read_metadata
 from diffeo_stability.config import Recipe
 from diffeo_stability.datasets import split_dataset
 from diffeo_stability.evaluation import error_rate
-from diffeo_stability.training import augment, estimate_batch_norm, learning_rate_at, log_spaced_epochs, train_network
+from diffeo_stability.training import (
+    augment,
+    freeze_all_but_read_out,
+    learning_rate_at,
+    log_spaced_epochs,
+    train_network,
+)
 
 NETWORK = {"name": "vgg11_bn", "in_channels": 1, "image_size": 28, "classes": 10, "width": 0.03}
 
@@ -221,3 +228,16 @@ def test_learning_rate_schedules():
     assert [learning_rate_at(linear, share) for share in (0, 0.25, 1)] == pytest.approx([2, 1.5, 0])
     constant = Recipe(epochs=1, learning_rate=2.0, schedule="constant")
     assert learning_rate_at(constant, 0.9) == 2.0
+
+
+def test_training_the_read_out_alone_leaves_everything_else_bit_identical(splits, tmp_path):
+    """Also statistics of batch-norm, which a forward pass in training mode would move."""
+    train(tmp_path / "checkpoints", splits, trained_part="read_out")
+    paths = list_checkpoints(tmp_path / "checkpoints")
+    init, trained = (load_checkpoint(path)[0].state_dict() for path in (paths[0], paths[-1]))
+    assert {name for name in init if not torch.equal(init[name], trained[name])} == {"linear1.weight", "linear1.bias"}
+
+
+def test_a_network_without_a_linear_map_has_no_read_out_to_train():
+    with pytest.raises(InputError, match="no linear map to train: set it to all"):
+        freeze_all_but_read_out(nn.Conv2d(1, 10, 28))

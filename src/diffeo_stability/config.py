@@ -32,6 +32,12 @@ Cutoff = Annotated[int, Field(ge=2)]
 Resamples = Annotated[int, Field(ge=100)]  # fewer give no 95% interval
 
 
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError(f"{value} is even: it must be odd, so that a patch has a pixel in the middle")
+    return value
+
+
 def _without_repeats(values: list) -> list:
     repeated = next((value for value in values if values.count(value) > 1), None)
     if repeated is not None:
@@ -40,6 +46,8 @@ def _without_repeats(values: list) -> list:
 
 
 WithoutRepeats = AfterValidator(_without_repeats)
+PatchSize = Annotated[int, Field(ge=1), AfterValidator(_odd)]
+TrainedPart = Literal["all", "read_out"]
 Networks = Annotated[list[Name], Field(min_length=1), WithoutRepeats]
 Source = Literal["mnist5k", "mnist", "fashion_mnist", "cifar10", "svhn", "image_folder", "arrays"]
 ARCHITECTURES = (
@@ -49,6 +57,7 @@ ARCHITECTURES = (
     *(f"resnet{layers}" for layers in (18, 34, 50)),
     *("efficientnet_b0", "one_hidden_layer_cnn", "one_hidden_layer_lcn"),
 )
+SEQUENCES_OF_CONVOLUTIONS = ("lenet", "alexnet", "vgg", "one_hidden_layer_cnn")
 LIBRARY_ARCHITECTURE = r"^(timm|torchvision):[A-Za-z0-9_.]+$"
 DIGIT_SOURCES = ("mnist5k", "mnist", "svhn")
 KNOWN_IMAGE_SIZES = {"mnist5k": 28, "mnist": 28, "fashion_mnist": 28, "cifar10": 32, "svhn": 32}
@@ -114,6 +123,9 @@ class Recipe(Block):
     train_size: Count | None = Field(None, description="training images; all but the validation images if not given")
     precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="bfloat16 is autocast")
     channels_last: bool = Field(True, description="memory layout, faster for convolutions")
+    trained_part: TrainedPart = Field(
+        "all", description="`read_out`: the last linear map alone, all else stays as drawn"
+    )
 
 
 RecipeChanges = create_model(
@@ -274,6 +286,76 @@ class RotationCoupling(Block):
     permutations: Resamples = Field(1000, description="of the null, in which channels are shuffled")
 
 
+class ChannelShuffling(Block):
+    """Figure `channel_shuffling`: nets with permuted input channels of every convolution, measured as `stability` says."""
+
+    networks: Networks = Field(description="keys of `networks`")
+    permutations: Annotated[int, Field(ge=2)] = Field(5, description="how many random permutations of each trained net")
+    batch_norm: Literal["re-estimated", "kept"] = Field(
+        "re-estimated", description="statistics of shuffled nets' batch-norm in the figure; the table has both"
+    )
+
+
+class HiddenLayerPooling(Block):
+    """Figure `hidden_layer_pooling`: networks of one hidden layer, trained as a whole and their read-out alone."""
+
+    networks: Networks = Field(description="keys of `networks`, one_hidden_layer networks")
+    widths: Annotated[list[Positive], Field(min_length=1), WithoutRepeats] = Field(
+        description="multiply the number of hidden channels, in place of each network's own width"
+    )
+
+
+class FieldDecomposition(Block):
+    """Figure `field_decomposition`: local translation, rotation, compression and pure shear in the ensemble's fields."""
+
+    cutoffs: Annotated[list[Cutoff], Field(min_length=1), WithoutRepeats] = Field(
+        description="high-frequency cutoffs c; the first one's field is drawn"
+    )
+    temperatures: Annotated[list[Positive], Field(min_length=1), WithoutRepeats] = Field(
+        description="temperatures T; the first one's field is drawn"
+    )
+    patch_sizes: Annotated[list[PatchSize], Field(min_length=1), WithoutRepeats] = Field(
+        description="odd pixels a side of the patches; 1 for the derivative at a pixel"
+    )
+    fields: Annotated[int, Field(ge=2)] = Field(1000, description="fields over which the parts are measured")
+
+
+class Neurons(Block):
+    """Images whose patches single neurons see, and what is done to them."""
+
+    networks: Networks = Field(description="keys of `networks` that are plain sequences of operations, e.g. VGGs")
+    images: Annotated[int, Field(ge=2)] = Field(100, description="test images, one patch of each for every neuron")
+    size: Positive = Field(
+        1.0, description="size of the transformations: displacement in pixels, or as `neuron_stability.norm` says"
+    )
+    places: Count | None = Field(
+        None, description="places in a layer, drawn by seed, whose neurons are measured; all if not given"
+    )
+    responding: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="neurons that respond to a smaller share of patches are left out and counted"
+    )
+
+
+class NeuronStability(Neurons):
+    """Figure `neuron_stability`: how much neurons move with transformations of what is in their receptive field."""
+
+    norm: Literal["displacement", "operator"] = Field(
+        "displacement",
+        description="`size` is the root-mean-square displacement over the receptive field, or the Frobenius norm of U",
+    )
+    strongest: Annotated[int, Field(ge=1)] = Field(
+        10, description="patches of strongest response that are averaged over"
+    )
+
+
+class ReceptiveFields(Neurons):
+    """Figure `receptive_fields`: receptive fields, and rotations about a centre away from theirs."""
+
+    distances: Annotated[list[NotNegative], Field(min_length=2), WithoutRepeats] = Field(
+        description="pixels between a rotation's centre and the receptive field's"
+    )
+
+
 class RunConfig(Block):
     """A run: one file of `config/`."""
 
@@ -304,6 +386,11 @@ class RunConfig(Block):
     laplacian_spectra: LaplacianSpectra | None = Field(None, description="figure; left out if not given")
     operation_stability: OperationStability | None = Field(None, description="figure; left out if not given")
     rotation_coupling: RotationCoupling | None = Field(None, description="figure; left out if not given")
+    channel_shuffling: ChannelShuffling | None = Field(None, description="figure; left out if not given")
+    hidden_layer_pooling: HiddenLayerPooling | None = Field(None, description="figure; left out if not given")
+    field_decomposition: FieldDecomposition | None = Field(None, description="figure; left out if not given")
+    neuron_stability: NeuronStability | None = Field(None, description="figure; left out if not given")
+    receptive_fields: ReceptiveFields | None = Field(None, description="figure; left out if not given")
 
     @field_validator("run")
     @classmethod
@@ -320,7 +407,8 @@ class RunConfig(Block):
             return self
         blocks = {"stability.cutoff": self.stability and [self.stability.cutoff]}
         blocks["noise_curves.cutoff"] = self.noise_curves and [self.noise_curves.cutoff]
-        blocks["deformations.cutoffs"] = self.deformations and self.deformations.cutoffs
+        for stem in ("deformations", "field_decomposition"):
+            blocks[f"{stem}.cutoffs"] = getattr(self, stem) and getattr(self, stem).cutoffs
         for key, cutoffs in blocks.items():
             for cutoff in cutoffs or []:
                 if cutoff > 2 * size / math.pi:
@@ -336,6 +424,8 @@ class RunConfig(Block):
             ("stability_vs_error", "stability"),
             ("stability_vs_train_size", "stability"),
             ("operation_stability", "stability"),
+            ("channel_shuffling", "stability"),
+            ("hidden_layer_pooling", "stability"),
             ("noise_bump_images", "noise_curves"),
         ):
             if getattr(self, stem) and not getattr(self, reads):
@@ -351,6 +441,22 @@ class RunConfig(Block):
             raise ValueError(
                 f"noise_bump_images.network: {bumps.network!r} has no noise curve; noise_curves.networks has {allowed}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _figures_can_use_their_networks(self):
+        """What the names of this package's networks tell; those of other libraries are looked at when they are measured."""
+        for stem, usable, kind in (
+            ("hidden_layer_pooling", ("one_hidden_layer_",), "network of one hidden layer"),
+            ("neuron_stability", SEQUENCES_OF_CONVOLUTIONS, "plain sequence of convolutions"),
+            ("receptive_fields", SEQUENCES_OF_CONVOLUTIONS, "plain sequence of convolutions"),
+        ):
+            for name in getattr(getattr(self, stem), "networks", []):
+                architecture = self.networks[name].architecture
+                if architecture in ARCHITECTURES and not architecture.startswith(usable):
+                    raise ValueError(
+                        f"{stem}.networks: {name!r} ({architecture}) is no {kind}, which this figure needs"
+                    )
         return self
 
     @model_validator(mode="after")
@@ -382,6 +488,11 @@ FIGURES = (
     "laplacian_spectra",
     "operation_stability",
     "rotation_coupling",
+    "channel_shuffling",
+    "hidden_layer_pooling",
+    "field_decomposition",
+    "neuron_stability",
+    "receptive_fields",
 )
 
 

@@ -2,25 +2,28 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
-from .config import FIGURES, RunConfig
+from .config import FIGURES, RunConfig, TrainedPart
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training of a network: a seed and, where it differs from the recipe, a number of training images."""
+    """One training of a network: its seed, and what a figure may ask to be different from the network's own settings."""
 
     network: str
     variant: str
     seed: int
     train_size: int | None
+    width: float
+    trained_part: TrainedPart
 
 
 class Plan:
     """The trainings and files of a run.
 
-    A variant is a name such as ``seed0`` or ``seed0-400-images`` that is looked up here and never taken apart.
+    A variant is a name such as ``seed0``, ``seed0-400-images`` or ``seed0-width0.5-read_out`` that is looked up here and never
+    taken apart.
     """
 
     def __init__(self, config: RunConfig):
@@ -34,36 +37,48 @@ class Plan:
     @cached_property
     def trainings(self) -> dict[tuple[str, str], Training]:
         """All trainings of the run, by network and variant."""
-        trainings = [*self._usual_trainings(), *self._trainings_by_size()]
-        return {(training.network, training.variant): training for training in trainings}
-
-    def _usual_trainings(self) -> list[Training]:
-        return [self._training(name, seed) for name in self.config.networks for seed in self.config.seeds]
-
-    def _trainings_by_size(self) -> list[Training]:
-        blocks = (self.config.stability_vs_train_size, self.config.first_layer_filters)
-        return [training for block in blocks if block is not None for training in self._trainings_of(block)]
+        usual = [self._training(name, seed) for name in self.config.networks for seed in self.config.seeds]
+        special = [training for stem in self.stems for training in self._trainings_of(getattr(self.config, stem))]
+        return {(training.network, training.variant): training for training in (*usual, *special)}
 
     def _trainings_of(self, block) -> list[Training]:
-        """Trainings that a figure's block asks for, with its numbers of training images if it has any."""
+        """Trainings that a figure's block asks for, with its numbers of training images, widths and trained parts."""
         return [
-            self._training(name, seed, size)
+            self._training(name, seed, size, width, part)
             for name in getattr(block, "networks", self.config.networks)
             for size in getattr(block, "train_sizes", [None])
+            for width in getattr(block, "widths", [None])
+            for part in (get_args(TrainedPart) if hasattr(block, "widths") else [None])
             for seed in self.config.seeds
         ]
 
-    def _training(self, network: str, seed: int, train_size: int | None = None) -> Training:
-        usual = self.config.recipe(network).train_size
-        if train_size is None or train_size == usual:
-            return Training(network, f"seed{seed}", seed, usual)
-        return Training(network, f"seed{seed}-{train_size}-images", seed, train_size)
+    def _training(
+        self,
+        network: str,
+        seed: int,
+        train_size: int | None = None,
+        width: float | None = None,
+        trained_part: TrainedPart | None = None,
+    ) -> Training:
+        """A training as the network's own settings have it, but for what is given; its variant names what differs."""
+        usual = self.config.recipe(network)
+        variant, settings = f"seed{seed}", {}
+        for key, value, own, named in (
+            ("train_size", train_size, usual.train_size, f"{train_size}-images"),
+            ("width", width, self.config.networks[network].width, f"width{width}"),
+            ("trained_part", trained_part, usual.trained_part, trained_part),
+        ):
+            settings[key] = own if value is None else value
+            if settings[key] != own:
+                variant += f"-{named}"
+        return Training(network, variant, seed, **settings)
 
     def training_settings(self, network: str, variant: str) -> dict[str, Any]:
         """Return all that decides a training, as plain values: the training is redone when one of them changes."""
         training, block = self.trainings[network, variant], self.config.networks[network]
-        recipe = self.config.recipe(network).model_copy(update={"train_size": training.train_size})
-        options = {"name": block.architecture, "width": block.width, "filter_size": block.filter_size}
+        changes = {"train_size": training.train_size, "trained_part": training.trained_part}
+        recipe = self.config.recipe(network).model_copy(update=changes)
+        options = {"name": block.architecture, "width": training.width, "filter_size": block.filter_size}
         return {
             "network": {name: value for name, value in options.items() if value is not None},
             "recipe": recipe.model_dump(),

@@ -50,6 +50,13 @@ KINDS = {
     "average": _MUTED[7],
     "linear": "0.1",
 }
+PARTS = {
+    "translation": ("translation", _MUTED[0]),
+    "rotation": ("rotation", _MUTED[3]),
+    "compression": ("compression", _MUTED[2]),
+    "pure_shear": ("pure shear", _MUTED[1]),
+    "remainder": ("remainder", "0.6"),
+}
 STATES = {"init": {"linestyle": "--", "alpha": 0.6}, "trained": {"linestyle": "-", "alpha": 1.0}}
 LABELS = {
     **{f"fully_connected_{layers}": f"FC {layers} layers" for layers in (2, 4, 6)},

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from .batch_norm import estimate_batch_norm
 from .checkpoints import save_checkpoint
 from .config import Recipe
 from .datasets import Splits
@@ -80,29 +81,23 @@ def augment(images: Tensor, *, crop_padding: int, horizontal_flip: bool, generat
     return images
 
 
-@torch.no_grad()
-def estimate_batch_norm(network: nn.Module, splits: Splits) -> None:
-    """Set the running statistics of every batch-norm by one pass over the training images, a plain mean over batches."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    if not norms:
-        return
-    device = next(network.parameters()).device
-    momenta = [norm.momentum for norm in norms]
-    with evaluating(network):
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None
-            norm.train()
-        # Batches of nearly equal size: a last one of a single image would have no statistics, or as much weight as 500
-        for images in splits.train.images.tensor_split(math.ceil(len(splits.train) / EVALUATION_BATCH)):
-            network(splits.normalise(images.to(device)))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+def freeze_all_but_read_out(network: nn.Module) -> None:
+    """Keep everything but the last linear map from being trained.
+
+    Raises:
+        InputError: the network has no linear map.
+    """
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    if not linear:
+        raise InputError("trained_part is read_out, but the network has no linear map to train: set it to all")
+    network.requires_grad_(False)
+    linear[-1].requires_grad_(True)
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer; its learning rate is set at every step."""
-    parameters, decay = network.parameters(), recipe.weight_decay
+    """Return the recipe's optimizer of what is trained; its learning rate is set at every step."""
+    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    decay = recipe.weight_decay
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             parameters, lr=0.0, momentum=recipe.momentum, weight_decay=decay, nesterov=recipe.momentum > 0
@@ -129,7 +124,8 @@ def train_epoch(
     # Batches of nearly equal size: a last batch of one image would have no batch statistics
     batches = order.tensor_split(math.ceil(len(order) / recipe.batch_size))
     total = torch.zeros(2, dtype=torch.float64, device=device)
-    network.train()
+    # Evaluated where a part is frozen, so that no batch-norm statistic of it moves
+    network.train(all(parameter.requires_grad for parameter in network.parameters()))
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed("dropout", seed, epoch))
         for step, index in enumerate(batches):
@@ -198,6 +194,8 @@ def train_network(
     network = _build_seeded(build, seed).to(device)
     if recipe.channels_last:
         network = network.to(memory_format=torch.channels_last)
+    if recipe.trained_part == "read_out":
+        freeze_all_but_read_out(network)
     optimizer = make_optimizer(network, recipe)
     key = json.dumps([metadata, recipe.model_dump(), seed, checkpoints, str(device), code_hash("training")])
     state = _TrainingState(partial / "resume.safetensors", key)

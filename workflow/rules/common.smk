@@ -1,3 +1,4 @@
+import re
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ training_gpus = 0 if settings.device == "cpu" else 1
 wildcard_constraints:
     run=settings.run,
     net="|".join(settings.networks),
-    variant="|".join(sorted({variant for _, variant in plan.trainings})),
+    variant="|".join(sorted({re.escape(variant) for _, variant in plan.trainings})),
 
 
 def used_by(source):

@@ -1,0 +1,332 @@
+r"""How much neurons move when what is in their receptive field is translated, rotated, expanded or sheared.
+
+.. math:: \alpha_n = \frac{\langle (a_n(\tau x) - a_n(x))^2 \rangle_x}{\langle (a_n(x) - a_n(z))^2 \rangle_{x \ne z}}
+
+for neuron n, its activation :math:`a_n` and the patches x, z that it sees in different images; :math:`\tau` acts about the
+centre of its receptive field.
+
+Source: the November 2021 deck, "Is diffeo relative stability achieved also by getting locally invariant to the other linear
+transformations?"
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from . import config
+from .bootstrap import bootstrap_means, percentile_interval
+from .cropping import LayerView, Place, activations_of, views_of
+from .datasets import Dataset, Images, probe_images
+from .deformation import remap
+from .errors import InputError
+from .field_decomposition import compression_matrix, pure_shear_matrix, rotation_matrix
+from .operations import evaluating
+from .probing import describe, networks_by_state
+from .seeds import generator_for
+
+Norm = Literal["displacement", "operator"]
+PATCH_CHOICES = ("random", "strongest", "top")
+
+
+class Affine(NamedTuple):
+    """Affine displacement fields ``tau(s) = U s + t`` about a centre, one an image.
+
+    Attributes:
+        matrices: ``U``, ``(P, 2, 2)``, x first.
+        shifts: ``t``, ``(P, 2)``.
+    """
+
+    matrices: Tensor
+    shifts: Tensor
+
+
+def unit_transformations(count: int, generator: torch.Generator | None = None) -> dict[str, Affine]:
+    """Return translations by 1 and linear fields of Frobenius norm 1, ``count`` of each kind, float64.
+
+    Translations go in random directions, rotations turn either way, compressions are as often expansions, and pure shears
+    stretch along random directions.
+    """
+    angles = 2 * math.pi * torch.rand(2, count, generator=generator, dtype=torch.float64)
+    signs = 2.0 * torch.randint(2, (2, count, 1, 1), generator=generator) - 1
+    nothing = torch.zeros(count, 2, dtype=torch.float64)
+    shears = torch.stack([pure_shear_matrix(1.0, float(angle)) for angle in angles[1]])
+    return {
+        "translation": Affine(
+            torch.zeros(count, 2, 2, dtype=torch.float64), torch.stack((angles[0].cos(), angles[0].sin()), 1)
+        ),
+        "rotation": Affine(signs[0] * rotation_matrix(), nothing),
+        "compression": Affine(signs[1] * compression_matrix(), nothing),
+        "pure_shear": Affine(shears, nothing),
+    }
+
+
+def linear_norms(view: LayerView, places: Sequence[Place], size: float, norm: Norm = "displacement") -> Tensor:
+    """Return the Frobenius norms of the linear fields that have one size at every place, ``(places,)`` float64.
+
+    Rotations, compressions and pure shears of Frobenius norm u displace a pixel at distance d from the centre by
+    ``u d / sqrt(2)``.
+
+    Args:
+        size: for ``displacement``, the root-mean-square displacement in pixels over what a place depends on; for ``operator``,
+            the norm itself. Places that depend on no pixel but their centre get 0.
+    """
+    if norm == "operator":
+        return torch.full((len(places),), size, dtype=torch.float64)
+    squares = [view.offsets(place).square().sum(-1) for place in places]
+    spread = torch.stack([square.sum() / max(1, square.numel()) / 2 for square in squares])
+    return torch.where(spread > 0, size / spread.sqrt(), 0.0)
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Activations of a layer's neurons.
+
+    Attributes:
+        still: for the images as they are, ``(P, places, channels)``.
+        moved: squared distance to these under each transformation, ``(T, P, places, channels)``.
+    """
+
+    still: Tensor
+    moved: Tensor
+
+
+def affine_responses(
+    view: LayerView, still: Tensor, images: Tensor, places: Sequence[Place], norms: Tensor, fields: Sequence[Affine]
+) -> Tensor:
+    """Return squared distances under affine fields about each place's centre, ``(T, P, places, channels)``.
+
+    Args:
+        still: activations for the images as they are, ``(P, places, channels)``.
+        norms: multiply the fields at each place, ``(places,)``.
+    """
+    scale = norms[:, None, None]
+    moved = [
+        view.activations(images, places, scale[..., None] * field.matrices, scale * field.shifts).transpose(0, 1)
+        for field in fields
+    ]
+    return torch.stack([(activations - still).square() for activations in moved])
+
+
+def pick_places(view: LayerView, count: int | None, *purpose: str | int) -> list[Place]:
+    """Return the places of a layer, or ``count`` of them drawn at random for a purpose, in order."""
+    places = view.places
+    if count is None or count >= len(places):
+        return places
+    picked = torch.randperm(len(places), generator=generator_for("places", *purpose))[:count]
+    return [places[number] for number in sorted(picked.tolist())]
+
+
+def at_places(activations: Tensor, places: Sequence[Place]) -> Tensor:
+    """Return activations ``(P, channels, rows, columns)`` at places, ``(P, places, channels)``."""
+    rows, columns = zip(*places, strict=True)
+    return activations[:, :, rows, columns].transpose(1, 2)
+
+
+@torch.no_grad()
+def measure_responses(
+    network: nn.Module,
+    views: Mapping[str, LayerView],
+    places: Mapping[str, Sequence[Place]],
+    images: Images,
+    transformations: Mapping[str, Affine],
+    *,
+    size: float = 1.0,
+    norm: Norm = "displacement",
+    batch_size: int = 100,
+) -> dict[str, Responses]:
+    """Return the activations of the neurons at places of every layer, and how far each transformation moves them.
+
+    A translation is the same for every neuron: one pass of the displaced images serves all. For the others each place is fed
+    its receptive field alone, which serves all its channels. Memory holds the result and one batch of images.
+
+    Args:
+        images: ``(P, C, n, n)``.
+        transformations: of size 1, one of each kind an image.
+        size, norm: of the transformations, see :func:`linear_norms`; a translation moves by ``size`` pixels.
+    """
+    kept: dict[str, list[Responses]] = {name: [] for name in views}
+    norms = {name: linear_norms(view, places[name], size, norm) for name, view in views.items()}
+    with evaluating(network):
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size]
+            fields = {
+                kind: Affine(*(part[start : start + batch_size] for part in field))
+                for kind, field in transformations.items()
+            }
+            shift = size * fields.pop("translation").shifts.to(batch)
+            moved_images = remap(batch, shift[:, :, None, None].expand(-1, -1, *batch.shape[2:]))
+            still, translated = (activations_of(network, views, some) for some in (batch, moved_images))
+            for name, view in views.items():
+                here = at_places(still[name], places[name])
+                translation = (at_places(translated[name], places[name]) - here).square()
+                others = affine_responses(view, here, batch, places[name], norms[name], list(fields.values()))
+                kept[name].append(Responses(here, torch.cat((translation[None], others))))
+    return {
+        name: Responses(torch.cat([one.still for one in parts]), torch.cat([one.moved for one in parts], dim=1))
+        for name, parts in kept.items()
+    }
+
+
+@dataclass(frozen=True)
+class Alphas:
+    """What became of a layer's neurons, averaged.
+
+    Attributes:
+        values: mean alpha over the neurons that were kept, ``(patch choices, T)``; NaN if there are none.
+        resampled: the same over bootstrap samples of the channels, ``(patch choices, T, resamples)``.
+        neurons: how many were kept.
+        left_out: how many respond too rarely, or always alike.
+    """
+
+    values: Tensor
+    resampled: Tensor
+    neurons: int
+    left_out: int
+
+
+def average_alphas(
+    responses: Responses, *, responding: float, top: int, resamples: int, generator: torch.Generator
+) -> Alphas:
+    """Average alpha over a layer's neurons, for three choices of patches.
+
+    ``random``: over the patches in all images; ``strongest``: on the one to which a neuron responds most; ``top``: over the
+    ``top`` ones to which it does. The distance between patches, in the denominator, is always that of all.
+
+    Args:
+        responding: neurons with a positive activation on a smaller share of patches are left out.
+        resamples, generator: of the bootstrap over channels; a channel keeps its neurons at all places, which are not
+            independent of each other.
+    """
+    still, moved = responses.still.double(), responses.moved.double()
+    spread = 2 * still.var(0)
+    kept = ((still > 0).double().mean(0) >= responding) & (spread > 0)
+    ratios = torch.where(kept, moved / torch.where(kept, spread, 1.0), 0.0)
+    strongest = still.topk(min(top, len(still)), dim=0).indices
+
+    def over(picked: Tensor) -> Tensor:
+        return ratios.gather(1, picked.expand(len(ratios), *picked.shape)).mean(1)
+
+    chosen = torch.stack((ratios.mean(1), over(strongest[:1]), over(strongest)))
+    by_channel = torch.cat((chosen.sum(-2).flatten(0, 1), kept.double().sum(0, keepdim=True)))
+    means = bootstrap_means(by_channel.cpu(), resamples, generator)
+    shape = chosen.shape[:2]
+    neurons = int(kept.sum())
+    return Alphas(
+        values=(chosen.sum((-2, -1)) / neurons if neurons else torch.full(shape, math.nan)).cpu(),
+        resampled=(means[:-1] / means[-1]).unflatten(0, shape),
+        neurons=neurons,
+        left_out=kept.numel() - neurons,
+    )
+
+
+def interval_of(resampled: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the 95% percentile interval over the last axis, without resamples in which nothing was left to average."""
+    defined = ~resampled.flatten(0, -2).isnan().any(0)
+    if not defined.any():
+        nothing = torch.full(resampled.shape[:-1], math.nan)
+        return nothing, nothing
+    return percentile_interval(resampled[..., defined])
+
+
+def measure_neuron_stability(
+    folder: str | Path,
+    dataset: Dataset,
+    settings: config.NeuronStability,
+    probe: config.Probe,
+    device: torch.device | str,
+) -> tuple[list[dict], list[dict]]:
+    """Measure alpha of the neurons after every ReLU of a training's network, at init and trained.
+
+    Args:
+        folder: the training's checkpoints.
+
+    Returns:
+        Rows of the table ``neuron_stability``, and of its summary: alpha of every other transformation over that of translations,
+        with 95% bootstrap intervals over channels.
+
+    Raises:
+        InputError: a checkpoint that cannot be read, more images asked for than there are, or a network that is no plain sequence
+            of operations.
+    """
+    images = probe_images(dataset, settings.images, probe.seed, device)
+    transformations = unit_transformations(len(images), generator_for("transformations", probe.seed))
+    rows, summary = [], []
+    for state, network, metadata in networks_by_state(folder, device):
+        views = named_views(network, metadata["net"], dataset)
+        places = {name: pick_places(view, settings.places, probe.seed, name) for name, view in views.items()}
+        measured = measure_responses(
+            network,
+            views,
+            places,
+            images,
+            transformations,
+            size=settings.size,
+            norm=settings.norm,
+            batch_size=probe.batch_size,
+        )
+        for index, (name, responses) in enumerate(measured.items(), start=1):
+            alphas = average_alphas(
+                responses,
+                responding=settings.responding,
+                top=settings.strongest,
+                resamples=probe.resamples,
+                generator=generator_for("channels", probe.seed),
+            )
+            layer = {**describe(state, metadata), "layer": name, "layer_index": index}
+            size = views[name].rows.receptive_field(0)
+            counts = {
+                "neurons": alphas.neurons,
+                "left_out": alphas.left_out,
+                "places": len(places[name]),
+                "all_places": len(views[name].places),
+                "images": len(images),
+                "receptive_field": size[1] - size[0],
+            }
+            rows += [layer | row | counts for row in _rows(alphas, list(transformations))]
+            summary += [layer | row for row in _ratios(alphas, list(transformations))]
+    return rows, summary
+
+
+def named_views(network: nn.Module, name: str, dataset: Dataset) -> dict[str, LayerView]:
+    """Return the views of a network's ReLUs; an error names the network."""
+    try:
+        return views_of(network, nn.ReLU, dataset.image_size, dataset.channels)
+    except InputError as error:
+        raise InputError(f"{name}: {error}; take it out of the figure's networks") from None
+
+
+def _rows(alphas: Alphas, kinds: list[str]) -> list[dict]:
+    low, high = interval_of(alphas.resampled)
+    return [
+        {
+            "transformation": kind,
+            "patch_choice": choice,
+            "alpha": float(alphas.values[row, column]),
+            "low": float(low[row, column]),
+            "high": float(high[row, column]),
+        }
+        for row, choice in enumerate(PATCH_CHOICES)
+        for column, kind in enumerate(kinds)
+    ]
+
+
+def _ratios(alphas: Alphas, kinds: list[str]) -> list[dict]:
+    """Alpha of every transformation but the first over that of the first."""
+    values = alphas.values[:, 1:] / alphas.values[:, :1]
+    low, high = interval_of(alphas.resampled[:, 1:] / alphas.resampled[:, :1])
+    return [
+        {
+            "transformation": kind,
+            "patch_choice": choice,
+            "ratio_to_translation": float(values[row, column]),
+            "ratio_low": float(low[row, column]),
+            "ratio_high": float(high[row, column]),
+        }
+        for row, choice in enumerate(PATCH_CHOICES)
+        for column, kind in enumerate(kinds[1:])
+    ]
