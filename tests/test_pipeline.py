@@ -319,4 +319,4 @@ def test_report_holds_every_table(report, browser):
         page.open_deck(deck, "table")
         for stem in FIGURES:
             if deck_of(stem) == deck:
-                assert page.wait_for(lambda stem=stem: page.shown(f"//td[text()='{stem}']"))
+                assert page.wait_for(lambda page=page, stem=stem: page.shown(f"//td[text()='{stem}']"))

@@ -12,10 +12,11 @@ more stable to smooth deformations than to generic perturbations of the same siz
 Source: arXiv:2105.02468, eqs. 4 to 6.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
+from typing import Literal, NamedTuple, TypedDict, TypeVar, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,8 @@ from .operations import evaluating, observing
 from .probing import describe, networks_by_state, probe_generator, probe_on
 
 NoiseNorm = Literal["mean", "per_image"]
+Evaluate = Callable[[Tensor, Callable[[str, Tensor], None]], None]
+Measured = TypeVar("Measured")
 
 PILOT_IMAGES = 32
 OUTPUT = "output"  # of the whole model, beside the names of its operations
@@ -72,14 +75,19 @@ class RelativeStability:
     images: int
 
 
-class StabilitySettings(TypedDict, total=False):
-    """The keyword arguments of :func:`relative_stability`."""
+class PerturbationSettings(TypedDict, total=False):
+    """The keyword arguments of :func:`perturbed_batches` but for the generator."""
 
     displacement: float
     cutoff: int
     interpolation: Interpolation
     noise_norm: NoiseNorm
     batch_size: int
+
+
+class StabilitySettings(PerturbationSettings, total=False):
+    """The keyword arguments of :func:`relative_stability`."""
+
     resamples: int
     confidence: float
     generator: torch.Generator | None
@@ -185,30 +193,17 @@ def _check_probe(images: Images) -> None:
 
 
 @torch.no_grad()
-def measure_stability(
-    evaluate: Callable[[Tensor, Callable[[str, Tensor], None]], None],
-    batches: Iterable[Perturbed],
-    pilot: Tensor,
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    generator: torch.Generator | None = None,
-) -> dict[str, RelativeStability]:
-    """Return D, G and R of every output of a function, in one pass over batches of perturbed images.
+def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: Tensor) -> dict[str, Distances]:
+    """Return how far every output of a function moves, in one pass over batches of perturbed images.
 
     Args:
         evaluate: ``evaluate(images, take)`` calls ``take(name, output)`` with each output ``(B, ...)`` for the images.
         batches: images with their perturbations.
         pilot: a few images; the mean of their outputs is where the bootstrap takes squared distances from.
-        resamples, confidence, generator: of the bootstrap.
 
-    Raises:
-        InputError: outputs that are NaN, infinite, the same for every image, or not changed by noise.
+    Returns:
+        Distances by name of the output, under deformation, then noise.
     """
-    if resamples < 1:
-        raise InputError(f"resamples is {resamples}: it must be at least 1")
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence is {confidence}: it must lie between 0 and 1, e.g. 0.95")
     accumulators: dict[str, DistanceAccumulator] = {}
 
     def take_pilot(name: str, output: Tensor) -> None:
@@ -220,7 +215,25 @@ def measure_stability(
     evaluate(pilot, take_pilot)
     for batch in batches:
         evaluate(torch.cat(batch), take)
-    distances = {name: accumulator.result() for name, accumulator in accumulators.items()}
+    return {name: accumulator.result() for name, accumulator in accumulators.items()}
+
+
+def stability_of(
+    distances: Mapping[str, Distances],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    generator: torch.Generator | None = None,
+) -> dict[str, RelativeStability]:
+    """Return D, G and R of every output from its distances under deformation and noise.
+
+    Args:
+        distances: what :func:`measure_distances` returned.
+        resamples, confidence, generator: of the bootstrap over images.
+
+    Raises:
+        InputError: outputs that are NaN, infinite, the same for every image, or not changed by noise.
+    """
     # One resampling of the images for all outputs
     values = torch.cat([torch.cat((one.moved, one.spread[None])) for one in distances.values()])
     means = bootstrap_means(values, resamples, generator).split(3)
@@ -228,6 +241,27 @@ def measure_stability(
         name: _stability("the model" if name == OUTPUT else f"operation {name}", one, own, confidence)
         for (name, one), own in zip(distances.items(), means, strict=True)
     }
+
+
+def measure_stability(
+    evaluate: Evaluate,
+    batches: Iterable[Perturbed],
+    pilot: Tensor,
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    generator: torch.Generator | None = None,
+) -> dict[str, RelativeStability]:
+    """Return D, G and R of every output of a function, in one pass over batches of perturbed images.
+
+    Arguments and errors are those of :func:`measure_distances` and :func:`stability_of`.
+    """
+    if resamples < 1:
+        raise InputError(f"resamples is {resamples}: it must be at least 1")
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence is {confidence}: it must lie between 0 and 1, e.g. 0.95")
+    distances = measure_distances(evaluate, batches, pilot)
+    return stability_of(distances, resamples=resamples, confidence=confidence, generator=generator)
 
 
 def relative_stability(
@@ -274,7 +308,9 @@ def relative_stability(
             raise InputError(f"the model returned {got} for {len(batch)} images: it must return a tensor (batch, ...)")
         take(OUTPUT, output)
 
-    measured = _measure_model(
+    measure = partial(measure_stability, resamples=resamples, confidence=confidence, generator=generator)
+    measured = _on_model(
+        measure,
         model,
         evaluate,
         images,
@@ -283,15 +319,19 @@ def relative_stability(
         interpolation=interpolation,
         noise_norm=noise_norm,
         batch_size=batch_size,
-        resamples=resamples,
-        confidence=confidence,
         generator=generator,
     )
     return measured[OUTPUT]
 
 
 def stability_by_operation(
-    model: nn.Module, images: Images, **settings: Unpack[StabilitySettings]
+    model: nn.Module,
+    images: Images,
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    generator: torch.Generator | None = None,
+    **perturbation: Unpack[PerturbationSettings],
 ) -> dict[str, RelativeStability]:
     """Measure D, G and R after every named operation of a model, all in one pass over the images.
 
@@ -301,6 +341,28 @@ def stability_by_operation(
     Returns:
         One result a named operation, in the order in which the model executes them.
     """
+    measure = partial(measure_stability, resamples=resamples, confidence=confidence, generator=generator)
+    return _on_model(measure, model, _by_operation(model), images, generator=generator, **perturbation)
+
+
+def distances_by_operation(
+    model: nn.Module,
+    images: Images,
+    *,
+    generator: torch.Generator | None = None,
+    **perturbation: Unpack[PerturbationSettings],
+) -> dict[str, Distances]:
+    """Measure how far the output of every named operation moves, image by image: under deformation, then noise.
+
+    For what :func:`stability_by_operation` does not tell, such as an interval of how two models compare on the same images;
+    :func:`stability_of` turns them into its results. Settings and the order of operations are those of
+    :func:`stability_by_operation`.
+    """
+    return _on_model(measure_distances, model, _by_operation(model), images, generator=generator, **perturbation)
+
+
+def _by_operation(model: nn.Module) -> Evaluate:
+    """Evaluate a model, taking the output of every named operation that gives one an image."""
 
     def evaluate(batch: Tensor, take: Callable[[str, Tensor], None]) -> None:
         def take_images(name: str, output: Tensor) -> None:
@@ -310,30 +372,20 @@ def stability_by_operation(
         with observing(model, take_images):
             model(batch)
 
-    return _measure_model(model, evaluate, images, **settings)
+    return evaluate
 
 
-def _measure_model(
+def _on_model(
+    measure: Callable[[Evaluate, Iterable[Perturbed], Tensor], dict[str, Measured]],
     model: nn.Module,
-    evaluate: Callable[[Tensor, Callable[[str, Tensor], None]], None],
+    evaluate: Evaluate,
     images: Images,
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    generator: torch.Generator | None = None,
     **perturbation,
-) -> dict[str, RelativeStability]:
+) -> dict[str, Measured]:
     _check_probe(images)
-    batches = perturbed_batches(images, generator=generator, **perturbation)
+    batches = perturbed_batches(images, **perturbation)
     with evaluating(model):
-        return measure_stability(
-            evaluate,
-            batches,
-            images[:PILOT_IMAGES],
-            resamples=resamples,
-            confidence=confidence,
-            generator=generator,
-        )
+        return measure(evaluate, batches, images[:PILOT_IMAGES])
 
 
 def settings_of(settings: config.Stability, probe: config.Probe) -> StabilitySettings:

@@ -99,12 +99,15 @@ for ax in axes[:, 0]:
     plotting.log_ticks(ax.yaxis)
 figure.supxlabel("layer, and its receptive field in pixels", fontsize=plt.rcParams["axes.labelsize"])
 handles = [
-    plt.Line2D([], [], color=plotting.PARTS[kind][1], marker="o", markersize=3, linestyle="", label=plotting.PARTS[kind][0])
+    plt.Line2D(
+        [], [], color=plotting.PARTS[kind][1], marker="o", markersize=3, linestyle="", label=plotting.PARTS[kind][0]
+    )
     for kind in dict.fromkeys(table.transformation)
 ]
+line = {"color": "0.3", "marker": "o", "markersize": 3, "linewidth": 0.9}
 handles += [
-    plt.Line2D([], [], color="0.3", marker="o", markersize=3, linewidth=0.9, label="trained"),
-    plt.Line2D([], [], color="0.3", marker="o", markersize=3, linewidth=0.9, markerfacecolor="white", linestyle="--", label="init"),
+    plt.Line2D([], [], **line, label="trained"),
+    plt.Line2D([], [], **line, markerfacecolor="white", linestyle="--", label="init"),
 ]
 figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
 plotting.letter_panels(axes.flat)

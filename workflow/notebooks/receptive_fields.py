@@ -112,7 +112,9 @@ def draw_rotations(ax, network, state):
             ax.plot(mean.index, mean.alpha, color=color, linestyle=":", linewidth=0.9)
         else:
             bar = [mean.alpha - mean.low, mean.high - mean.alpha]
-            ax.errorbar(mean.index, mean.alpha, bar, color=color, marker="o", markersize=2.4, linewidth=0.9, elinewidth=0.5)
+            ax.errorbar(
+                mean.index, mean.alpha, bar, color=color, marker="o", markersize=2.4, linewidth=0.9, elinewidth=0.5
+            )
     ax.set_yscale("log")
     ax.set_title(state)
     ax.set_xlabel("rotation's centre from\nreceptive field's (px)")

@@ -17,7 +17,9 @@ rule measure_neuron_stability:
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
-        neuron_stability=lambda wildcards: plan.settings("neuron_stability", wildcards.net),
+        neuron_stability=lambda wildcards: plan.settings(
+            "neuron_stability", wildcards.net
+        ),
         device=settings.device,
     message:
         "Measure neuron_stability: {wildcards.net}, {wildcards.variant}"

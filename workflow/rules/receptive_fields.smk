@@ -18,7 +18,9 @@ rule measure_receptive_fields:
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
-        receptive_fields=lambda wildcards: plan.settings("receptive_fields", wildcards.net),
+        receptive_fields=lambda wildcards: plan.settings(
+            "receptive_fields", wildcards.net
+        ),
         device=settings.device,
     message:
         "Measure receptive_fields: {wildcards.net}, {wildcards.variant}"

@@ -1,0 +1,163 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One hidden layer: the whole net trained, or its read-out alone
+#
+# The same networks of one hidden layer, convolutional or locally connected, at init, trained as a whole, and with a hidden
+# layer that stays as drawn. Above: what the net computes. Below: its weights. With several seeds, points are their means.
+
+# %%
+if "snakemake" not in globals():
+    from diffeo_stability.interactive import mock_snakemake
+
+    snakemake = mock_snakemake("draw_hidden_layer_pooling")
+
+# %%
+import textwrap
+
+import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from diffeo_stability import plotting
+from diffeo_stability.tables import read_table
+
+plotting.set_style()
+table = read_table(snakemake.input.table)
+for quantity in "DG":
+    table[f"{quantity}_own"] = table[quantity] * (1 - table[f"{quantity}_common"])
+table["R_own"] = table.D_own / table.G_own
+table["what"] = table.trained_part.where(table.state == "trained", "init")
+keys = ["net", "what", "channels"]
+means = table.groupby(keys, sort=False).mean(numeric_only=True).reset_index()
+means[[*keys, "R", "R_own", "D", "G", "D_common", "G_common", "test_error"]]
+
+# %%
+means[[*keys, "spatial_eigenvalue", "effective_channels", "effective_combinations", "filter_eigenvalue", "selection"]]
+
+# %%
+summary = read_table(snakemake.input.summary)
+summary["what"] = summary.trained_part.where(summary.state == "trained", "init")
+widest = summary[summary.channels == summary.groupby("net").channels.transform("max")]
+spectra = widest.groupby(["net", "what", "basis", "index", "wavenumber", "channels"], sort=False, dropna=False)
+spectra = spectra.energy.mean().reset_index()
+spectra
+
+# %% [markdown]
+# Whiskers: 95% intervals, bootstrapped over images for $D_f$, $G_f$ and $R_f$, and binomial for the error. Dotted in the upper
+# panels: without the movement that all images share. Pale bars: 95% of the values with filters shuffled among the channels.
+
+# %%
+networks = list(dict.fromkeys(table.net))
+LABELS = {"init": "init", "all": "whole net trained", "read_out": "read-out alone trained"}
+STYLES = {
+    "init": {"color": "0.6", "linestyle": "--"},
+    "all": {"color": plotting.color_of_kind("conv"), "linestyle": "-"},
+    "read_out": {"color": plotting.color_of_kind("relu"), "linestyle": "-"},
+}
+DOTTED = {"linestyle": ":", "linewidth": 1}
+COMPUTED = {
+    "R": plotting.MEANINGS["R"],
+    "D": plotting.MEANINGS["D"],
+    "G": plotting.MEANINGS["G"],
+    "test_error": r"test error $\epsilon$ (%)",
+}
+WEIGHTS = (
+    "read-out's energy\nover space",
+    "read-out's energy\nover channels",
+    "mean eigenvalue $\\lambda$\nof the filters",
+    "$\\lambda$ as read out,\nover plain mean",
+)
+
+
+def draw_quantity(ax, curve, part, quantity):
+    """A quantity with its interval against the number of channels."""
+    scale = 100 if quantity == "test_error" else 1
+    value, low, high = (scale * curve[f"{quantity}{end}"] for end in ("", "_low", "_high"))
+    ax.errorbar(
+        curve.channels, value, [value - low, high - value], marker="o", markersize=3, elinewidth=0.9, **STYLES[part]
+    )
+    if quantity in "RG" and part != "init":
+        ax.plot(curve.channels, curve[f"{quantity}_own"], marker=".", markersize=3, **{**STYLES[part], **DOTTED})
+
+
+def draw_selection(ax, curve, part):
+    """How much smoother the filters are that the read-out reads, and the same with shuffled filters."""
+    places, color = {"all": 0.91, "read_out": 1.1}[part] * curve.channels, STYLES[part]["color"]
+    ax.vlines(places, curve.selection_null_low, curve.selection_null_high, color=color, alpha=0.25, linewidth=4)
+    ax.plot(places, curve.selection, color=color, marker="o", markersize=3, linestyle="")
+
+
+def draw_energies(space, channels, rows, part):
+    """Energy of the read-out of the widest net, over patterns in space, and over channels and their combinations."""
+    curves = dict(iter(rows.groupby("basis")))
+    space.plot(curves["laplacian"].wavenumber, curves["laplacian"].energy, **STYLES[part])
+    channels.plot(curves["combination"]["index"], curves["combination"].energy, **STYLES[part])
+    if part != "init":
+        channels.plot(curves["channel"]["index"], curves["channel"].energy, **{**STYLES[part], **DOTTED})
+
+
+def channel_axis(ax):
+    sizes = sorted(table.channels.unique())
+    ax.set_xscale("log")
+    ax.set_xlim(sizes[0] / 1.5, sizes[-1] * 1.5)
+    ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+figure = plt.figure(figsize=(plotting.PAGE, 0.9 + 2.5 * len(networks)))
+top, bottom = figure.subfigures(2, 1)
+above = top.subplots(len(networks), 4, sharex=True, sharey="col", squeeze=False)
+below = bottom.subplots(len(networks), 4, sharex="col", sharey="col", squeeze=False)
+for network, computed, (space, channels, filters, selection) in zip(networks, above, below, strict=True):
+    for part in LABELS:
+        curve = means[(means.net == network) & (means.what == part)].sort_values("channels")
+        for ax, quantity in zip(computed, COMPUTED, strict=True):
+            if (part, quantity) != ("init", "test_error"):
+                draw_quantity(ax, curve, part, quantity)
+        draw_energies(space, channels, spectra[(spectra.net == network) & (spectra.what == part)], part)
+        if part != "read_out":  # its filters stay as they were at init
+            filters.plot(curve.channels, curve.filter_eigenvalue, marker="o", markersize=3, **STYLES[part])
+        if part != "init":
+            draw_selection(selection, curve, part)
+    for ax in (computed[0], space, channels, selection):
+        ax.axhline(1, color="0.3", linewidth=0.6, linestyle="-", zorder=0)
+    for ax in (*computed, filters, selection):
+        channel_axis(ax)
+    channels.set_xlim(left=1)
+    channels.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    for ax in (computed[0], space):
+        ax.set_ylabel(textwrap.fill(plotting.label_of(network), 18))
+
+for axes, titles in ((above[0], COMPUTED.values()), (below[0], WEIGHTS)):
+    for ax, title in zip(axes, titles, strict=True):
+        ax.text(0.5, 1.04, title.replace("stability", "stability\n"), transform=ax.transAxes, ha="center", va="bottom")
+for ax in (*above[0], *below[0, :2]):
+    ax.set_yscale("log")
+    plotting.log_ticks(ax.yaxis)
+for ax in below[0, 2:]:
+    ax.yaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
+for ax in (*above[-1], *below[-1, 2:]):
+    ax.set_xlabel("channels")
+below[-1, 0].set_xlabel("wavenumber (rad / px)")
+below[-1, 1].set_xlabel("rank")
+handles = [plt.Line2D([], [], label=LABELS[part], marker="o", markersize=3, **STYLES[part]) for part in LABELS]
+handles.append(
+    plt.Line2D([], [], color="0.3", marker=".", markersize=3, label="without the shift common to all images", **DOTTED)
+)
+figure.legend(handles=handles, loc="outside upper center", ncols=4, columnspacing=1.2)
+for label, look in (("combinations", {}), ("channels", DOTTED)):
+    below[-1, 1].plot([], [], color="0.3", label=label, **look)
+below[-1, 1].legend(loc="upper right")
+plotting.letter_panels([*above.flat, *below.flat])
+plotting.save_figure(figure, snakemake)
+figure
