@@ -6,8 +6,9 @@ import pytest
 import torch
 from trainings import write_training
 
-from diffeo_stability import InputError, build_network, laplacian_eigenspaces
+from diffeo_stability import InputError, build_network, laplacian_eigenspaces, relative_stability
 from diffeo_stability.config import Probe, Stability
+from diffeo_stability.datasets import probe_images
 from diffeo_stability.hidden_layer_pooling import (
     HiddenLayer,
     channel_matrix,
@@ -15,6 +16,7 @@ from diffeo_stability.hidden_layer_pooling import (
     hidden_layer_of,
     laplacian_energy,
     measure_hidden_layer_pooling,
+    output_moves,
     participation_ratio,
     pooling_columns,
     smooth_filter_selection,
@@ -22,6 +24,7 @@ from diffeo_stability.hidden_layer_pooling import (
     spectra_rows,
 )
 from diffeo_stability.laplacian_spectra import laplacian_components
+from diffeo_stability.stability import settings_of
 
 
 def seeded(seed=0):
@@ -151,8 +154,8 @@ def test_weights_are_laid_out_as_the_network_reads_them(name):
 
 
 def test_columns_of_a_hidden_layer_made_by_hand():
-    """Smooth filters are read, rough ones hardly, and constant over space."""
-    filters = torch.stack([basis[0] for _, basis in laplacian_eigenspaces(3)])[:, None, None]
+    """Filters on two input channels, the smooth ones read, the rough ones hardly: at all places alike, then not at one."""
+    filters = torch.stack([basis[0] for _, basis in laplacian_eigenspaces(3)])[:, None, None].repeat(1, 1, 2, 1, 1)
     weight = torch.tensor([1.0, 0.5, 0.1, 0.1, 0.1, 0.1], dtype=torch.float64)
     read_out = weight[:, None, None] * white(10, 1, 1, 1) * torch.ones(10, len(filters), 7, 7, dtype=torch.float64)
     columns = pooling_columns(HiddenLayer(filters, read_out), Probe(resamples=200))
@@ -164,6 +167,29 @@ def test_columns_of_a_hidden_layer_made_by_hand():
     assert columns["filter_eigenvalue"] == pytest.approx(float(eigenvalues.mean()))
     expected = (energies * eigenvalues).sum() / energies.sum() / eigenvalues.mean()
     assert columns["selection"] == pytest.approx(float(expected)) and columns["selection_p_value"] < 0.05
+    read_out[:, :, 0, 0] = 0
+    without_a_place = pooling_columns(HiddenLayer(filters, read_out), Probe(resamples=200))
+    assert without_a_place["selection"] == pytest.approx(float(expected))
+    assert without_a_place["spatial_eigenvalue"] == pytest.approx(2 / 48)
+
+
+def test_filters_of_one_pixel_have_no_smoothness_to_select():
+    layer = HiddenLayer(white(4, 1, 1, 1, 1), white(10, 4, 6, 6))
+    columns = pooling_columns(layer, Probe(resamples=100))
+    assert columns["filter_eigenvalue"] == 0 and math.isnan(columns["selection"]) and columns["selection_p_value"] == 1
+
+
+def test_movements_are_those_of_d_and_g(mnist5k):
+    torch.manual_seed(0)
+    network = build_network("one_hidden_layer_cnn", 1, 28, 10, width=0.05)
+    images, probe = probe_images(mnist5k, 40, 0), Probe(batch_size=30, resamples=100)
+    moves = output_moves(network, images, Stability(), probe)
+    measured = relative_stability(network, images, **settings_of(Stability(), probe))
+    with torch.no_grad():
+        between = 2 * network(images[:]).double().var(0).sum()
+    for symbol, estimate in (("D", measured.deformation), ("G", measured.noise)):
+        value = moves[symbol].square().sum(1).mean() / between
+        assert float(value) == pytest.approx(estimate.value, rel=1e-5)
 
 
 def test_shares_of_every_basis_add_up():
@@ -176,17 +202,16 @@ def test_shares_of_every_basis_add_up():
 
 def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
     def pool(network):
-        """A read-out that sums over space, one channel a class."""
+        """A read-out that sums over space, each channel for three classes."""
         network.linear1.weight.zero_()
-        network.linear1.weight.unflatten(1, (3, 28, 28))[[0, 1, 2], [0, 1, 2]] = 0.01
+        network.linear1.weight.unflatten(1, (3, 28, 28))[range(9), [0, 1, 2] * 3] = 0.01
 
     folder = write_training(tmp_path / "checkpoints", pool, name="one_hidden_layer_cnn", width=0.05)
     probe = Probe(images=40, batch_size=30, resamples=100)
     rows, summary = measure_hidden_layer_pooling(folder, mnist5k, "read_out", Stability(), probe, "cpu")
     init, trained = rows
-    assert [row["state"] for row in rows] == ["init", "trained"] and {row["trained_part"] for row in rows} == {
-        "read_out"
-    }
+    assert [row["state"] for row in rows] == ["init", "trained"]
+    assert {row["trained_part"] for row in (*rows, *summary)} == {"read_out"}
     assert init["channels"] == trained["channels"] == 3
     assert init["spatial_eigenvalue_low"] < 4 * (1 - 1 / 28) < init["spatial_eigenvalue_high"]
     assert trained["spatial_eigenvalue"] == pytest.approx(0, abs=1e-9)
@@ -194,7 +219,9 @@ def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
     assert init["filter_eigenvalue"] == trained["filter_eigenvalue"]
     for row in rows:
         assert row["R"] == pytest.approx(row["D"] / row["G"]) and row["R_low"] < row["R"] < row["R_high"]
-        assert -0.2 < row["D_common"] <= 1 and row["G_common_low"] <= row["G_common"] <= row["G_common_high"]
+        for symbol in "DG":
+            assert row[f"{symbol}_common_low"] <= row[f"{symbol}_common"] <= row[f"{symbol}_common_high"] <= 1
+    assert measure_hidden_layer_pooling(folder, mnist5k, "read_out", Stability(), probe, "cpu")[0] == rows
     constant = next(row for row in summary if row["state"] == "trained" and row["basis"] == "laplacian")
     assert constant["share"] == pytest.approx(1) and constant["wavenumber"] == 0
 

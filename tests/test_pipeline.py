@@ -95,7 +95,7 @@ def test_tables_hold_what_the_run_asked_for(finished_project):
     sizes = pd.read_csv(tables / "stability_vs_train_size.csv")
     assert sorted(sizes.train_size.unique()) == [100, 400] and set(sizes.net) == {"lenet"}
     history = pd.read_csv(finished_project.folder / "results/smoke/networks/lenet/seed0/history.csv")
-    assert list(history) == ["epoch", "train_loss", "train_error", "validation_error", "seconds"]
+    assert list(history) == ["epoch", "train_loss", "train_error", "validation_error"]
     assert history.epoch.tolist() == [0, 1, 2]
 
 

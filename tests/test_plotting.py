@@ -86,7 +86,7 @@ def test_figures_are_the_same_bytes_every_time_and_carry_their_provenance(tmp_pa
     with Image.open(first / "stem.png") as image:
         provenance = json.loads(image.info["Description"])
         assert image.size == (975, 600)
-    assert provenance.keys() == {"stem", "run", "commit", "config"} and provenance["stem"] == "stem"
+    assert provenance.keys() == {"stem", "run", "commit", "dirty", "config", "tables"} and provenance["stem"] == "stem"
 
 
 def test_last_digits_of_the_layout_do_not_reach_the_files(tmp_path):

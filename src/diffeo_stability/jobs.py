@@ -1,4 +1,4 @@
-"""What every job of the pipeline does around its one library call: logging, threads, device, one-line errors."""
+"""What every job of the pipeline does around its one library call: logging, one-line errors, records, threads, device."""
 
 import contextlib
 import os
@@ -6,8 +6,12 @@ import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .errors import InputError
+from .provenance import write_records
+
+NOT_RECORDED = ("source",)  # folders of the user's own images: the data set's hash covers what was taken from them
 
 
 class _Tee:
@@ -29,23 +33,46 @@ class _Tee:
 
 
 @contextlib.contextmanager
-def running(log: str) -> Iterator[None]:
-    """Run a job: what it prints also goes to its log, and an :class:`InputError` ends it with one line.
+def running(job: Any) -> Iterator[None]:
+    """Run a job: what it prints also goes to its log, what it makes gets a record, an :class:`InputError` ends it with one line.
 
     Any other error is a bug: its traceback goes to the log and to the terminal.
+
+    Args:
+        job: Snakemake's own object.
     """
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with Path(log).open("w") as file:
+    log = Path(job.log[0])
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as file:
         streams = contextlib.redirect_stdout(_Tee(file, sys.stdout)), contextlib.redirect_stderr(_Tee(file, sys.stderr))
         with streams[0], streams[1]:
             try:
                 yield
+                record(job)
             except InputError as error:
                 print(f"error: {error}", file=sys.stderr)
                 sys.exit(1)
             except Exception:
                 traceback.print_exc()
                 sys.exit(1)
+
+
+def record(job: Any) -> None:
+    """Write beside everything that a job has made from what it was made.
+
+    Args:
+        job: Snakemake's own object.
+    """
+    files = {
+        name: [value] if isinstance(value, str) else list(value)
+        for name, value in job.input.items()
+        if name not in NOT_RECORDED
+    }
+    code = [*files.pop("code"), *files.pop("notebook", [])]
+    inputs = [path for paths in files.values() for path in paths]
+    write_records(
+        job.output, rule=job.rule, inputs=inputs, code=code, params=dict(job.params.items()), config=job.config
+    )
 
 
 def set_up_torch(device: str, threads: int):

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +18,7 @@ from tueplots.constants.color import palettes
 
 from .files import atomic_path
 from .interactive import Job
-from .provenance import commit, config_hash
+from .provenance import code_state, config_hash, hashes_of
 
 COLUMN = 3.25  # inches, a column of a two-column page
 PAGE = 6.75  # inches, both columns
@@ -138,10 +139,18 @@ def letter_panels(axes: list[Axes]) -> None:
         ax.set_title(letter, loc="left", fontweight="bold")
 
 
-def provenance_of(job: Job) -> dict[str, str]:
-    """Return what a figure file carries: its stem, its run, the commit and the hash of the configuration."""
-    stem = Path(job.output.pdf).stem
-    return {"stem": stem, "run": job.wildcards.run, "commit": commit(), "config": config_hash(job.config)}
+def provenance_of(job: Job) -> dict[str, Any]:
+    """Return what a figure file carries: stem, run, commit, configuration's hash, and hashes of the tables it is drawn from."""
+    pdf = Path(job.output.pdf)
+    drawn_from = [value for name, value in vars(job.input).items() if name not in ("code", "notebook")]
+    paths = [path for value in drawn_from for path in ([value] if isinstance(value, str) else value)]
+    return {
+        "stem": pdf.stem,
+        "run": job.wildcards.run,
+        **code_state(),
+        "config": config_hash(job.config),
+        "tables": hashes_of(paths, root=pdf.parents[2]),
+    }
 
 
 def settle_layout(figure: Figure) -> None:

@@ -20,8 +20,9 @@ def correlate(stability: pd.DataFrame, *, state: str = "trained", resamples: int
         resamples: of the bootstrap over networks.
 
     Returns:
-        One row a quantity (``R``, ``D``, ``G``): ``quantity, state, correlation, correlation_low, correlation_high, a,
-        a_low, a_high, b, b_low, b_high, networks``, the intervals of 95%.
+        One row a quantity (``R``, ``D``, ``G``): ``quantity, state, networks``, and ``correlation``, ``a``, ``b`` and
+        ``behind_R``, by how much its correlation falls short of that with R, each with the ends ``<name>_low`` and
+        ``<name>_high`` of its 95% interval.
 
     Raises:
         InputError: fewer than three points with an error above 0.
@@ -33,17 +34,21 @@ def correlate(stability: pd.DataFrame, *, state: str = "trained", resamples: int
     if len(points) < 3:
         raise InputError(f"{len(points)} networks with a test error above 0: a correlation needs at least 3")
     log_error = np.log(points.trained_error.to_numpy())
-    rows = []
+    generator = np.random.default_rng(derive_seed("networks", seed))
+    picked = generator.integers(len(points), size=(resamples, len(points)))  # the same networks for every quantity
+    fits = {}
     for quantity in ("R", "D", "G"):
         log_quantity = np.log(points[quantity].to_numpy())
-        generator = np.random.default_rng(derive_seed("networks", seed))
-        picked = generator.integers(len(points), size=(resamples, len(points)))
-        value = _fit(log_quantity[None], log_error[None])[:, 0]
-        # A resample that drew one network only has no slope
-        low, high = np.nanquantile(_fit(log_quantity[picked], log_error[picked]), (0.025, 0.975), axis=1)
+        value = _fit(log_quantity[None], log_error[None])
+        fits[quantity] = np.concatenate((value, _fit(log_quantity[picked], log_error[picked])), axis=1)
+    rows = []
+    for quantity, fit in fits.items():
         row = {"quantity": quantity, "state": state}
-        for name, *numbers in zip(("correlation", "a", "b"), value, low, high, strict=True):
-            row |= dict(zip((name, f"{name}_low", f"{name}_high"), map(float, numbers), strict=True))
+        numbers = (*fit, fits["R"][0] - fit[0])
+        for name, (value, *samples) in zip(("correlation", "a", "b", "behind_R"), numbers, strict=True):
+            # A resample that drew one network only has no slope
+            low, high = np.nanquantile(samples, (0.025, 0.975))
+            row |= {name: float(value), f"{name}_low": float(low), f"{name}_high": float(high)}
         rows.append(row | {"networks": len(points)})
     return pd.DataFrame(rows)
 

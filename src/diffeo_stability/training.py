@@ -35,14 +35,12 @@ class Epoch:
     Attributes:
         train_loss, train_error: means over the epoch's steps, with augmentation, as the net changes.
         validation_error: share of validation images misclassified at the end of the epoch.
-        seconds: time the epoch took, validation included.
     """
 
     epoch: int
     train_loss: float
     train_error: float
     validation_error: float
-    seconds: float
 
 
 def log_spaced_epochs(epochs: int, count: int) -> list[int]:
@@ -226,10 +224,9 @@ def train_network(
         desc=folder.parent.name,
     )
     for epoch in progress:
-        start = time.perf_counter()
         loss, error = train_epoch(network, optimizer, splits, recipe, seed=seed, epoch=epoch)
         validation_error = error_rate(network, splits, splits.validation)
-        history.append(Epoch(epoch, loss, error, validation_error, time.perf_counter() - start))
+        history.append(Epoch(epoch, loss, error, validation_error))
         progress.set_postfix(loss=f"{loss:.3g}", validation_error=f"{validation_error:.3g}")
         if epoch in kept:
             keep(history[-1])
@@ -257,7 +254,7 @@ def _describe_init(network: nn.Module, splits: Splits) -> Epoch:
             batch = splits.train.take(index.to(device))
             loss += float(F.cross_entropy(network(splits.normalise(batch.images)), batch.labels, reduction="sum"))
     errors = [error_rate(network, splits, part) for part in (splits.train, splits.validation)]
-    return Epoch(0, loss / len(splits.train), *errors, seconds=0.0)
+    return Epoch(0, loss / len(splits.train), *errors)
 
 
 class _TrainingState:

@@ -138,7 +138,13 @@ handles = [
     plt.Line2D([], [], color=plotting.color_of_kind(kind), marker="o", markersize=3.5, linestyle="", label=kind)
     for kind in dict.fromkeys(stability.kind)
 ]
-figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
+grey = {"color": "0.5", "linewidth": 0.7, "marker": "o", "markersize": 3.5}
+handles += [
+    plt.Line2D([], [], **grey, label="trained"),
+    plt.Line2D([], [], **grey, linestyle="--", markerfacecolor="white", label="init"),
+    plt.Line2D([], [], color="0.5", linewidth=1.3, label="shuffled"),
+]
+figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.0, handletextpad=0.5)
 plotting.letter_panels(axes.flat)
 figure.align_ylabels(axes[:, 0])
 plotting.save_figure(figure, snakemake)

@@ -4,5 +4,5 @@ from diffeo_stability.jobs import running
 from diffeo_stability.stability_vs_train_size import learning_curves
 from diffeo_stability.tables import concatenate, write_table
 
-with running(snakemake.log[0]):
+with running(snakemake):
     write_table(learning_curves(concatenate(snakemake.input.tables)), snakemake.output.table)

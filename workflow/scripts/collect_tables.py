@@ -3,7 +3,7 @@
 from diffeo_stability.jobs import running
 from diffeo_stability.tables import concatenate, write_table
 
-with running(snakemake.log[0]):
+with running(snakemake):
     write_table(concatenate(snakemake.input.tables), snakemake.output.table)
     if "summary" in snakemake.output.keys():  # noqa: SIM118 - not a mapping
         write_table(concatenate(snakemake.input.summaries), snakemake.output.summary)

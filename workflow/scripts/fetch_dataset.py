@@ -5,7 +5,7 @@ from pathlib import Path
 from diffeo_stability.datasets import prepare_dataset, save_dataset
 from diffeo_stability.jobs import running
 
-with running(snakemake.log[0]):
+with running(snakemake):
     dataset = prepare_dataset(
         snakemake.params.source,
         Path(snakemake.output.dataset).parent,

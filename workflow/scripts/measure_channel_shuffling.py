@@ -6,7 +6,7 @@ from diffeo_stability.datasets import load_dataset
 from diffeo_stability.jobs import running, set_up_torch
 from diffeo_stability.tables import write_table
 
-with running(snakemake.log[0]):
+with running(snakemake):
     rows, summary = measure_channel_shuffling(
         snakemake.input.checkpoints,
         load_dataset(snakemake.input.dataset),

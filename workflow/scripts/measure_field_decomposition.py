@@ -7,7 +7,7 @@ from diffeo_stability.jobs import running, set_up_torch
 from diffeo_stability.tables import write_table
 from diffeo_stability.tensors import save_tensors
 
-with running(snakemake.log[0]):
+with running(snakemake):
     set_up_torch("cpu", snakemake.threads)
     rows, pictures = measure_field_decomposition(
         load_dataset(snakemake.input.dataset),

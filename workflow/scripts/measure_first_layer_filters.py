@@ -5,7 +5,7 @@ from diffeo_stability.jobs import running, set_up_torch
 from diffeo_stability.tables import write_table
 from diffeo_stability.tensors import save_tensors
 
-with running(snakemake.log[0]):
+with running(snakemake):
     set_up_torch("cpu", snakemake.threads)
     rows, pictures = measure_first_layer_filters(snakemake.input.checkpoints)
     save_tensors(pictures, snakemake.output.pictures)

@@ -6,7 +6,7 @@ from diffeo_stability.hidden_layer_pooling import measure_hidden_layer_pooling
 from diffeo_stability.jobs import running, set_up_torch
 from diffeo_stability.tables import write_table
 
-with running(snakemake.log[0]):
+with running(snakemake):
     rows, summary = measure_hidden_layer_pooling(
         snakemake.input.checkpoints,
         load_dataset(snakemake.input.dataset),

@@ -7,7 +7,7 @@ from diffeo_stability.noise_bump_images import measure_noise_bump_images
 from diffeo_stability.tables import read_table, write_table
 from diffeo_stability.tensors import save_tensors
 
-with running(snakemake.log[0]):
+with running(snakemake):
     rows, pictures = measure_noise_bump_images(
         snakemake.input.checkpoints,
         load_dataset(snakemake.input.dataset),

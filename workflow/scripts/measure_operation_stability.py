@@ -6,7 +6,7 @@ from diffeo_stability.jobs import running, set_up_torch
 from diffeo_stability.operation_stability import measure_operation_stability
 from diffeo_stability.tables import write_table
 
-with running(snakemake.log[0]):
+with running(snakemake):
     rows = measure_operation_stability(
         snakemake.input.checkpoints,
         load_dataset(snakemake.input.dataset),

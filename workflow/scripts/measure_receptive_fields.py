@@ -7,7 +7,7 @@ from diffeo_stability.receptive_fields import measure_receptive_fields
 from diffeo_stability.tables import write_table
 from diffeo_stability.tensors import save_tensors
 
-with running(snakemake.log[0]):
+with running(snakemake):
     rows, summary, pictures = measure_receptive_fields(
         snakemake.input.checkpoints,
         load_dataset(snakemake.input.dataset),

@@ -5,7 +5,7 @@ from diffeo_stability.jobs import running, set_up_torch
 from diffeo_stability.rotation_coupling import measure_rotation_coupling
 from diffeo_stability.tables import write_table
 
-with running(snakemake.log[0]):
+with running(snakemake):
     set_up_torch("cpu", snakemake.threads)
     rows, summary = measure_rotation_coupling(
         snakemake.input.checkpoints,

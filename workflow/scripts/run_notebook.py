@@ -1,6 +1,7 @@
 """Execute the notebook of a figure: its inputs go into a first cell, an executed copy stays as HTML and .ipynb."""
 
 from diffeo_stability.interactive import Job
+from diffeo_stability.jobs import record
 from diffeo_stability.notebooks import execute
 
 execute(
@@ -9,3 +10,4 @@ execute(
     executed=snakemake.log.notebook,
     html=snakemake.output.html,
 )
+record(snakemake)

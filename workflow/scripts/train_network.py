@@ -9,7 +9,7 @@ from diffeo_stability.jobs import running, set_up_torch
 from diffeo_stability.tables import write_table
 from diffeo_stability.training import train_network
 
-with running(snakemake.log[0]):
+with running(snakemake):
     device = set_up_torch(snakemake.params.device, snakemake.threads)
     training = snakemake.params.training
     dataset = load_dataset(snakemake.input.dataset)
