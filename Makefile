@@ -1,6 +1,6 @@
 # Thin front door: every target sets up what it needs by itself. `make` explains.
 .DEFAULT_GOAL := help
-.PHONY: help environment figures notebooks report test lint format benchmarks lock clean
+.PHONY: help environment figures notebooks report crate test lint format benchmarks lock clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -13,7 +13,8 @@ INSTALL = $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 
 help:
 	@echo 'make figures      rebuild every figure of the default run       (CONFIG=config/<run>.yaml for another)'
-	@echo 'make report       one HTML page with every figure, caption and table of the run'
+	@echo 'make report       one HTML page: claims with verdicts, then every figure with caption and table'
+	@echo 'make crate        the results of the run with metadata, as an RO-Crate'
 	@echo 'make notebooks    executed HTML copies of the analyses'
 	@echo 'make test         run the whole test suite'
 	@echo 'make lint         check style; make format mends it'
@@ -42,7 +43,8 @@ environment: .venv/installed-workflow
 figures: environment $(CONFIG)
 	@echo 'make: rebuilding the figures of run $(RUN) into figures/$(RUN)'
 	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host
-	@echo 'make: figures/$(RUN) is up to date'
+	@echo 'make: figures/$(RUN) is up to date. What the decks claim, and what this run says:'
+	@$(BIN)/python -m diffeo_stability claims results/$(RUN)/tables/claims.csv
 
 notebooks: environment $(CONFIG)
 	@echo 'make: executing the analyses of run $(RUN) into results/$(RUN)/notebooks'
@@ -50,8 +52,12 @@ notebooks: environment $(CONFIG)
 
 report: figures
 	@echo 'make: writing results/$(RUN)/report.html'
-	@$(BIN)/snakemake --configfile $(CONFIG) --quiet all --report results/$(RUN)/report.html
+	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host -- results/$(RUN)/report.html
 	@echo 'make: open results/$(RUN)/report.html'
+
+crate: figures
+	@echo 'make: packing results/$(RUN)/rocrate.zip'
+	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host -- results/$(RUN)/rocrate.zip
 
 test: .venv/installed-test
 	@echo 'make: running the tests'

@@ -20,6 +20,10 @@ for stem in plan.stems:
     include: f"workflow/rules/{stem}.smk"
 
 
+include: "workflow/rules/claims.smk"
+include: "workflow/rules/report.smk"
+
+
 report: "workflow/report/workflow.rst"
 
 
@@ -27,8 +31,19 @@ rule all:
     default_target: True
     input:
         plan.figures(),
+        plan.claims(),
 
 
 rule notebooks:
     input:
         plan.notebooks(),
+
+
+rule page:
+    input:
+        f"results/{settings.run}/report.html",
+
+
+rule rocrate:
+    input:
+        f"results/{settings.run}/rocrate.zip",

@@ -58,6 +58,6 @@ def project(tmp_path) -> Project:
 def finished_project(tmp_path_factory) -> Project:
     """A copy in which the whole smoke run was made once; tests must leave it as they found it."""
     made = Project(tmp_path_factory.mktemp("finished") / "project")
-    done = made.snakemake("all", "notebooks")
+    done = made.snakemake("all", "page", "rocrate")
     assert done.returncode == 0, done.stdout + done.stderr
     return made

@@ -11,6 +11,7 @@ from trainings import write_training
 from diffeo_stability import InputError, build_network
 from diffeo_stability.channel_shuffling import (
     batch_norm_choices,
+    log_relative_stability,
     mean_over_permutations,
     measure_channel_shuffling,
     permute_input_channels,
@@ -18,6 +19,7 @@ from diffeo_stability.channel_shuffling import (
     surviving_gain,
 )
 from diffeo_stability.config import ChannelShuffling, Probe, Stability
+from diffeo_stability.distances import Distances
 
 
 def seeded(seed=0):
@@ -136,6 +138,19 @@ def test_the_scatter_over_few_permutations_is_that_of_their_mean(count):
     assert 0.88 < held / 400 < 0.99
 
 
+def test_networks_are_compared_on_the_same_images():
+    """R of one is 3 times that of the other on every image, so that their gain has an interval of no width."""
+    one, other = (
+        {"out": Distances(torch.rand(2, 50, generator=seeded(), dtype=torch.float64) * scale, torch.rand(50), 0.0)}
+        for scale in (torch.tensor([[3.0], [1.0]]), 1.0)
+    )
+    first, second = (log_relative_stability(each, 200, seeded(1)) for each in (one, other))
+    torch.testing.assert_close(first - second, torch.full((1, 201), math.log(3), dtype=torch.float64))
+    assert float(first.std()) > 0.01
+    means = one["out"].moved.mean(1)
+    assert float(first[0, 0].exp()) == pytest.approx(float(means[0] / means[1]))
+
+
 def test_which_statistics_there_are():
     assert batch_norm_choices(build_network("vgg11", 1, 28, 10, width=0.0625)) == ("none",)
     assert batch_norm_choices(build_network("vgg11_bn", 1, 28, 10, width=0.0625)) == ("kept", "re-estimated")
@@ -176,6 +191,20 @@ def test_a_training_is_measured_in_all_states(mnist5k, tmp_path):
         if not math.isnan(row["share"]):
             assert row["share"] == pytest.approx(row["gain_shuffled"] / row["gain"], rel=1e-9)
     assert rows[count - 1]["R"] != rows[5 * count - 1]["R"]  # statistics of the batch-norm matter
+
+
+def test_a_shuffle_that_kills_an_operation_is_named(mnist5k, tmp_path):
+    """Only one channel is alive, and only it is read: a shuffle has a dead one read instead."""
+
+    def set_one_channel(network):
+        network.conv1.weight[1:] = 0
+        network.conv1.bias[1:] = 0
+        network.conv2.weight[:, 1:] = 0
+
+    folder = write_training(tmp_path / "checkpoints", set_one_channel, name="lenet")
+    settings = ChannelShuffling(networks=["mine"], permutations=2)
+    with pytest.raises(InputError, match="mine, shuffled by permutation .*, batch-norm none: operation conv2 gives"):
+        measure_channel_shuffling(folder, mnist5k, settings, Stability(), Probe(images=20, resamples=100), "cpu")
 
 
 def test_a_network_without_channels_is_named(mnist5k, tmp_path):

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 import diffeo_stability.config
-from diffeo_stability.config import FIGURES
+from diffeo_stability.config import DECKS, FIGURES
+from diffeo_stability.plan import SUMMARISED
 
 
 @pytest.mark.parametrize("stem", FIGURES)
@@ -29,6 +30,17 @@ def test_rules_make_the_table_and_the_figure_of_the_stem(root, stem):
     for file in (f"results/{{run}}/tables/{stem}.csv", f"figures/{{run}}/{stem}.pdf", f"figures/{{run}}/{stem}.png"):
         assert f'"{file}"' in text, file
     assert f"rule draw_{stem}:" in text and f'caption="../report/{stem}.rst"' in text
+    assert (f'"results/{{run}}/tables/{stem}_summary.csv"' in text) == (stem in SUMMARISED)
+
+
+@pytest.mark.parametrize(("deck", "stems"), DECKS.items())
+def test_rules_and_readme_say_which_deck_a_figure_comes_from(root, deck, stems):
+    readme = (root / "README.md").read_text()
+    for stem in stems:
+        categories = re.findall(r'category="(.+)"', (root / "workflow" / "rules" / f"{stem}.smk").read_text())
+        assert set(categories) == {deck}
+        row = next(line for line in readme.splitlines() if f"| `{stem}` |" in line)
+        assert row.split("|")[3].split(",")[0].strip() in deck
 
 
 @pytest.mark.parametrize("stem", FIGURES)
@@ -41,8 +53,8 @@ def test_readmes_have_a_row_for_the_figure(root, stem):
 def test_there_are_no_stray_rules_notebooks_or_captions(root):
     stems = set(FIGURES)
     assert {path.stem for path in (root / "workflow" / "notebooks").glob("*.py")} == stems
-    assert {path.stem for path in (root / "workflow" / "report").glob("*.rst")} == stems | {"workflow"}
-    others = {"common", "datasets", "training"}
+    assert {path.stem for path in (root / "workflow" / "report").glob("*.rst")} == stems | {"workflow", "claims"}
+    others = {"common", "datasets", "training", "claims", "report"}
     assert {path.stem for path in (root / "workflow" / "rules").glob("*.smk")} == stems | others
 
 

@@ -112,7 +112,7 @@ def mean_over_permutations(values: Tensor, generator: torch.Generator) -> Tensor
 
     Means of draws with replacement from n numbers scatter too little if n is small: by ``sqrt((n - 1) / n)``, and with the
     tails of a normal distribution instead of Student's. Their deviations are enlarged by both, so that 95% intervals hold the
-    true mean 95% of the time (Hesterberg, The American Statistician 69, 2015, section 3.2).
+    true mean 95% of the time (Hesterberg, The American Statistician 69, 2015).
 
     Args:
         values: ``(n, M, 1 + resamples)``, n >= 2.

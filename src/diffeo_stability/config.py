@@ -475,25 +475,30 @@ class RunConfig(Block):
         return self.training.model_copy(update=changes)
 
 
-FIGURES = (
-    "deformations",
-    "stability",
-    "stability_vs_error",
-    "stability_vs_train_size",
-    "noise_curves",
-    "noise_bump_images",
-    "interpolation_curves",
-    "activation_spectra",
-    "first_layer_filters",
-    "laplacian_spectra",
-    "operation_stability",
-    "rotation_coupling",
-    "channel_shuffling",
-    "hidden_layer_pooling",
-    "field_decomposition",
-    "neuron_stability",
-    "receptive_fields",
-)
+DECKS = {
+    "October deck": (
+        "deformations",
+        "stability",
+        "stability_vs_error",
+        "stability_vs_train_size",
+        "noise_curves",
+        "noise_bump_images",
+        "interpolation_curves",
+        "activation_spectra",
+        "first_layer_filters",
+        "laplacian_spectra",
+        "operation_stability",
+        "rotation_coupling",
+    ),
+    "November and December decks": (
+        "channel_shuffling",
+        "hidden_layer_pooling",
+        "field_decomposition",
+        "neuron_stability",
+        "receptive_fields",
+    ),
+}
+FIGURES = tuple(stem for stems in DECKS.values() for stem in stems)
 
 
 def parse_config(raw: dict[str, Any]) -> RunConfig:

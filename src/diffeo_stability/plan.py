@@ -6,6 +6,18 @@ from typing import Any, get_args
 
 from .config import FIGURES, RunConfig, TrainedPart
 
+# Figures whose table has a second one beside it, of what follows from it
+SUMMARISED = (
+    "noise_curves",
+    "activation_spectra",
+    "first_layer_filters",
+    "rotation_coupling",
+    "channel_shuffling",
+    "hidden_layer_pooling",
+    "neuron_stability",
+    "receptive_fields",
+)
+
 
 @dataclass(frozen=True)
 class Training:
@@ -114,6 +126,15 @@ class Plan:
     def stems(self) -> list[str]:
         """Stems of the figures that the run asks for."""
         return [stem for stem in FIGURES if getattr(self.config, stem) is not None]
+
+    def tables(self, stem: str) -> list[str]:
+        """Table of a figure, and its summary if it has one."""
+        suffixes = ("", "_summary") if stem in SUMMARISED else ("",)
+        return [f"results/{self.config.run}/tables/{stem}{suffix}.csv" for suffix in suffixes]
+
+    def claims(self) -> str:
+        """Table of the decks' claims and their verdicts."""
+        return f"results/{self.config.run}/tables/claims.csv"
 
     def figures(self) -> list[str]:
         """PDF and PNG of every figure of the run."""

@@ -43,7 +43,8 @@ summary[["net", "seed", "operation", "R_init", "R_trained", "R_shuffled", "gain"
 
 # %% [markdown]
 # Filled: trained; open: init; line with a band: shuffled, the mean over permutations of the logarithm and one standard deviation
-# either way. Below, points are shares of the gain, with 95% intervals over images and permutations, where there is a gain.
+# either way. Below, points are shares of the gain, with 95% intervals over images and permutations, where there is a gain;
+# triangles are shares beyond the axis.
 
 # %%
 networks = list(dict.fromkeys(stability.net))
@@ -107,6 +108,9 @@ def draw_shares(ax, network):
             color=plotting.color_of_kind(kind),
             elinewidth=0.8,
         )
+        for marker, beyond in (("^", points[points.share > HIGHEST]), ("v", points[points.share < LOWEST])):
+            edge = beyond.share.clip(LOWEST + 0.1, HIGHEST - 0.1)
+            ax.plot(beyond.operation_index, edge, marker, markersize=4, color=plotting.color_of_kind(kind))
     for level, style in ((0, "--"), (1, "-")):
         ax.axhline(level, color="0.3", linewidth=0.8, linestyle=style, zorder=0)
     ax.set_ylim(LOWEST, HIGHEST)

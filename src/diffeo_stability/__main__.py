@@ -1,0 +1,40 @@
+"""Commands: ``python -m diffeo_stability provenance FILE`` and ``python -m diffeo_stability claims TABLE``."""
+
+import argparse
+import sys
+
+from .claims import format_claims
+from .errors import InputError
+from .provenance import as_tree, trace
+from .tables import read_table
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit status: 0; 1 for an error, or where files do not match their records."""
+    parser = argparse.ArgumentParser(prog="python -m diffeo_stability", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    provenance = commands.add_parser(
+        "provenance", help="what a figure, table or checkpoint was made from, down to the data"
+    )
+    provenance.add_argument("file", help="a PDF, PNG, table or checkpoint; run this in the project's folder")
+    claims = commands.add_parser("claims", help="the claims of a run with their verdicts, aligned")
+    claims.add_argument("table", help="results/<run>/tables/claims.csv")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "claims":
+            print(format_claims(read_table(chosen.table)))
+            return 0
+        origin = trace(chosen.file)
+        print(as_tree(origin))
+        if not origin.matches():
+            print("Files marked above are not those that this was made from.", file=sys.stderr)
+            return 1
+        print("Every file on disk is the one that this was made from.")
+        return 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

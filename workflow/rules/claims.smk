@@ -1,0 +1,24 @@
+rule evaluate_claims:
+    input:
+        code=used_by("workflow/scripts/evaluate_claims.py"),
+        claims="config/claims.yaml",
+        tables=[table for stem in plan.stems for table in plan.tables(stem)],
+    output:
+        table=report(
+            "results/{run}/tables/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"figure": "claims", "kind": "table"},
+        ),
+    log:
+        "logs/{run}/evaluate_claims.log",
+    benchmark:
+        "logs/{run}/evaluate_claims.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Table: claims"
+    script:
+        "../scripts/evaluate_claims.py"

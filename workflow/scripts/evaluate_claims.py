@@ -1,0 +1,12 @@
+"""Measure the decks' claims from the tables of a run."""
+
+from pathlib import Path
+
+from diffeo_stability.claims import Tables, evaluate_claims, load_claims
+from diffeo_stability.jobs import running
+from diffeo_stability.tables import write_table
+
+with running(snakemake):
+    # Of this run's figures alone: tables of figures that it made before, with another configuration, may lie beside them
+    tables = Tables({Path(path).stem: path for path in snakemake.input.tables})
+    write_table(evaluate_claims(load_claims(snakemake.input.claims), tables), snakemake.output.table)

@@ -1,0 +1,18 @@
+"""Write a run as one HTML page: claims, then figures with captions, tables and where they come from."""
+
+from pathlib import Path
+
+from diffeo_stability.jobs import running
+from diffeo_stability.report_page import write_report
+
+with running(snakemake):
+    write_report(
+        snakemake.output.page,
+        template=snakemake.input.template,
+        claims=snakemake.input.claims,
+        stems=snakemake.params.stems,
+        captions=Path(snakemake.input.captions[0]).parent,
+        figures=Path(snakemake.input.figures[0]).parent,
+        tables=Path(snakemake.input.claims).parent,
+        config=snakemake.config,
+    )
