@@ -107,3 +107,8 @@ def test_last_digits_of_the_layout_do_not_reach_the_files(tmp_path):
         folder = saved(tmp_path / str(k), {}, figure)
         files.append([(folder / f"stem.{kind}").read_bytes() for kind in ("pdf", "png")])
     assert files[0] == files[1] == files[2]
+
+
+def test_items_are_spread_from_the_first_to_the_last():
+    assert plotting.spread(list(range(9)), 3) == [0, 4, 8]
+    assert plotting.spread("abc", 5) == ["a", "b", "c"] and plotting.spread(["only"], 3) == ["only"]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,12 @@ def set_style() -> None:
             "pdf.fonttype": 42,
         },
     )
+
+
+def spread(items: Sequence[Any], count: int) -> list[Any]:
+    """Return at most ``count`` of the items, evenly spaced, the first and the last among them."""
+    places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
+    return [items[place] for place in places]
 
 
 def log_ticks(*axes: Axis) -> None:

@@ -30,11 +30,19 @@ def software_versions() -> dict[str, str]:
 @cache
 def commit() -> str:
     """Return the commit of the working tree, with ``-dirty`` where it has changes, or ``unknown`` outside git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unknown"
+
+
+def commit_time() -> str | None:
+    """Return when the commit of the working tree was made, in ISO 8601; nothing outside git."""
+    return _git("log", "-1", "--format=%cI")
+
+
+def _git(*arguments: str) -> str | None:
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return None
 
 
 def code_state() -> dict[str, Any]:

@@ -15,10 +15,9 @@ from rocrate.rocrate import ROCrate
 
 from . import __version__
 from .files import atomic_path
-from .provenance import as_tree, code_state, config_hash, software_versions, trace
+from .provenance import as_tree, code_state, commit_time, config_hash, software_versions, trace
 
-# Stand for the time at which it was made, which would make every archive another one
-UNDATED = "1980-01-01T00:00:00+00:00"
+UNDATED = "1980-01-01T00:00:00+00:00"  # the format wants a date; outside git there is none that two runs would share
 FORMATS = {
     ".csv": "text/csv",
     ".png": "image/png",
@@ -42,7 +41,7 @@ def pack_crate(archive: str | Path, files: Iterable[str | Path], *, stems: list[
     crate.description = (
         f"Figures, tables and claims of the run {config['run']} on {config['dataset']['source']}: {', '.join(stems)}"
     )
-    crate.datePublished = UNDATED
+    crate.datePublished = commit_time() or UNDATED
     crate.license = "https://spdx.org/licenses/MIT"
     state = code_state()
     software = crate.add(

@@ -22,7 +22,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         InputError: the file is missing, empty or no table.
     """
     try:
-        return pd.read_csv(path, float_precision="round_trip")
+        return pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise InputError(f"table {path} cannot be read ({error}): delete it and run again, to make it anew") from None
 

@@ -60,13 +60,6 @@ def ratio_axis(ax):
         ax.yaxis.set_minor_locator(NullLocator())
 
 
-def spread(items, count):
-    """At most ``count`` of the items, evenly spaced, the first and the last among them."""
-    return [
-        items[place] for place in np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
-    ]
-
-
 def draw_eigenvector(ax, value, vector):
     """An eigenvector, framed in its eigenvalue's colour."""
     limit = abs(vector).max()
@@ -105,13 +98,13 @@ def draw_final(ax, network):
                 layer + shift, row.ratio, bar, color=colors.to_rgba(value), fmt=marker, markersize=3, elinewidth=0.9
             )
     ax.set_title(plotting.label_of(network))
-    ax.set_xticks(spread(list(edges.index), LAYERS_SHOWN))
+    ax.set_xticks(plotting.spread(list(edges.index), LAYERS_SHOWN))
     ax.set_xlabel("layer")
 
 
 sizes = table.filter_size.mode()[0]
 vectors = [(value, vector.numpy()) for value, basis in laplacian_eigenspaces(int(sizes)) for vector in basis]
-vectors = spread(vectors, VECTORS_SHOWN)
+vectors = plotting.spread(vectors, VECTORS_SHOWN)
 figure = plt.figure(figsize=(plotting.PAGE, 2.0 + 1.3 * len(networks)))
 top, bottom = figure.subfigures(2, 1, height_ratios=(1.9, 1.3 * len(networks)))
 top_left, top_right = top.subfigures(1, 2, width_ratios=(1, 1.15))
@@ -136,7 +129,7 @@ names = {network: list(dict.fromkeys(table[table.net == network].layer)) for net
 columns = min(LAYERS_SHOWN, max(map(len, names.values())))
 courses = bottom.subplots(len(networks), columns, sharex=True, sharey="row", squeeze=False)
 for row, network in zip(courses, networks, strict=True):
-    shown = spread(names[network], columns)
+    shown = plotting.spread(names[network], columns)
     for ax, layer in zip(row, shown, strict=False):
         draw_course(ax, table[(table.net == network) & (table.layer == layer)])
         ratio_axis(ax)

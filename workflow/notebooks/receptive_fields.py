@@ -46,17 +46,11 @@ networks = list(dict.fromkeys(table.net))
 LAYERS_SHOWN = 8
 
 
-def spread(items, count):
-    """At most ``count`` of the items, evenly spaced, the first and the last among them."""
-    places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
-    return [items[place] for place in places]
-
-
 def draw_maps(axes, network):
     """Effective receptive fields of the trained network's layers, its first seed, each scaled to its largest weight."""
     seed = table[table.net == network].seed.iloc[0]
     rows = table[(table.net == network) & (table.seed == seed) & (table.state == "trained")].set_index("layer_index")
-    for ax, layer in zip(axes, spread(list(rows.index), len(axes)), strict=False):
+    for ax, layer in zip(axes, plotting.spread(list(rows.index), len(axes)), strict=False):
         row = rows.loc[layer]
         weights = pictures[network, seed]["trained"][layer - 1]
         ax.imshow(weights / weights.max(), cmap="magma", vmin=0, vmax=1, interpolation="nearest")
