@@ -70,7 +70,7 @@ def draw_spectra(ax, network, operation):
         curve = rows[rows.state == state].groupby("wavenumber")[["power", "power_normalised"]].mean()
         ax.plot(curve.index, curve.power, color=color, linewidth=1.0)
         ax.plot(curve.index, curve.power_normalised, color=color, linewidth=0.8, linestyle=DASHES)
-    ax.set_title(operation, fontsize=5.5, pad=2)
+    ax.set_title(operation, fontsize=6, pad=2)
 
 
 def draw_by_operation(ax, rows, quantity, color):
@@ -143,7 +143,7 @@ for (upper, lower), network in zip(panels.T, networks, strict=True):
     draw_by_operation(lower, rows[rows.state == "trained"], "ratio_to_init", colors[network])
     lower.axhline(1, color=INIT, linewidth=0.8)
     named = order.iloc[::name_step]
-    lower.set_xticks(named.operation_index, named.operation, rotation=90, fontsize=5.5)
+    lower.set_xticks(named.operation_index, named.operation, rotation=90, fontsize=6)
     lower.margins(x=0.04)
 panels[0, 0].set_yscale("log")
 plotting.log_ticks(panels[0, 0].yaxis)

@@ -88,12 +88,12 @@ def draw_sizes(ax, network):
         )
     image = rows.image_size.iloc[0]
     ax.axhline(image, color="0.6", linewidth=0.8, linestyle=":")
-    ax.text(theory.index[-1], image, "image", color="0.4", fontsize="x-small", ha="right", va="bottom")
+    ax.text(theory.index[-1], image, "image", color="0.4", fontsize=6, ha="right", va="bottom")
     ax.set_yscale("log")
     plotting.log_ticks(ax.yaxis)
     ax.set(xlabel="layer", ylabel=f"{plotting.label_of(network)}\nreceptive field (px)")
     ax.set_xticks(list(theory.index))
-    ax.legend(loc="upper left", fontsize="x-small", handlelength=1.6)
+    ax.legend(loc="upper left", handlelength=1.6)
 
 
 def draw_rotations(ax, network, state):
@@ -134,7 +134,7 @@ for part, network in zip(np.atleast_1d(figure.subfigures(len(networks), 1)), net
     bar = bottom.colorbar(colors, ax=panels[2], label="layer", ticks=range(1, layers + 1))
     panels[2].plot([], [], color="0.4", marker="o", markersize=2.4, linewidth=0.9, label="rotation")
     panels[2].plot([], [], color="0.4", linestyle=":", linewidth=0.9, label="its translation")
-    panels[2].legend(loc="lower right", fontsize="x-small")
+    panels[2].legend(loc="lower right")
     plotting.letter_panels([maps[0], *panels])
 plotting.save_figure(figure, snakemake)
 figure

@@ -81,7 +81,7 @@ def draw_correlation(ax, place, rows):
         color="0.45" if rows.state.iloc[0] == "init" else color,
         transform=ax.get_yaxis_transform(),
         va="center",
-        fontsize="x-small",
+        fontsize=6,
     )
 
 
