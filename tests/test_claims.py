@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from diffeo_stability import InputError
@@ -18,6 +19,7 @@ from diffeo_stability.claims import (
     judge,
     load_claims,
 )
+from diffeo_stability.noise_curves import log_spaced, summarise
 
 DECKS = 15  # claims that the decks make
 ALTERNATING = np.array([1, -1, -1, 1, 1, -1, -1, 1])  # without any slope
@@ -119,9 +121,16 @@ def spectra(deep, simple, half):
     rows = []
     for net, architecture, value in (("deep", "vgg11_bn", deep), ("simple", "lenet", simple)):
         rows += [
-            {"net": net, "seed": 0, "architecture": architecture, "state": "trained", "kind": "conv"}
+            {
+                "net": net,
+                "seed": 0,
+                "architecture": architecture,
+                "state": "trained",
+                "kind": "conv",
+                "operation_index": k,
+            }
             | with_interval("ratio_to_init", ratio, half)
-            for ratio in spread_about(value, half)
+            for k, ratio in enumerate(spread_about(value, half))
         ]
     return {"activation_spectra_summary": rows}
 
@@ -308,7 +317,7 @@ def test_every_claim_of_the_decks_has_a_row_a_measure_and_a_case(claims):
 def test_worst_cases_are_those_of_the_net_that_comes_closest_to_contradicting(claims, tmp_path):
     rows = [
         {"net": net, "seed": seed, "architecture": "vgg11", "state": "trained", **with_interval("R", value, 0.1)}
-        for net, values in (("good", (0.2, 0.3)), ("bad", (2.0, 4.0)))
+        for net, values in (("good", (0.2, 0.3)), ("bad", (2.9, 3.1)))
         for seed, value in enumerate(values)
     ]
     row = evaluate_claims([claims["2b"]], written(tmp_path, {"stability": rows})).iloc[0]
@@ -316,11 +325,59 @@ def test_worst_cases_are_those_of_the_net_that_comes_closest_to_contradicting(cl
     assert row.verdict == "not reproduced"
 
 
-def test_curves_that_rise_to_the_end_of_their_range_have_no_bump(claims, tmp_path):
+@pytest.mark.parametrize("last", [5.0, 8.0, 16.0, 100.0])
+def test_curves_that_rise_to_the_end_of_their_range_have_no_bump(claims, tmp_path, last):
+    """As summarised by the figure itself, whose largest norm is then the place of the largest value."""
+    norms = log_spaced(0.01, last, 20)
+    rising = torch.tensor(norms, dtype=torch.float64) ** 3
+    summary = summarise(norms, rising, rising[:, None].expand(-1, 10), 0.2)
+    assert summary["bump_r"] == norms[-1] and not summary["bump"] and summary["bump_height"] > 10
     tables = noise("trained", 6.0, 0.1)
-    tables["noise_curves_summary"][0]["bump_r"] = 100.0
+    what = {key: value for key, value in tables["noise_curves"][0].items() if key not in ("r", "changed")}
+    tables = {
+        "noise_curves": [{**what, "r": r, "changed": 0.0} for r in norms],
+        "noise_curves_summary": [{**what, **summary}],
+    }
     row = evaluate_claims([claims["5a"]], written(tmp_path, tables)).iloc[0]
     assert row.measured == 1.0 and row.verdict == "not reproduced"
+
+
+def test_seeds_that_disagree_widen_the_interval(claims, tmp_path):
+    def verdict(*values):
+        what = {"net": "a", "architecture": "vgg11", "state": "trained"}
+        rows = [{**what, "seed": seed, **with_interval("R", value, 0.02)} for seed, value in enumerate(values)]
+        return evaluate_claims([claims["2b"]], written(tmp_path, {"stability": rows})).iloc[0].verdict
+
+    assert verdict(0.5, 0.55, 0.6) == "reproduced"
+    assert verdict(0.5, 1.4) == "inconclusive"
+
+
+def test_the_same_layers_of_several_seeds_are_no_more_layers(claims, tmp_path):
+    tables = laplacian(1.1, 0.2)
+    one = evaluate_claims([claims["7"]], written(tmp_path, tables)).iloc[0]
+    again = [{**row, "seed": seed} for row in tables["laplacian_spectra"] for seed in (0, 1, 2)]
+    three = evaluate_claims([claims["7"]], written(tmp_path, {"laplacian_spectra": again})).iloc[0]
+    assert (one.low, one.high) == pytest.approx((three.low, three.high))
+
+
+def test_a_net_that_cannot_be_measured_hides_no_contradiction(claims, tmp_path):
+    tables = neurons(spread_about(0.6, 0.01, 8))
+    shallow = [{**row, "net": "shallow"} for row in neurons([2.0])["neuron_stability_summary"]]
+    tables["neuron_stability_summary"] += shallow
+    for name in ("14a", "14b"):
+        row = evaluate_claims([claims[name]], written(tmp_path, tables)).iloc[0]
+        assert row.verdict != "inconclusive" or row.reason == "the interval straddles the criterion"
+    assert evaluate_claims([claims["14a"]], written(tmp_path, tables)).iloc[0].verdict == "not reproduced"
+
+
+def test_an_uncertain_number_hides_no_contradiction(claims, tmp_path):
+    """Of two exponents one is uncertain, and the other contradicts the claim for sure."""
+    rows = [
+        exponents(1.8, 0.25)["noise_curves_summary"][0],
+        exponents(1.65, 0.05)["noise_curves_summary"][0] | {"net": "b"},
+    ]
+    row = evaluate_claims([claims["4"]], written(tmp_path, {"noise_curves_summary": rows})).iloc[0]
+    assert row.verdict == "not reproduced" and row.measured == 1.65
 
 
 def test_verdicts_follow_from_where_the_interval_lies():

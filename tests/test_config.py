@@ -6,7 +6,15 @@ import jsonschema
 import pytest
 import yaml
 
-from diffeo_stability.config import DIGIT_SOURCES, InputError, RunConfig, load_config, parse_config, schema_yaml
+from diffeo_stability.config import (
+    DIGIT_SOURCES,
+    FIGURES,
+    InputError,
+    RunConfig,
+    load_config,
+    parse_config,
+    schema_yaml,
+)
 from diffeo_stability.datasets import SOURCES
 
 
@@ -80,6 +88,22 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("noise_curves", None, "noise_bump_images: needs the block noise_curves"),
         ("noise_bump_images.network", "alexnet", "noise_bump_images.network: 'alexnet' has no noise curve"),
         ("rotation_coupling.angle_step", 120.0, "rotation_coupling.angle_step is 120.0"),
+        (
+            "channel_shuffling.networks",
+            ["lenet", "fully_connected_2"],
+            "'fully_connected_2' .* is no convolutional network",
+        ),
+        ("hidden_layer_pooling.networks", ["lenet"], "'lenet' .lenet. is no network of one hidden layer"),
+        ("neuron_stability.networks", ["resnet18"], "'resnet18' .resnet18. is no plain sequence of convolutions"),
+        ("neuron_stability.strongest", 101, "neuron_stability: strongest is 101: there are only 100 patches"),
+        ("field_decomposition.patch_sizes", [1, 4], "4 is even: it must be odd"),
+        (
+            "field_decomposition.patch_sizes",
+            [1, 99],
+            "field_decomposition.patch_sizes: 99 does not fit into images of 28 x 28",
+        ),
+        ("field_decomposition.cutoffs", [40], "field_decomposition.cutoffs: 40 leaves an empty temperature range"),
+        ("training.trained_part", "head", "training.trained_part is 'head': input should be 'all' or 'read_out'"),
         ("seeds", [], "seeds is"),
         ("run", "../elsewhere", "run is '../elsewhere'"),
         ("run", "reference", "run: 'reference' is the folder of the committed figures"),
@@ -95,6 +119,13 @@ def test_a_wrong_key_is_named_in_one_line(raw, path, value, message):
     lines = str(caught.value).splitlines()
     assert all(line.startswith("config: ") for line in lines)
     assert sum(path.split(".")[0] in line for line in lines) >= 1
+
+
+def test_a_run_without_a_figure_is_refused(raw):
+    for stem in FIGURES:
+        raw.pop(stem)
+    with pytest.raises(InputError, match="there is no figure to make"):
+        parse_config(raw)
 
 
 def test_several_errors_are_all_reported(raw):

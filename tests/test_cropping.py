@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from diffeo_stability import InputError, build_network, remap
-from diffeo_stability.cropping import Axis, LayerView, activations_of, sequence_of, views_of, windows_of
+from diffeo_stability.cropping import LayerView, activations_of, sequence_of, views_of
 
 # Dilation, a stride that leaves pixels over, rectangular and grouped filters, both poolings, padding at every step
 HAND_MADE = nn.Sequential(
@@ -105,14 +105,23 @@ def test_receptive_fields_of_vgg11_are_the_known_ones():
         assert view.rows.centre(middle) - view.rows.centre(middle - 1) == view.rows.stride
 
 
-def test_a_place_that_sees_only_padding_depends_on_no_pixel():
-    operations = [nn.ZeroPad2d(4), nn.Conv2d(1, 2, 3)]
-    crop = Axis(tuple(windows_of(operation)[0] for operation in operations), 6).crop(0)
-    assert crop.start == crop.stop == 0 and crop.padding[0] == (3, 0)
-    view = LayerView(operations, 6)
-    images = torch.randn(2, 1, 6, 6)
-    seen = view.activations(images, view.places[:1], *nothing(view.places[:1], images))
-    torch.testing.assert_close(seen[0], operations[1].bias.detach().expand(2, 2))
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [nn.ZeroPad2d(4), nn.Conv2d(1, 2, 3)],
+        [nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 2, 1, padding=1)],
+        [nn.Conv2d(1, 3, 1, stride=2), nn.Conv2d(3, 2, 1, padding=2)],
+        [nn.Conv2d(1, 3, 3, padding=1), nn.Conv2d(3, 2, 3, padding=3)],
+        [nn.Conv2d(1, 3, 2, stride=3), nn.Conv2d(3, 2, 3, stride=2, padding=4)],
+    ],
+)
+def test_places_that_see_only_padding_have_the_activations_of_the_whole_image(operations):
+    network = nn.Sequential(*operations, nn.ReLU())
+    images = torch.randn(2, 1, 9, 9)
+    name, view = list(views_of(network, nn.ReLU, 9, 1).items())[-1]
+    whole = activations_of(network, [name], images)[name]
+    cropped = view.activations(images, view.places, *nothing(view.places, images)).permute(1, 2, 0)
+    torch.testing.assert_close(cropped, whole.flatten(2), rtol=1e-4, atol=1e-5)
 
 
 def test_memory_is_bounded_by_batches_that_change_nothing(case, monkeypatch):
@@ -130,6 +139,7 @@ class Backwards(nn.Module):
     def __init__(self):
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU())
+        nn.init.constant_(self.features[0].bias, 10.0)  # alive whatever its weights
 
     def forward(self, x):
         return self.features[1](self.features[0](2 * x))

@@ -22,7 +22,7 @@ def run_by_hand(finished_project, monkeypatch):
     """A finished project to work in; what a notebook run by hand makes is put back afterwards."""
     monkeypatch.chdir(finished_project.folder)
     figures = finished_project.folder / "figures" / "smoke"
-    before = {path: (path.read_bytes(), path.stat()) for path in figures.iterdir()}
+    before = {path: (path.read_bytes(), path.stat()) for path in figures.iterdir() if path.is_file()}
     yield finished_project.folder
     for path, (content, status) in before.items():
         path.write_bytes(content)

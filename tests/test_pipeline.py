@@ -85,7 +85,9 @@ def test_tables_hold_what_the_run_asked_for(finished_project):
     tables = finished_project.folder / "results" / "smoke" / "tables"
     stability = pd.read_csv(tables / "stability.csv")
     assert sorted(map(tuple, stability[["net", "state"]].values)) == [
-        (net, state) for net in ("fully_connected_2", "lenet", "vgg11_bn") for state in ("init", "trained")
+        (net, state)
+        for net in ("fully_connected_2", "lenet", "one_hidden_layer_cnn", "vgg11_bn")
+        for state in ("init", "trained")
     ]
     for symbol in "DGR":
         assert (stability[f"{symbol}_low"] < stability[symbol]).all()

@@ -2,15 +2,18 @@
 
 import json
 import shutil
+import subprocess
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pytest
+from trainings import write_training
 
-from diffeo_stability import plotting, provenance
+from diffeo_stability import plotting
 from diffeo_stability.__main__ import main
 from diffeo_stability.interactive import Job
-from diffeo_stability.provenance import as_tree, embedded_record, hash_of, record_of, trace, write_records
+from diffeo_stability.provenance import as_tree, embedded_record, trace
+from diffeo_stability.records import code_state, hash_of, record_of, write_records
 
 CONFIG = {"run": "mine", "numbers": [1, 2]}
 
@@ -135,10 +138,51 @@ def test_folders_are_known_by_their_files_and_not_by_hidden_ones(tmp_path):
 
 
 def test_records_tell_whether_the_working_tree_has_changes(monkeypatch, tmp_path):
-    for described, commit, dirty in (("abc", "abc", False), ("abc-dirty", "abc", True), ("unknown", "unknown", False)):
-        monkeypatch.setattr(provenance, "commit", lambda described=described: described)
-        record = json.loads(record_of(make(tmp_path / "file", "x")).read_text())
-        assert (record["commit"], record["dirty"]) == (commit, dirty)
+    """New files count, which are all there is to a figure or network of one's own."""
+    monkeypatch.chdir(tmp_path)
+    state = code_state.__wrapped__
+    assert state() == {"commit": "unknown", "dirty": False}
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x"]
+    (tmp_path / "file").write_text("as it was")
+    for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    clean = state()
+    assert len(clean["commit"]) == 40 and not clean["dirty"]
+    (tmp_path / "new").write_text("a new file")
+    assert state() == {**clean, "dirty": True}
+    (tmp_path / "new").unlink()
+    (tmp_path / "file").write_text("as it is")
+    assert state() == {**clean, "dirty": True}
+
+
+def test_a_lost_record_breaks_the_chain(chain, capsys):
+    record_of(chain.measurements[0]).unlink()
+    assert main(["provenance", chain.png]) == 1
+    assert "results/mine/first/m.csv  [NO RECORD of how it was made]" in capsys.readouterr().out
+
+
+def test_what_no_job_makes_needs_no_record(chain, tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "claims.yaml").write_text("claims")
+    table = make(tmp_path / "results" / "mine" / "claims.csv", "x", tmp_path / "config" / "claims.yaml", chain.table)
+    origin = trace(table)
+    assert origin.matches() and [source.state for source in origin.sources] == ["given", "ok"]
+    (tmp_path / "config" / "claims.yaml").write_text("others")
+    assert [source.state for source in trace(table).sources] == ["changed", "ok"]
+
+
+def test_files_of_a_training_lead_to_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = write_training(tmp_path / "seed0" / "checkpoints", lambda network: None, name="lenet")
+    for file in folder.glob("*.json"):
+        metadata = json.loads(file.read_text())
+        file.write_text(json.dumps({**metadata, "dataset": {"sha256": "0" * 64}}))
+    write_records([folder], rule="train", inputs=[], code=[], params={}, config=CONFIG)
+    for name, rule in (("epoch0001.safetensors", "a checkpoint of"), ("epoch0001.json", "part of")):
+        origin = trace(folder / name)
+        assert origin.matches() and origin.rule == rule and origin.sources[0].rule == "train"
+    (folder / "epoch0001.safetensors").write_bytes(b"other weights")
+    assert trace(folder / "epoch0001.safetensors").state == "changed"
 
 
 def test_text_in_a_pdf_may_hold_brackets(tmp_path):

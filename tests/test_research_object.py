@@ -7,7 +7,7 @@ import pytest
 from rocrate.rocrate import ROCrate
 
 from diffeo_stability.config import FIGURES
-from diffeo_stability.provenance import sha256_of
+from diffeo_stability.files import sha256_of
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,8 @@ def test_every_file_of_the_crate_is_described_and_the_one_of_the_run(crate, fini
     assert {"config.yaml", "results/smoke/tables/claims.csv", "results/smoke/report.html"} <= files
     for name in files - {"config.yaml"}:
         assert sha256_of(crate / name) == sha256_of(finished_project.folder / name)
+    for entity in read.get_by_type("File"):
+        assert entity["sha256"] == sha256_of(crate / entity.id)
 
 
 def test_figures_refer_to_their_tables_and_the_run_to_its_configuration(crate):

@@ -33,6 +33,12 @@ def test_rules_make_the_table_and_the_figure_of_the_stem(root, stem):
     assert (f'"results/{{run}}/tables/{stem}_summary.csv"' in text) == (stem in SUMMARISED)
 
 
+@pytest.mark.parametrize("stem", FIGURES)
+def test_captions_end_with_what_the_default_run_shows(root, stem):
+    *_, last = (root / "workflow" / "report" / f"{stem}.rst").read_text().strip().split("\n\n")
+    assert re.match(r"On mnist5k, .{80,}\.$", last, flags=re.DOTALL) and not re.search(r"\b[A-Z]{6,}\b", last)
+
+
 @pytest.mark.parametrize(("deck", "stems"), DECKS.items())
 def test_rules_and_readme_say_which_deck_a_figure_comes_from(root, deck, stems):
     readme = (root / "README.md").read_text()

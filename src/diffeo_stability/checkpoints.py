@@ -9,7 +9,7 @@ from torch import nn
 from .architectures import build_network
 from .errors import InputError
 from .files import read_json, sha256_of, write_json
-from .provenance import commit, software_versions
+from .records import code_state, software_versions
 from .tensors import read_tensors, save_tensors
 
 
@@ -20,7 +20,7 @@ def save_checkpoint(network: nn.Module, path: str | Path, metadata: dict) -> Non
         metadata: must hold ``network``, the arguments of :func:`build_network`.
     """
     save_tensors(network.state_dict(), path)
-    origin = {"commit": commit(), "versions": software_versions(), "sha256": sha256_of(path)}
+    origin = {**code_state(), "versions": software_versions(), "sha256": sha256_of(path)}
     write_json(Path(path).with_suffix(".json"), {**metadata, **origin})
 
 

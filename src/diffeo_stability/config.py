@@ -57,6 +57,7 @@ ARCHITECTURES = (
     *(f"resnet{layers}" for layers in (18, 34, 50)),
     *("efficientnet_b0", "one_hidden_layer_cnn", "one_hidden_layer_lcn"),
 )
+CONVOLUTIONAL = ("lenet", "alexnet", "vgg", "resnet", "efficientnet", "one_hidden_layer_cnn")
 SEQUENCES_OF_CONVOLUTIONS = ("lenet", "alexnet", "vgg", "one_hidden_layer_cnn")
 LIBRARY_ARCHITECTURE = r"^(timm|torchvision):[A-Za-z0-9_.]+$"
 DIGIT_SOURCES = ("mnist5k", "mnist", "svhn")
@@ -343,9 +344,13 @@ class NeuronStability(Neurons):
         "displacement",
         description="`size` is the root-mean-square displacement over the receptive field, or the Frobenius norm of U",
     )
-    strongest: Annotated[int, Field(ge=1)] = Field(
-        10, description="patches of strongest response that are averaged over"
-    )
+    strongest: Count = Field(10, description="patches of strongest response that are averaged over")
+
+    @model_validator(mode="after")
+    def _there_are_as_many_patches(self):
+        if self.strongest > self.images:
+            raise ValueError(f"strongest is {self.strongest}: there are only {self.images} patches, one an image")
+        return self
 
 
 class ReceptiveFields(Neurons):
@@ -400,8 +405,8 @@ class RunConfig(Block):
         return name
 
     @model_validator(mode="after")
-    def _cutoffs_leave_a_range(self):
-        """Beyond a cutoff of 2 n / pi no field is both visible and a diffeomorphism."""
+    def _sizes_fit_the_images(self):
+        """Beyond a cutoff of 2 n / pi no field is both visible and a diffeomorphism, and patches lie in the image."""
         size = KNOWN_IMAGE_SIZES.get(self.dataset.source, self.dataset.image_size)
         if size is None:
             return self
@@ -409,6 +414,12 @@ class RunConfig(Block):
         blocks["noise_curves.cutoff"] = self.noise_curves and [self.noise_curves.cutoff]
         for stem in ("deformations", "field_decomposition"):
             blocks[f"{stem}.cutoffs"] = getattr(self, stem) and getattr(self, stem).cutoffs
+        for patch_size in self.field_decomposition.patch_sizes if self.field_decomposition else ():
+            if patch_size > size:
+                raise ValueError(
+                    f"field_decomposition.patch_sizes: {patch_size} does not fit into images of {size} x {size} pixels; "
+                    f"allowed are odd numbers up to {size}"
+                )
         for key, cutoffs in blocks.items():
             for cutoff in cutoffs or []:
                 if cutoff > 2 * size / math.pi:
@@ -416,6 +427,12 @@ class RunConfig(Block):
                         f"{key}: {cutoff} leaves an empty temperature range for {size} x {size} pixels; "
                         f"allowed are 2 to {int(2 * size / math.pi)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_a_figure(self):
+        if not any(getattr(self, stem) for stem in FIGURES):
+            raise ValueError(f"there is no figure to make: give the block of one, of {', '.join(FIGURES)}")
         return self
 
     @model_validator(mode="after")
@@ -447,6 +464,7 @@ class RunConfig(Block):
     def _figures_can_use_their_networks(self):
         """What the names of this package's networks tell; those of other libraries are looked at when they are measured."""
         for stem, usable, kind in (
+            ("channel_shuffling", CONVOLUTIONAL, "convolutional network"),
             ("hidden_layer_pooling", ("one_hidden_layer_",), "network of one hidden layer"),
             ("neuron_stability", SEQUENCES_OF_CONVOLUTIONS, "plain sequence of convolutions"),
             ("receptive_fields", SEQUENCES_OF_CONVOLUTIONS, "plain sequence of convolutions"),

@@ -38,7 +38,7 @@ class Crop(NamedTuple):
 
     Attributes:
         start, stop: pixels of the image, ``stop`` excluded.
-        padding: how many zeros each operation adds before and after what is passed on to it.
+        padding: how many zeros each operation adds before and after what is passed on to it; -1 cuts one off.
     """
 
     start: int
@@ -145,12 +145,14 @@ class Axis:
                 start * window.stride - window.before,
                 (stop - 1) * window.stride - window.before + window.kernel,
             )
-            # A window that lies in the padding altogether reads nothing else
             length = stop - start
             before, after = min(max(-start, 0), length), min(max(stop - size, 0), length)
+            start, stop = min(max(start, 0), size - 1), max(min(stop, size), 1)
+            if before + after >= length:
+                # The window lies in the padding altogether: it is fed one input, which is then cut off
+                start, stop = (0, 1) if before else (size - 1, size)
+                before, after = (length, -1) if before else (-1, length)
             padding.append((before, after))
-            start = min(max(start, 0), size)
-            stop = start + length - before - after
         return Crop(start, stop, tuple(reversed(padding)))
 
 
@@ -309,13 +311,12 @@ def views_of(network: nn.Module, kind: type[nn.Module], image_size: int, channel
     views = {name: LayerView(rows[: list(operations).index(name) + 1], image_size) for name in names}
     images = torch.randn(2, channels, image_size, image_size, generator=torch.Generator().manual_seed(0))
     images = images.to(next(network.parameters()))
+    nothing = torch.zeros(2, 2, 2, 2), torch.zeros(2, 2, 2)
     with evaluating(network):
         for name, whole in activations_of(network, names, images).items():
-            view = views[name]
-            place = view.places[len(view.places) // 2]
-            still = torch.zeros(1, 2, 2, 2), torch.zeros(1, 2, 2)
-            if not torch.allclose(
-                view.activations(images, [place], *still)[0], whole[:, :, *place], rtol=1e-3, atol=1e-4
-            ):
+            corner, middle = (views[name].places[number] for number in (0, len(views[name].places) // 2))
+            cropped = views[name].activations(images, [corner, middle], *nothing)
+            expected = torch.stack([whole[:, :, *place] for place in (corner, middle)])
+            if not torch.allclose(cropped, expected, rtol=1e-3, atol=1e-4):
                 raise InputError(f"the network does not apply its operations one after the other up to {name}")
     return views

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from .errors import InputError
 
+METADATA = "json"  # the one entry of a safetensors file's metadata
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:

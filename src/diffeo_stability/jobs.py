@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .provenance import write_records
+from .records import write_records
 
 NOT_RECORDED = ("source",)  # folders of the user's own images: the data set's hash covers what was taken from them
 

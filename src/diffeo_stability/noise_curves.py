@@ -217,10 +217,11 @@ def peak(norms: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
     rise = (centre - left) / (x_centre - x_left)
     curvature = ((right - centre) / (x_right - x_centre) - rise) / (x_right - x_left)
     interior = (top == middle) & (curvature < 0)
-    place = torch.where(interior, (x_left + x_centre) / 2 - rise / (2 * curvature), log_norms[top])
+    place = (x_left + x_centre) / 2 - rise / (2 * curvature)
     vertex = left + rise * (place - x_left) + curvature * (place - x_left) * (place - x_centre)
-    height = torch.where(interior, vertex, log_curves.gather(0, top[None])[0])
-    return place.exp(), height.exp()
+    # At an end exactly the norm there, which a logarithm and back is not
+    heights = torch.where(interior, vertex.exp(), curves.gather(0, top[None])[0])
+    return torch.where(interior, place.exp(), norms[top]), heights
 
 
 def slope(norms: Tensor, curves: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from tueplots.constants.color import palettes
 
 from .files import atomic_path
 from .interactive import Job
-from .provenance import code_state, config_hash, hashes_of
+from .records import code_state, config_hash, hashes_of
 
 COLUMN = 3.25  # inches, a column of a two-column page
 PAGE = 6.75  # inches, both columns

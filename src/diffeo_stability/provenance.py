@@ -1,121 +1,18 @@
-"""Where a result comes from: a record beside every file that a job makes, which names what it was made from.
+"""Where a result comes from: records followed from a figure through tables, measurements and checkpoints down to the data.
 
-A record lies at ``.provenance/<name>.json`` beside its file. Followed from a figure, records lead through tables, measurements
-and checkpoints down to the data, and say at every step whether the file on disk is still the one that was made or used.
+At every step they say whether the file on disk is still the one that was made or used.
 """
 
-import hashlib
 import json
-import platform
-import subprocess
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from .errors import InputError
-from .files import read_json, sha256_of, write_json
+from .files import read_json
+from .records import hash_of, record_of
 
-FOLDER = ".provenance"
 SHORT = 12  # digits of a hash that are printed
-
-
-def software_versions() -> dict[str, str]:
-    """Return the versions that decide a result."""
-    return {"python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy")}}
-
-
-@cache
-def commit() -> str:
-    """Return the commit of the working tree, with ``-dirty`` where it has changes, or ``unknown`` outside git."""
-    return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*") or "unknown"
-
-
-def commit_time() -> str | None:
-    """Return when the commit of the working tree was made, in ISO 8601; nothing outside git."""
-    return _git("log", "-1", "--format=%cI")
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def code_state() -> dict[str, Any]:
-    """Return the commit of the working tree, and whether it has changes."""
-    name = commit()
-    return {"commit": name.removesuffix("-dirty"), "dirty": name.endswith("-dirty")}
-
-
-def config_hash(config: dict) -> str:
-    """Return the SHA-256 of a configuration, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-
-
-def hash_of(path: str | Path) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of all files in a folder, hidden ones left out."""
-    path = Path(path)
-    if path.is_file():
-        return sha256_of(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)))
-    listing = [[file.relative_to(path).as_posix(), sha256_of(file)] for file in files]
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def hashes_of(paths: Iterable[str | Path], root: str | Path = ".") -> dict[str, str]:
-    """Return the hash of every path, by its name from ``root``."""
-    root = Path(root).resolve()
-    return {_name_from(path, root): hash_of(path) for path in paths}
-
-
-def _name_from(path: str | Path, root: Path) -> str:
-    path = Path(path).resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
-
-
-def record_of(path: str | Path) -> Path:
-    """Return where the record of a file or folder lies."""
-    return Path(path).parent / FOLDER / f"{Path(path).name}.json"
-
-
-def write_records(
-    outputs: Iterable[str | Path],
-    *,
-    rule: str,
-    inputs: Iterable[str | Path],
-    code: Iterable[str | Path],
-    params: Mapping[str, Any],
-    config: dict,
-) -> None:
-    """Write a record beside everything that a job has made.
-
-    Args:
-        rule: the job's rule.
-        inputs: files and folders that it read.
-        code: sources of the library and the script or notebook that it ran.
-        params: its settings.
-        config: the run's configuration.
-    """
-    made_by = {
-        "rule": rule,
-        **code_state(),
-        "code": hashlib.sha256("".join(sha256_of(path) for path in sorted(map(str, code))).encode()).hexdigest(),
-        "versions": software_versions(),
-        "run": config["run"],
-        "config": config_hash(config),
-        "params": dict(params),
-        "inputs": hashes_of(inputs),
-    }
-    for path in outputs:
-        write_json(record_of(path), {"sha256": hash_of(path), **made_by})
+GIVEN = ("config", "workflow")  # folders of what no job makes
 
 
 @dataclass
@@ -124,8 +21,8 @@ class Origin:
 
     Attributes:
         path: from the project's folder.
-        state: ``ok``; ``changed``, if it is not what its record or its user says; ``missing``; ``no record``, where nothing
-            is known of how it was made; ``as above``, where the same file stands in the tree before.
+        state: ``ok``; ``changed``, if it is not what its record or its user says; ``missing``; ``given``, if no job makes it;
+            ``no record``, if a job made it but nothing is known of how; ``as above``, where it stands in the tree before.
         rule: the rule that made it.
         facts: what there is to say of it, in lines.
         sources: what it was made from.
@@ -139,7 +36,7 @@ class Origin:
 
     def matches(self) -> bool:
         """Whether everything on the way down to the data is as it was."""
-        return self.state in ("ok", "as above", "no record") and all(source.matches() for source in self.sources)
+        return self.state in ("ok", "as above", "given") and all(source.matches() for source in self.sources)
 
 
 def trace(path: str | Path) -> Origin:
@@ -170,6 +67,8 @@ def trace(path: str | Path) -> Origin:
     origin = _follow(str(made), None, seen)
     if made == path:
         return origin
+    if path.suffix != ".safetensors":
+        return Origin(str(path), origin.state, "part of", [], [origin])
     state = _state(hash_of(path), read_json(path.with_suffix(".json"))["sha256"])
     return Origin(str(path), state, "a checkpoint of", _checkpoint_facts(path), [origin])
 
@@ -195,8 +94,8 @@ def _follow(name: str, expected: str | None, seen: dict[str, Origin]) -> Origin:
         return Origin(name, "as above" if state == seen[name].state == "ok" else state)
     record_path = record_of(path)
     if not record_path.exists():
-        state = _state(found, expected)
-        return Origin(name, "no record" if state == "ok" else state, facts=[f"sha256 {found[:SHORT]}"])
+        state, unrecorded = _state(found, expected), "given" if path.parts[0] in GIVEN else "no record"
+        return Origin(name, unrecorded if state == "ok" else state, facts=[f"sha256 {found[:SHORT]}"])
     record = read_json(record_path)
     facts = [*_contents(path), *_facts(record)]
     origin = Origin(name, _state(found, record["sha256"], expected), record["rule"], facts)
@@ -228,7 +127,7 @@ def _contents(path: Path) -> list[str]:
         from safetensors import safe_open
 
         with safe_open(path, framework="numpy") as file:
-            return [f"data sha256 {file.metadata()['sha256'][:SHORT]}"]
+            return [f"data sha256 {json.loads(file.metadata()[METADATA])['sha256'][:SHORT]}"]
     return []
 
 
@@ -290,7 +189,7 @@ def _pdf_keywords(content: bytes) -> str | None:
     return None
 
 
-MARKS = {"changed": "CHANGED since", "missing": "MISSING", "no record": "not made by a job"}
+MARKS = {"changed": "CHANGED since", "missing": "MISSING", "no record": "NO RECORD of how it was made"}
 
 
 def as_tree(origin: Origin) -> str:

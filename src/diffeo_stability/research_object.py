@@ -14,8 +14,9 @@ from rocrate.model import ContextEntity, SoftwareApplication
 from rocrate.rocrate import ROCrate
 
 from . import __version__
-from .files import atomic_path
-from .provenance import as_tree, code_state, commit_time, config_hash, software_versions, trace
+from .files import atomic_path, sha256_of
+from .provenance import as_tree, trace
+from .records import code_state, commit_time, config_hash, software_versions
 
 UNDATED = "1980-01-01T00:00:00+00:00"  # the format wants a date; outside git there is none that two runs would share
 FORMATS = {
@@ -61,10 +62,9 @@ def pack_crate(archive: str | Path, files: Iterable[str | Path], *, stems: list[
         resolved = Path(folder, "config.yaml")
         resolved.write_text(yaml.safe_dump(config, sort_keys=False))
         settings = crate.add_file(
-            resolved, "config.yaml", properties={"name": "resolved configuration", "sha256": config_hash(config)}
+            resolved, "config.yaml", properties={**_describe(resolved), "identifier": config_hash(config)}
         )
         entities = {str(path): crate.add_file(path, str(path), properties=_describe(Path(path))) for path in files}
-        settings["encodingFormat"] = FORMATS[".yaml"]
         for path, entity in entities.items():
             if Path(path).suffix in (".png", ".pdf"):
                 origin = trace(path)
@@ -88,8 +88,9 @@ def pack_crate(archive: str | Path, files: Iterable[str | Path], *, stems: list[
         with atomic_path(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as target:
             for path in sorted(path for path in written.rglob("*") if path.is_file()):
                 # Without the file's own time
-                target.writestr(zipfile.ZipInfo(path.relative_to(written).as_posix()), path.read_bytes())
+                entry = zipfile.ZipInfo(path.relative_to(written).as_posix())
+                target.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def _describe(path: Path) -> dict[str, str]:
-    return {"name": path.name, "encodingFormat": FORMATS[path.suffix]}
+    return {"name": path.name, "encodingFormat": FORMATS[path.suffix], "sha256": sha256_of(path)}

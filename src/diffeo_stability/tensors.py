@@ -1,18 +1,23 @@
 """Named tensors in safetensors files: written atomically, read whole with their metadata."""
 
+import json
 from pathlib import Path
 
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .files import atomic_path
+from .files import METADATA, atomic_path
 
 
 def save_tensors(tensors: dict[str, Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
-    """Write tensors to a safetensors file, atomically, in their usual memory layout."""
+    """Write tensors to a safetensors file, atomically, in their usual memory layout; the same tensors, the same bytes.
+
+    The library writes several entries of metadata in an order that changes from run to run, so that there is only one.
+    """
+    packed = None if metadata is None else {METADATA: json.dumps(metadata, sort_keys=True)}
     with atomic_path(path) as partial:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, metadata)
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, packed)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -23,4 +28,4 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        return tensors, file.metadata() or {}
+        return tensors, json.loads((file.metadata() or {}).get(METADATA, "{}"))

@@ -24,10 +24,11 @@ wildcard_constraints:
 
 
 def used_by(source):
-    """Library modules that a script or notebook uses: editing one reruns the job."""
+    """A script or notebook and the library modules that it uses: editing one reruns the job."""
     found = modules_used_by(Path(workflow.basedir, source))
     return [
-        (
+        source,
+        *(
             str(path.relative_to(Path.cwd()))
             if path.is_relative_to(Path.cwd())
             else str(path)
