@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import InputError
-from .files import read_json
+from .files import METADATA, read_json
 from .records import hash_of, record_of
 
 SHORT = 12  # digits of a hash that are printed
