@@ -23,18 +23,16 @@ wildcard_constraints:
     variant="|".join(sorted({re.escape(variant) for _, variant in plan.trainings})),
 
 
+def from_here(path):
+    return str(
+        path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    )
+
+
 def used_by(source):
     """A script or notebook and the library modules that it uses: editing one reruns the job."""
-    found = modules_used_by(Path(workflow.basedir, source))
-    return [
-        source,
-        *(
-            str(path.relative_to(Path.cwd()))
-            if path.is_relative_to(Path.cwd())
-            else str(path)
-        )
-        for path in found
-    ]
+    modules = modules_used_by(Path(workflow.basedir, source))
+    return [source, *map(from_here, modules)]
 
 
 def folders_of(path):
