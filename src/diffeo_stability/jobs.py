@@ -4,11 +4,12 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .gpus import take_gpu
 from .records import write_records
 
 NOT_RECORDED = ("source",)  # folders of the user's own images: the data set's hash covers what was taken from them
@@ -79,7 +80,7 @@ def set_up_torch(device: str, threads: int):
     """Give torch as many threads as the job has, have it compute exactly and reproducibly, and return the device to use.
 
     Args:
-        device: ``auto`` for a GPU where there is one, else a torch device.
+        device: see :func:`device_for`.
 
     Raises:
         InputError: the device is not there.
@@ -87,13 +88,31 @@ def set_up_torch(device: str, threads: int):
     import torch
 
     torch.set_num_threads(threads)
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    chosen = torch.device(("cuda" if gpus else "cpu") if device == "auto" else device)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    # The same GPU has another index in a process that sees fewer of them, but never another identifier
+    chosen = torch.device(device_for(device, [str(torch.cuda.get_device_properties(k).uuid) for k in range(count)]))
     if chosen.type == "cuda":
-        if (chosen.index or 0) >= gpus:
-            raise InputError(f"device is {device}, but torch finds {gpus} GPUs here: set device to cpu or auto")
         torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would blur small differences of outputs
         torch.backends.cudnn.deterministic = True
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
     return chosen
+
+
+def device_for(device: str, gpus: Sequence[str], locks: Path | None = None) -> str:
+    """Return the device that a job uses.
+
+    Args:
+        device: ``auto`` for a GPU where there is one; ``cpu``; ``cuda``; or ``cuda:<index>``.
+        gpus: identifiers of the GPUs that torch finds. Of several, ``auto`` and ``cuda`` take one that no other job holds.
+        locks: folder of the locks by which jobs hold GPUs; one of the user's own if not given.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    if device == "cpu" or (device == "auto" and not gpus):
+        return "cpu"
+    index = int(device.partition(":")[2] or 0)
+    if index >= len(gpus):
+        raise InputError(f"device is {device}, but torch finds {len(gpus)} GPUs here: set device to cpu or auto")
+    return f"cuda:{take_gpu(gpus, locks) if ':' not in device and len(gpus) > 1 else index}"
