@@ -145,8 +145,7 @@ def test_changing_one_networks_recipe_retrains_that_network_alone(edited):
 
 
 def test_two_clean_runs_make_identical_trees(finished_project, project):
-    """The second one with a single worker."""
-    done = project.snakemake("--cores", "1", "all", "page", "rocrate")
+    done = project.snakemake("all", "page", "rocrate")
     assert done.returncode == 0, done.stderr
     first, second = made_by(finished_project.folder), made_by(project.folder)
     assert sorted(first) == sorted(second)
@@ -179,7 +178,7 @@ def test_the_batch_size_changes_no_number(edited):
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_tables(finished_project, project):
-    """kill -9 to everything, as soon as the second training is under way."""
+    """kill -9 to everything, as soon as the second training is under way; what is left is done by one worker, not two."""
     targets = ("figures/smoke/stability_vs_train_size.pdf", "figures/smoke/noise_bump_images.pdf")
     command = project.command(*targets, "--configfile", "config/smoke.yaml")
     with (project.folder / "output").open("w") as output:
@@ -191,7 +190,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_tables(finished_project, pr
         run.wait()
     assert not (project.folder / "figures" / "smoke").exists()
     done = project.snakemake("--unlock")
-    done = project.snakemake("--rerun-incomplete", *targets)
+    done = project.snakemake("--rerun-incomplete", "--cores", "1", *targets)
     assert done.returncode == 0, done.stderr
     made, reference = made_by(project.folder), made_by(finished_project.folder)
     assert {target in made for target in targets} == {True}
