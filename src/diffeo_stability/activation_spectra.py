@@ -45,7 +45,9 @@ def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
     if maps.ndim < 2 or maps.shape[-1] != maps.shape[-2] or maps.numel() == 0 or not maps.is_floating_point():
         raise InputError(f"maps are {maps.dtype} {tuple(maps.shape)}: they must be floating point, (..., n, n)")
     modes = modes_of_rings(maps.shape[-1]).to(maps.device)
-    return torch.arange(len(modes), device=maps.device), _sum_over_rings(_mode_power(maps)) / modes
+    # The transform needs single precision at least
+    power = _mode_power(maps.to(torch.promote_types(maps.dtype, torch.float32)))
+    return torch.arange(len(modes), device=maps.device), (_sum_over_rings(power) / modes).to(maps.dtype)
 
 
 def modes_of_rings(size: int) -> Tensor:

@@ -532,7 +532,7 @@ def parse_config(raw: dict[str, Any]) -> RunConfig:
 
 
 def _explain(problem: dict, raw: dict) -> str:
-    key = ".".join(str(step) for step in problem["loc"])
+    key = ".".join(str(step) if str(step).isprintable() else repr(step) for step in problem["loc"])
     given = problem["input"]
     if problem["type"] == "extra_forbidden":
         allowed = _keys_beside(problem["loc"])

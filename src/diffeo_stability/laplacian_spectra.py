@@ -58,10 +58,12 @@ def laplacian_components(filters: Tensor) -> Tensor:
         ``(..., eigenspaces)``, in the order of :func:`laplacian_eigenspaces`; it does not depend on the choice of basis.
 
     Raises:
-        InputError: filters that are not square, or none at all.
+        InputError: filters that are not square or not floating point, or none at all.
     """
     if filters.ndim < 2 or filters.shape[-1] != filters.shape[-2] or filters.numel() == 0:
         raise InputError(f"filters have shape {tuple(filters.shape)}: it must be (..., k, k), and not empty")
+    if not filters.is_floating_point():
+        raise InputError(f"filters are {filters.dtype}: they must be floating point")
     flat = filters.flatten(-2)
     return torch.stack(
         [
@@ -82,7 +84,7 @@ def laplacian_spectrum(filters: Tensor) -> Tensor:
         ``(eigenspaces,)``, in the order of :func:`laplacian_eigenspaces`; it does not depend on the choice of basis.
 
     Raises:
-        InputError: filters that are not square, or none at all.
+        InputError: filters that are not square or not floating point, or none at all.
     """
     components = laplacian_components(filters)
     return components.reshape(-1, components.shape[-1]).mean(0)

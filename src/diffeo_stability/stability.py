@@ -232,8 +232,10 @@ def stability_of(
         resamples, confidence, generator: of the bootstrap over images.
 
     Raises:
-        InputError: outputs that are NaN, infinite, the same for every image, or not changed by noise.
+        InputError: no outputs, or ones that are NaN, infinite, the same for every image, or not changed by noise.
     """
+    if not distances:
+        raise InputError("the model has no operation that gives one output an image: there is nothing to measure")
     # One resampling of the images for all outputs
     values = torch.cat([torch.cat((one.moved, one.spread[None])) for one in distances.values()])
     means = bootstrap_means(values, resamples, generator).split(3)

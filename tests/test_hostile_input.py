@@ -1,0 +1,153 @@
+"""Whatever is put in: a result, or an error that says in one line what is wrong with it."""
+
+import copy
+import math
+
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from diffeo_stability import (
+    InputError,
+    decompose_gradient,
+    deform,
+    displacement_field,
+    laplacian_eigenspaces,
+    laplacian_spectrum,
+    radial_power_spectrum,
+    relative_stability,
+    remap,
+    rms_displacement,
+    sample_coefficients,
+    stability_by_operation,
+    temperature_from_displacement,
+    temperature_range,
+)
+from diffeo_stability.config import RunConfig, parse_config
+
+# The same examples every time, and no files of them beside the project
+HOSTILE = settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+NUMBERS = st.one_of(st.integers(-3, 40), st.floats(allow_nan=True, allow_infinity=True, width=32))
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=8)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+def places(block, prefix=()):
+    """Every key of a configuration, as a path."""
+    for key, value in block.items():
+        yield (*prefix, key)
+        if isinstance(value, dict):
+            yield from places(value, (*prefix, key))
+
+
+@pytest.fixture(scope="module")
+def raw(root):
+    return yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
+
+
+@settings(HOSTILE, max_examples=300)
+@given(data=st.data())
+def test_any_value_of_any_key_is_taken_or_named(raw, data):
+    changed = copy.deepcopy(raw)
+    *blocks, key = data.draw(st.sampled_from(list(places(raw))))
+    block = changed
+    for name in blocks:
+        block = block[name]
+    block[data.draw(st.one_of(st.just(key), st.text(min_size=1, max_size=8)))] = data.draw(VALUES)
+    try:
+        assert isinstance(parse_config(changed), RunConfig)
+    except InputError as error:
+        assert all(line.startswith("config: ") for line in str(error).split("\n"))
+
+
+SHAPES = st.one_of(
+    st.lists(st.integers(0, 6), max_size=5),
+    st.builds(lambda batch, channels, size: [batch, channels, size, size], *(3 * [st.integers(0, 6)])),
+)
+DTYPES = st.sampled_from(
+    [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.uint8, torch.int64, torch.bool]
+)
+
+
+@st.composite
+def tensors(draw):
+    """Tensors of any shape and type, with or without a NaN or an infinite number."""
+    shape, dtype = draw(SHAPES), draw(DTYPES)
+    tensor = torch.randint(0, 5, shape, generator=torch.Generator().manual_seed(0)).to(dtype)
+    if tensor.is_floating_point() and tensor.numel() and draw(st.booleans()):
+        tensor.view(-1)[0] = draw(st.sampled_from([math.nan, math.inf]))
+    return tensor
+
+
+def one_line(function, *arguments, **named):
+    """Call a function, which must return or raise an error of one line that is meant for the caller."""
+    try:
+        return function(*arguments, **named)
+    except InputError as error:
+        assert str(error) and "\n" not in str(error)
+        return None
+
+
+class Sums(nn.Module):
+    """Takes images of any shape, so that nothing but the measure itself can object."""
+
+    def forward(self, x):
+        return torch.stack((x.flatten(1).sum(1), x.flatten(1).square().sum(1)), dim=1)
+
+
+@HOSTILE
+@given(images=tensors(), displacement=NUMBERS, cutoff=st.integers(-1, 6), batch_size=st.integers(-1, 5))
+def test_stability_measures(images, displacement, cutoff, batch_size):
+    for measure in (relative_stability, stability_by_operation):
+        one_line(
+            measure, Sums(), images, displacement=displacement, cutoff=cutoff, batch_size=batch_size, resamples=100
+        )
+
+
+@HOSTILE
+@given(images=tensors(), displacement=NUMBERS, cutoff=st.integers(-1, 6), interpolation=st.text(max_size=8))
+def test_deformations(images, displacement, cutoff, interpolation):
+    for name in ("bilinear", "nearest", "gaussian", interpolation):
+        result = one_line(deform, images, displacement=displacement, cutoff=cutoff, interpolation=name)
+        assert result is None or (result.shape == images.shape and result.dtype == images.dtype)
+
+
+@HOSTILE
+@given(images=tensors(), field=tensors())
+def test_remapping(images, field):
+    result = one_line(remap, images, field)
+    assert result is None or result.shape == images.shape
+
+
+@HOSTILE
+@given(tensor=tensors(), size=st.integers(-2, 7))
+def test_fields_filters_spectra_and_gradients(tensor, size):
+    one_line(displacement_field, tensor, size)
+    one_line(laplacian_spectrum, tensor)
+    one_line(laplacian_eigenspaces, size)
+    one_line(radial_power_spectrum, tensor)
+    one_line(decompose_gradient, tensor)
+
+
+@HOSTILE
+@given(first=NUMBERS, cutoff=st.integers(-2, 50), size=st.integers(-2, 50), count=st.integers(-2, 4))
+def test_temperatures_and_coefficients(first, cutoff, size, count):
+    for function in (temperature_from_displacement, rms_displacement):
+        result = one_line(function, first, cutoff, size)
+        assert result is None or (math.isfinite(result) and result >= 0)
+    bounds = one_line(temperature_range, size, cutoff)
+    assert bounds is None or 0 < bounds[0] <= bounds[1]
+    drawn = one_line(sample_coefficients, count, cutoff, first)
+    assert drawn is None or (drawn.shape == (count, 2, cutoff, cutoff) and drawn.isfinite().all())
