@@ -172,6 +172,11 @@ def displacement_field(coefficients: Tensor, image_size: int) -> Tensor:
     _check_size(image_size)
     if coefficients.ndim != 4 or coefficients.shape[1] != 2 or coefficients.shape[2] != coefficients.shape[3]:
         raise InputError(f"coefficients have shape {tuple(coefficients.shape)}: it must be (B, 2, c, c)")
+    if coefficients.shape[2] < 1 or not coefficients.is_floating_point():
+        raise InputError(
+            f"coefficients are {coefficients.dtype} with cutoff {coefficients.shape[2]}: "
+            "they must be floating point, the cutoff at least 1"
+        )
     return _mode_sum(image_size * coefficients, image_size)
 
 

@@ -104,7 +104,9 @@ def decompose_gradient(gradient: Tensor) -> GradientParts:
         InputError: another shape, or not floating point.
     """
     if gradient.shape[-2:] != (2, 2) or not gradient.is_floating_point():
-        raise InputError(f"gradient is {gradient.dtype} {tuple(gradient.shape)}: it must be floating point, (..., 2, 2)")
+        raise InputError(
+            f"gradient is {gradient.dtype} {tuple(gradient.shape)}: it must be floating point, (..., 2, 2)"
+        )
     trace = gradient.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
     compression = trace / 2 * torch.eye(2, dtype=gradient.dtype, device=gradient.device)
     rotation = (gradient - gradient.mT) / 2
