@@ -235,7 +235,7 @@ def measure_channel_shuffling(
         (log_init,), (log_trained,), log_shuffled = logs["init"], logs["trained"], torch.stack(logs["shuffled"])
         drawing = generator_for("permutations", probe.seed)
         columns = surviving_gain(log_init, log_trained, log_shuffled, drawing)
-        which = {key: value for key, value in describe("", metadata).items() if key != "state"}
+        which = describe(None, metadata)
         which |= {"batch_norm": batch_norm, "permutations": settings.permutations}
         summary += [
             {**which, **operation, **dict(zip(columns, numbers, strict=True))}

@@ -117,7 +117,7 @@ def measure_laplacian_spectra(folder: str | Path, probe: Probe) -> list[dict]:
                 "take it out of laplacian_spectra.networks"
             )
         initial = initial or layers
-        identity = {key: value for key, value in describe("", metadata).items() if key != "state"}
+        identity = describe(None, metadata)
         for index, (name, components) in enumerate(layers.items(), start=1):
             time = {"layer": name, "layer_index": index, "step": metadata["step"], "epoch": metadata["epoch"]}
             generator = generator_for("filters", probe.seed, name)

@@ -29,12 +29,12 @@ def probe_generator(probe: Probe) -> torch.Generator:
     return generator_for("perturbations", probe.seed)
 
 
-def describe(state: str, metadata: dict) -> dict:
-    """Return the columns that say which network a row of a table is about."""
+def describe(state: str | None, metadata: dict) -> dict:
+    """Return the columns that say which network a row of a table is about; without ``state``, if it compares several."""
     return {
         "net": metadata["net"],
         "seed": metadata["seed"],
-        "state": state,
+        **({} if state is None else {"state": state}),
         "architecture": metadata["network"]["name"],
         "width": metadata["network"].get("width", 1.0),
     }
