@@ -1,5 +1,6 @@
 """Claims: every one of them driven to each verdict by tables made by hand."""
 
+import math
 import re
 
 import numpy as np
@@ -321,7 +322,7 @@ def test_worst_cases_are_those_of_the_net_that_comes_closest_to_contradicting(cl
         for seed, value in enumerate(values)
     ]
     row = evaluate_claims([claims["2b"]], written(tmp_path, {"stability": rows})).iloc[0]
-    assert row.measured == pytest.approx(3.0)  # a mean over seeds
+    assert row.measured == pytest.approx(math.sqrt(2.9 * 3.1))  # a mean over seeds
     assert row.verdict == "not reproduced"
 
 
@@ -350,6 +351,18 @@ def test_seeds_that_disagree_widen_the_interval(claims, tmp_path):
 
     assert verdict(0.5, 0.55, 0.6) == "reproduced"
     assert verdict(0.5, 1.4) == "inconclusive"
+    assert verdict(0.1, 5.0) == "inconclusive"
+
+
+def test_ratios_of_seeds_that_disagree_stay_positive(claims, tmp_path):
+    """Of two seeds, t intervals are so wide that without logarithms R could be negative."""
+    rows = [
+        {"net": "a", "architecture": "vgg11", "state": state, "seed": seed, **with_interval("R", value, 0.02)}
+        for state, values in (("init", (1.0, 0.3)), ("trained", (0.2, 0.9)))
+        for seed, value in enumerate(values)
+    ]
+    row = evaluate_claims([claims["2a"]], written(tmp_path, {"stability": rows})).iloc[0]
+    assert 0 < row.low < row.measured < row.high and row.verdict == "inconclusive"
 
 
 def test_the_same_layers_of_several_seeds_are_no_more_layers(claims, tmp_path):

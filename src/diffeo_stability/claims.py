@@ -189,22 +189,26 @@ def _interval(row: pd.Series, name: str) -> Measured:
     return Measured(float(row[name]), float(row[f"{name}_low"]), float(row[f"{name}_high"]))
 
 
-def _over_seeds(table: pd.DataFrame, name: str, by: list[str]) -> list[Measured]:
+def _over_seeds(table: pd.DataFrame, name: str, by: list[str], *, signed: bool = False) -> list[Measured]:
     """A quantity and its interval for every combination of the columns ``by``: means over seeds.
 
-    With several seeds, the interval holds both the mean one of a seed and the t interval of the mean over seeds.
+    With several seeds, the interval holds both the mean one of a seed and the t interval of the mean over seeds, whose scatter
+    is taken to be the same for all combinations: two or three seeds of one net say little about it.
+
+    Args:
+        signed: a difference or share, which may be negative; other quantities are averaged by their logarithms.
     """
+    there, back = (np.asarray, float) if signed else (np.log, math.exp)
+    groups = [rows for _, rows in table.groupby(by, sort=False) if not rows[name].isna().any()]
+    columns = [[there(rows[column]) for column in (name, f"{name}_low", f"{name}_high")] for rows in groups]
+    freedom = sum(len(values) - 1 for values, _, _ in columns)
+    squares = sum(float(np.square(values - values.mean()).sum()) for values, _, _ in columns)
+    scatter = stats.t.ppf(0.975, freedom) * math.sqrt(squares / freedom) if freedom else 0.0
     found = []
-    for _, rows in table.groupby(by, sort=False):
-        if rows[name].isna().any():
-            continue
-        mean = rows[[name, f"{name}_low", f"{name}_high"]].mean()
-        count = len(rows)
-        scatter = stats.t.ppf(0.975, count - 1) * rows[name].std() / math.sqrt(count) if count > 1 else 0.0
-        value, low, high = map(float, mean)
-        found.append(
-            Measured(value, value - math.hypot(value - low, scatter), value + math.hypot(high - value, scatter))
-        )
+    for values, lows, highs in columns:
+        mean, own = values.mean(), scatter / math.sqrt(len(values))
+        ends = mean - math.hypot(mean - lows.mean(), own), mean + math.hypot(highs.mean() - mean, own)
+        found.append(Measured(back(mean), *map(back, ends)))
     return found
 
 
@@ -414,7 +418,7 @@ def _changes_by(tables: Tables, kind: str) -> list[Measured]:
 def _surviving(tables: Tables) -> list[Measured]:
     table = _some(tables["channel_shuffling_summary"], "shuffled nets", batch_norm=["re-estimated", "none"])
     last = table[table.operation_index == table.groupby(["net", "seed"]).operation_index.transform("max")]
-    shares = _over_seeds(last, "share", ["net"])
+    shares = _over_seeds(last, "share", ["net"], signed=True)
     if not shares:
         raise MissingError("the run has no gain to share")
     return shares
@@ -454,7 +458,7 @@ def _rotated_copies(tables: Tables) -> Measured:
     table = _some(tables["rotation_coupling_summary"], "rotated filters", state="trained", rotations=rotated)
     for name in ("correlation", "correlation_low", "correlation_high"):
         table = table.assign(**{name: table[name] - table.null_high})
-    return _smallest(_over_seeds(table, "correlation", ["net", "rotations"]))
+    return _smallest(_over_seeds(table, "correlation", ["net", "rotations"], signed=True))
 
 
 # Where no side is the worse one, several numbers; the one that does worst against the criterion decides
@@ -468,7 +472,7 @@ MEASURES: dict[str, Callable[[Tables], Measured | list[Measured]]] = {
     "3b": lambda tables: _correlation(tables, "D", "behind_R"),
     "3c": lambda tables: _correlation(tables, "G", "behind_R"),
     "4": lambda tables: _over_seeds(
-        tables["noise_curves_summary"], "exponent", ["net", "state", "perturbation", "output"]
+        tables["noise_curves_summary"], "exponent", ["net", "state", "perturbation", "output"], signed=True
     ),
     "5a": lambda tables: _smallest(_over_seeds(_noise(tables, "trained"), "bump_height", ["net"])),
     "5b": lambda tables: _largest(_over_seeds(_noise(tables, "init"), "bump_height", ["net"])),
