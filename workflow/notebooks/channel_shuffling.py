@@ -131,7 +131,7 @@ for column, network in enumerate(networks):
     axes[0, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
     draw_shares(axes[-1, column], network)
     has_batch_norm = (stability[stability.net == network].batch_norm != "none").any()
-    title = plotting.label_of(network) + (f", statistics {batch_norm}" if has_batch_norm else "")
+    title = plotting.label_of(network) + (f"\nstatistics {batch_norm}" if has_batch_norm else "")
     axes[0, column].set_title(title, loc="center")
 for ax, quantity in zip(axes[:, 0], "RDG", strict=False):
     ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
