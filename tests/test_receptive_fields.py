@@ -10,11 +10,11 @@ from trainings import write_training
 from diffeo_stability import InputError
 from diffeo_stability.config import Probe, ReceptiveFields
 from diffeo_stability.cropping import Place, views_of
+from diffeo_stability.neuron_stability import measure_affine
 from diffeo_stability.receptive_fields import (
     effective_field,
     input_gradients,
     measure_receptive_fields,
-    measure_rotations,
     middle_place,
     off_centre_rotations,
 )
@@ -101,7 +101,8 @@ def test_a_rotation_far_from_its_centre_is_the_translation_that_it_is_there():
     images = (slopes[:, :1] * pixel + slopes[:, 1:] * pixel[:, None]).double()
     view = views_of(network, nn.ReLU, 21, 1)["1"]
     fields = off_centre_rotations(60, [0.0, 1.5, 3.0], seeded())
-    moved = measure_rotations(network, "1", view, [middle_place(view)], images, fields, size=1.0, batch_size=25).moved
+    views, places = {"1": view}, {"1": [middle_place(view)]}
+    moved = measure_affine(network, views, places, images, list(fields.values()), size=1.0, batch_size=25)["1"].moved
     by_field = dict(zip(fields, moved.mean((1, 2, 3)), strict=True))
     assert by_field["rotation", 0.0] < 1e-20
     for distance in (1.5, 3.0):

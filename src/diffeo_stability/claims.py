@@ -353,13 +353,8 @@ def _smooth_over_rough(tables: Tables) -> Measured:
 
 def _wavenumbers(tables: Tables, kinds: tuple[str, ...], what: str) -> list[Measured]:
     table = _of_kind(tables["activation_spectra_summary"], kinds, what)
-    return [
-        Measured(*one)
-        for rows in _by_net(
-            _some(table, f"convolutions of {what}", state="trained", kind=["conv", "locallyconnected2d"])
-        )
-        for one in (_one_or_mean(rows),)
-    ]
+    convolutions = _some(table, f"convolutions of {what}", state="trained", kind=["conv", "locallyconnected2d"])
+    return _of_each(_one_or_mean, _by_net(convolutions))
 
 
 def _one_or_mean(rows: pd.DataFrame) -> Measured:

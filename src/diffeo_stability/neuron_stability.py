@@ -95,23 +95,6 @@ class Responses:
     moved: Tensor
 
 
-def affine_responses(
-    view: LayerView, still: Tensor, images: Tensor, places: Sequence[Place], norms: Tensor, fields: Sequence[Affine]
-) -> Tensor:
-    """Return squared distances under affine fields about each place's centre, ``(T, P, places, channels)``.
-
-    Args:
-        still: activations for the images as they are, ``(P, places, channels)``.
-        norms: multiply the fields at each place, ``(places,)``.
-    """
-    scale = norms[:, None, None]
-    moved = [
-        view.activations(images, places, scale[..., None] * field.matrices, scale * field.shifts).transpose(0, 1)
-        for field in fields
-    ]
-    return torch.stack([(activations - still).square() for activations in moved])
-
-
 def pick_places(view: LayerView, count: int | None, *purpose: str | int) -> list[Place]:
     """Return the places of a layer, or ``count`` of them drawn at random for a purpose, in order."""
     places = view.places
@@ -128,6 +111,48 @@ def at_places(activations: Tensor, places: Sequence[Place]) -> Tensor:
 
 
 @torch.no_grad()
+def measure_affine(
+    network: nn.Module,
+    views: Mapping[str, LayerView],
+    places: Mapping[str, Sequence[Place]],
+    images: Images,
+    fields: Sequence[Affine],
+    *,
+    size: float = 1.0,
+    norm: Norm = "displacement",
+    batch_size: int = 100,
+) -> dict[str, Responses]:
+    """Return the activations of the neurons at places of every layer, and how far each affine field about them moves them.
+
+    Each place is fed its receptive field alone, which serves all its channels. Memory holds the result and one batch of images.
+
+    Args:
+        images: ``(P, C, n, n)``.
+        fields: of Frobenius norm 1, one of each kind an image; at every place all are multiplied by its norm.
+        size, norm: of a linear field about the place's centre, see :func:`linear_norms`.
+    """
+    kept: dict[str, list[Responses]] = {name: [] for name in views}
+    scales = {name: linear_norms(view, places[name], size, norm)[:, None, None] for name, view in views.items()}
+    with evaluating(network):
+        for start in range(0, len(images), batch_size):
+            part = slice(start, start + batch_size)
+            batch = images[part]
+            still = activations_of(network, views, batch)
+            for name, view in views.items():
+                here, scale = at_places(still[name], places[name]), scales[name]
+                moved = [
+                    view.activations(batch, places[name], scale[..., None] * matrices[part], scale * shifts[part])
+                    for matrices, shifts in fields
+                ]
+                squares = torch.stack([(activations.transpose(0, 1) - here).square() for activations in moved])
+                kept[name].append(Responses(here, squares))
+    return {
+        name: Responses(torch.cat([one.still for one in parts]), torch.cat([one.moved for one in parts], dim=1))
+        for name, parts in kept.items()
+    }
+
+
+@torch.no_grad()
 def measure_responses(
     network: nn.Module,
     views: Mapping[str, LayerView],
@@ -141,34 +166,28 @@ def measure_responses(
 ) -> dict[str, Responses]:
     """Return the activations of the neurons at places of every layer, and how far each transformation moves them.
 
-    A translation is the same for every neuron: one pass of the displaced images serves all. For the others each place is fed
-    its receptive field alone, which serves all its channels. Memory holds the result and one batch of images.
+    A translation is the same for every neuron: one pass of the displaced images serves all. The others are fed to each place, see
+    :func:`measure_affine`.
 
     Args:
         images: ``(P, C, n, n)``.
-        transformations: of size 1, one of each kind an image.
+        transformations: of size 1, one of each kind an image, the translations first.
         size, norm: of the transformations, see :func:`linear_norms`; a translation moves by ``size`` pixels.
     """
-    kept: dict[str, list[Responses]] = {name: [] for name in views}
-    norms = {name: linear_norms(view, places[name], size, norm) for name, view in views.items()}
+    translation, *linear = transformations.values()
+    measured = measure_affine(network, views, places, images, linear, size=size, norm=norm, batch_size=batch_size)
+    squares: dict[str, list[Tensor]] = {name: [] for name in views}
     with evaluating(network):
         for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
-            fields = {
-                kind: Affine(*(part[start : start + batch_size] for part in field))
-                for kind, field in transformations.items()
-            }
-            shift = size * fields.pop("translation").shifts.to(batch)
-            moved_images = remap(batch, shift[:, :, None, None].expand(-1, -1, *batch.shape[2:]))
-            still, translated = (activations_of(network, views, some) for some in (batch, moved_images))
-            for name, view in views.items():
-                here = at_places(still[name], places[name])
-                translation = (at_places(translated[name], places[name]) - here).square()
-                others = affine_responses(view, here, batch, places[name], norms[name], list(fields.values()))
-                kept[name].append(Responses(here, torch.cat((translation[None], others))))
+            part = slice(start, start + batch_size)
+            batch = images[part]
+            shift = size * translation.shifts[part].to(batch)
+            displaced = remap(batch, shift[:, :, None, None].expand(-1, -1, *batch.shape[2:]))
+            for name, activations in activations_of(network, views, displaced).items():
+                squares[name].append((at_places(activations, places[name]) - measured[name].still[part]).square())
     return {
-        name: Responses(torch.cat([one.still for one in parts]), torch.cat([one.moved for one in parts], dim=1))
-        for name, parts in kept.items()
+        name: Responses(one.still, torch.cat((torch.cat(squares[name])[None], one.moved)))
+        for name, one in measured.items()
     }
 
 

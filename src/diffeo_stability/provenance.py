@@ -53,7 +53,7 @@ def trace(path: str | Path) -> Origin:
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist")
-    seen: dict[str, Origin] = {}
+    seen: dict[str, tuple[str, str]] = {}
     carried = embedded_record(path)
     if carried is not None:
         sources = [_follow(name, expected, seen) for name, expected in carried["tables"].items()]
@@ -78,20 +78,21 @@ def _maker(path: Path) -> Path | None:
     return next((one for one in (path, path.parent) if record_of(one).exists()), None)
 
 
-def _follow(name: str, expected: str | None, seen: dict[str, Origin]) -> Origin:
+def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -> Origin:
     """What a path was made from.
 
     Args:
         expected: its hash when it was used.
-        seen: what was followed before, which is not followed again.
+        seen: hash and state, by path, of what was followed before, which is neither hashed nor followed again.
     """
     path = Path(name)
     if not path.exists():
         return Origin(name, "missing")
-    found = hash_of(path)
     if name in seen:
+        found, before = seen[name]
         state = _state(found, expected)
-        return Origin(name, "as above" if state == seen[name].state == "ok" else state)
+        return Origin(name, "as above" if state == before == "ok" else state)
+    found = hash_of(path)
     record_path = record_of(path)
     if not record_path.exists():
         state, unrecorded = _state(found, expected), "given" if path.parts[0] in GIVEN else "no record"
@@ -99,7 +100,7 @@ def _follow(name: str, expected: str | None, seen: dict[str, Origin]) -> Origin:
     record = read_json(record_path)
     facts = [*_contents(path), *_facts(record)]
     origin = Origin(name, _state(found, record["sha256"], expected), record["rule"], facts)
-    seen[name] = origin
+    seen[name] = found, origin.state
     origin.sources = [_follow(source, used, seen) for source, used in record["inputs"].items()]
     return origin
 

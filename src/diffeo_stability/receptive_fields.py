@@ -23,16 +23,12 @@ from .errors import InputError
 from .field_decomposition import rotation_matrix
 from .neuron_stability import (
     Affine,
-    Responses,
-    affine_responses,
-    at_places,
     average_alphas,
     interval_of,
-    linear_norms,
+    measure_affine,
     named_views,
     pick_places,
 )
-from .operations import evaluating
 from .probing import describe, networks_by_state
 from .seeds import generator_for
 
@@ -128,35 +124,6 @@ def off_centre_rotations(
     }
 
 
-@torch.no_grad()
-def measure_rotations(
-    network: nn.Module,
-    layer: str,
-    view: LayerView,
-    places: list[Place],
-    images: Images,
-    fields: dict[tuple[str, float], Affine],
-    *,
-    size: float,
-    batch_size: int = 100,
-) -> Responses:
-    """Return the activations of a layer's neurons at places, and how far each field moves them, in the fields' order.
-
-    Args:
-        size: root-mean-square displacement, in pixels, of the rotation about the receptive field's centre over what the place
-            depends on. Its angle is kept for rotations about other points.
-    """
-    norms = linear_norms(view, places, size)
-    parts = []
-    with evaluating(network):
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
-            here = at_places(activations_of(network, [layer], batch)[layer], places)
-            some = [Affine(*(part[start : start + batch_size] for part in field)) for field in fields.values()]
-            parts.append(Responses(here, affine_responses(view, here, batch, places, norms, some)))
-    return Responses(torch.cat([one.still for one in parts]), torch.cat([one.moved for one in parts], dim=1))
-
-
 def measure_receptive_fields(
     folder: str | Path,
     dataset: Dataset,
@@ -186,6 +153,11 @@ def measure_receptive_fields(
         views = named_views(network, metadata["net"], dataset)
         middles = {name: middle_place(view) for name, view in views.items()}
         maps = input_gradients(network, middles, images, generator_for("signs", probe.seed), probe.batch_size)
+        places = {name: pick_places(view, settings.places, probe.seed, name) for name, view in views.items()}
+        # The angle is that of a rotation about the receptive field's own centre, wherever the centre is
+        measured = measure_affine(
+            network, views, places, images, list(fields.values()), size=settings.size, batch_size=probe.batch_size
+        )
         for index, (name, view) in enumerate(views.items(), start=1):
             layer = {**describe(state, metadata), "layer": name, "layer_index": index}
             try:
@@ -194,12 +166,8 @@ def measure_receptive_fields(
                 raise InputError(f"{metadata['net']}, {state}, {name}: {error}") from None
             rows.append(layer | _describe_field(view, middles[name], effective) | {"images": len(images)})
             weights.append(effective.weights.float())
-            places = pick_places(view, settings.places, probe.seed, name)
-            responses = measure_rotations(
-                network, name, view, places, images, fields, size=settings.size, batch_size=probe.batch_size
-            )
             alphas = average_alphas(
-                responses,
+                measured[name],
                 responding=settings.responding,
                 top=1,
                 resamples=probe.resamples,
@@ -216,7 +184,7 @@ def measure_receptive_fields(
                     "high": float(high[0, number]),
                     "neurons": alphas.neurons,
                     "left_out": alphas.left_out,
-                    "places": len(places),
+                    "places": len(places[name]),
                 }
                 for number, (kind, distance) in enumerate(fields)
             ]
