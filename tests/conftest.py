@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,21 @@ class Project:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
 
-    def snakemake(self, *arguments: str, config: str = "config/smoke.yaml") -> subprocess.CompletedProcess:
+    def snakemake(
+        self, *arguments: str, config: str = "config/smoke.yaml", env: Mapping[str, str] = os.environ
+    ) -> subprocess.CompletedProcess:
         """Run snakemake on a configuration and return what it printed."""
         command = self.command(*arguments, "--configfile", config)
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=os.environ, timeout=900)
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=env, timeout=900)
+
+    def made(self) -> dict[str, bytes]:
+        """Everything that runs have made: data, checkpoints, measurements, tables, figures, pages and records."""
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            for part in ("data", "results", "figures")
+            for path in (self.folder / part).rglob("*")
+            if path.is_file() and path.name != ".snakemake_timestamp"
+        }
 
 
 @pytest.fixture

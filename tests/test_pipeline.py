@@ -50,16 +50,6 @@ SUMMARIES = {
 }
 
 
-def made_by(folder):
-    """Everything that a run has made: data, checkpoints, measurements, tables, figures, pages and records."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for part in ("data", "results", "figures")
-        for path in (folder / part).rglob("*")
-        if path.is_file() and path.name != ".snakemake_timestamp"
-    }
-
-
 def test_every_figure_and_table_is_made(finished_project):
     for stem in FIGURES:
         figure = finished_project.folder / "figures" / "smoke" / stem
@@ -125,10 +115,10 @@ def edited(finished_project, tmp_path):
 def test_editing_a_notebook_reruns_that_figure_alone(edited):
     notebook = edited.folder / "workflow" / "notebooks" / "stability.py"
     notebook.write_text(notebook.read_text().replace("capsize=1.2", "capsize=2.0"))
-    before = made_by(edited.folder)
+    before = edited.made()
     assert jobs_of(edited.snakemake("-n", "--quiet", "rules")) == {"draw_stability": 1}
     assert edited.snakemake().returncode == 0
-    after = made_by(edited.folder)
+    after = edited.made()
     changed = {name for name in before if before[name] != after[name] and ".provenance" not in name}
     assert changed == {
         "figures/smoke/stability.pdf",
@@ -147,7 +137,7 @@ def test_changing_one_networks_recipe_retrains_that_network_alone(edited):
 def test_two_clean_runs_make_identical_trees(finished_project, project):
     done = project.snakemake("all", "page", "rocrate")
     assert done.returncode == 0, done.stderr
-    first, second = made_by(finished_project.folder), made_by(project.folder)
+    first, second = finished_project.made(), project.made()
     assert sorted(first) == sorted(second)
     assert [name for name in first if first[name] != second[name]] == []
     kinds = {Path(name).suffix for name in first}
@@ -192,7 +182,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_tables(finished_project, pr
     done = project.snakemake("--unlock")
     done = project.snakemake("--rerun-incomplete", "--cores", "1", *targets)
     assert done.returncode == 0, done.stderr
-    made, reference = made_by(project.folder), made_by(finished_project.folder)
+    made, reference = project.made(), finished_project.made()
     assert {target in made for target in targets} == {True}
     assert {name for name in made if made[name] != reference.get(name)} == set()
     leftovers = {path.name for path in project.folder.glob("results/**/.*")} - {".snakemake_timestamp", ".provenance"}

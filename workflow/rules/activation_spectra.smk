@@ -12,8 +12,8 @@ rule measure_activation_spectra:
         "logs/{run}/measure_activation_spectra/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
@@ -41,10 +41,12 @@ rule collect_activation_spectra:
         "logs/{run}/collect_activation_spectra.log",
     benchmark:
         "logs/{run}/collect_activation_spectra.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: activation_spectra"
     script:
@@ -70,10 +72,12 @@ rule draw_activation_spectra:
         notebook="logs/{run}/draw_activation_spectra.ipynb",
     benchmark:
         "logs/{run}/draw_activation_spectra.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: activation_spectra"
     script:

@@ -12,8 +12,8 @@ rule measure_channel_shuffling:
         "logs/{run}/measure_channel_shuffling/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
@@ -45,10 +45,12 @@ rule collect_channel_shuffling:
         "logs/{run}/collect_channel_shuffling.log",
     benchmark:
         "logs/{run}/collect_channel_shuffling.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: channel_shuffling"
     script:
@@ -74,10 +76,12 @@ rule draw_channel_shuffling:
         notebook="logs/{run}/draw_channel_shuffling.ipynb",
     benchmark:
         "logs/{run}/draw_channel_shuffling.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: channel_shuffling"
     script:

@@ -16,8 +16,8 @@ rule evaluate_claims:
         "logs/{run}/evaluate_claims.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: claims"
     script:

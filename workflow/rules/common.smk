@@ -45,3 +45,8 @@ def folders_of(path):
             str(folder) for folder in Path(path).glob("**/") if folder != Path(path)
         ),
     ]
+
+
+def growing(amount):
+    """A resource that doubles with every new attempt at a job, where jobs are tried again."""
+    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)

@@ -1,3 +1,8 @@
+# On a cluster, only the machine where Snakemake was started may reach what lies outside
+localrules:
+    fetch_dataset,
+
+
 rule fetch_dataset:
     input:
         code=used_by("workflow/scripts/fetch_dataset.py"),
@@ -10,8 +15,8 @@ rule fetch_dataset:
         f"logs/datasets/{settings.dataset.folder}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         source=settings.dataset.source,
         path=settings.dataset.path,

@@ -16,8 +16,8 @@ rule measure_deformations:
         "logs/{run}/measure_deformations.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         deformations=plan.settings("deformations"),
         probe=settings.probe.model_dump(),
@@ -46,10 +46,12 @@ rule draw_deformations:
         notebook="logs/{run}/draw_deformations.ipynb",
     benchmark:
         "logs/{run}/draw_deformations.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: deformations"
     script:

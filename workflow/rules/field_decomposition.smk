@@ -16,8 +16,8 @@ rule measure_field_decomposition:
         "logs/{run}/measure_field_decomposition.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         field_decomposition=plan.settings("field_decomposition"),
         probe=settings.probe.model_dump(),
@@ -46,10 +46,12 @@ rule draw_field_decomposition:
         notebook="logs/{run}/draw_field_decomposition.ipynb",
     benchmark:
         "logs/{run}/draw_field_decomposition.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: field_decomposition"
     script:

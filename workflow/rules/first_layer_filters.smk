@@ -11,8 +11,8 @@ rule measure_first_layer_filters:
         "logs/{run}/measure_first_layer_filters/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     message:
         "Measure first_layer_filters: {wildcards.net}, {wildcards.variant}"
     script:
@@ -35,10 +35,12 @@ rule collect_first_layer_filters:
         "logs/{run}/collect_first_layer_filters.log",
     benchmark:
         "logs/{run}/collect_first_layer_filters.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         probe=settings.probe.model_dump(),
     message:
@@ -67,10 +69,12 @@ rule draw_first_layer_filters:
         notebook="logs/{run}/draw_first_layer_filters.ipynb",
     benchmark:
         "logs/{run}/draw_first_layer_filters.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: first_layer_filters"
     script:

@@ -12,8 +12,8 @@ rule measure_hidden_layer_pooling:
         "logs/{run}/measure_hidden_layer_pooling/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
@@ -45,10 +45,12 @@ rule collect_hidden_layer_pooling:
         "logs/{run}/collect_hidden_layer_pooling.log",
     benchmark:
         "logs/{run}/collect_hidden_layer_pooling.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: hidden_layer_pooling"
     script:
@@ -74,10 +76,12 @@ rule draw_hidden_layer_pooling:
         notebook="logs/{run}/draw_hidden_layer_pooling.ipynb",
     benchmark:
         "logs/{run}/draw_hidden_layer_pooling.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: hidden_layer_pooling"
     script:

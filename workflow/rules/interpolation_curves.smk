@@ -11,8 +11,8 @@ rule measure_interpolation_curves:
         "logs/{run}/measure_interpolation_curves/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
@@ -41,10 +41,12 @@ rule collect_interpolation_curves:
         "logs/{run}/collect_interpolation_curves.log",
     benchmark:
         "logs/{run}/collect_interpolation_curves.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: interpolation_curves"
     script:
@@ -69,10 +71,12 @@ rule draw_interpolation_curves:
         notebook="logs/{run}/draw_interpolation_curves.ipynb",
     benchmark:
         "logs/{run}/draw_interpolation_curves.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: interpolation_curves"
     script:

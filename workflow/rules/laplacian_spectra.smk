@@ -10,8 +10,8 @@ rule measure_laplacian_spectra:
         "logs/{run}/measure_laplacian_spectra/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         probe=settings.probe.model_dump(),
     message:
@@ -35,10 +35,12 @@ rule collect_laplacian_spectra:
         "logs/{run}/collect_laplacian_spectra.log",
     benchmark:
         "logs/{run}/collect_laplacian_spectra.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: laplacian_spectra"
     script:
@@ -63,10 +65,12 @@ rule draw_laplacian_spectra:
         notebook="logs/{run}/draw_laplacian_spectra.ipynb",
     benchmark:
         "logs/{run}/draw_laplacian_spectra.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: laplacian_spectra"
     script:

@@ -12,8 +12,8 @@ rule measure_neuron_stability:
         "logs/{run}/measure_neuron_stability/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
@@ -44,10 +44,12 @@ rule collect_neuron_stability:
         "logs/{run}/collect_neuron_stability.log",
     benchmark:
         "logs/{run}/collect_neuron_stability.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: neuron_stability"
     script:
@@ -73,10 +75,12 @@ rule draw_neuron_stability:
         notebook="logs/{run}/draw_neuron_stability.ipynb",
     benchmark:
         "logs/{run}/draw_neuron_stability.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: neuron_stability"
     script:

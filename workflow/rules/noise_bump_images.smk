@@ -18,8 +18,8 @@ rule measure_noise_bump_images:
         "logs/{run}/measure_noise_bump_images.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         probe=settings.probe.model_dump(),
         noise_bump_images=plan.settings("noise_bump_images"),
@@ -48,10 +48,12 @@ rule draw_noise_bump_images:
         notebook="logs/{run}/draw_noise_bump_images.ipynb",
     benchmark:
         "logs/{run}/draw_noise_bump_images.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: noise_bump_images"
     script:

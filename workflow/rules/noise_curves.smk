@@ -12,8 +12,8 @@ rule measure_noise_curves:
         "logs/{run}/measure_noise_curves/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
@@ -42,10 +42,12 @@ rule collect_noise_curves:
         "logs/{run}/collect_noise_curves.log",
     benchmark:
         "logs/{run}/collect_noise_curves.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: noise_curves"
     script:
@@ -71,10 +73,12 @@ rule draw_noise_curves:
         notebook="logs/{run}/draw_noise_curves.ipynb",
     benchmark:
         "logs/{run}/draw_noise_curves.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: noise_curves"
     script:

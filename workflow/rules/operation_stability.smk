@@ -11,8 +11,8 @@ rule measure_operation_stability:
         "logs/{run}/measure_operation_stability/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
@@ -39,10 +39,12 @@ rule collect_operation_stability:
         "logs/{run}/collect_operation_stability.log",
     benchmark:
         "logs/{run}/collect_operation_stability.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: operation_stability"
     script:
@@ -67,10 +69,12 @@ rule draw_operation_stability:
         notebook="logs/{run}/draw_operation_stability.ipynb",
     benchmark:
         "logs/{run}/draw_operation_stability.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: operation_stability"
     script:

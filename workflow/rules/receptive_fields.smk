@@ -13,8 +13,8 @@ rule measure_receptive_fields:
         "logs/{run}/measure_receptive_fields/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
         gpu=training_gpus,
     params:
         probe=settings.probe.model_dump(),
@@ -45,10 +45,12 @@ rule collect_receptive_fields:
         "logs/{run}/collect_receptive_fields.log",
     benchmark:
         "logs/{run}/collect_receptive_fields.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: receptive_fields"
     script:
@@ -75,10 +77,12 @@ rule draw_receptive_fields:
         notebook="logs/{run}/draw_receptive_fields.ipynb",
     benchmark:
         "logs/{run}/draw_receptive_fields.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: receptive_fields"
     script:

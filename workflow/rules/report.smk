@@ -14,8 +14,8 @@ rule write_report:
         "logs/{run}/write_report.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         stems=plan.stems,
     message:
@@ -39,8 +39,8 @@ rule pack_crate:
         "logs/{run}/pack_crate.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         stems=plan.stems,
     message:

@@ -11,8 +11,8 @@ rule measure_rotation_coupling:
         "logs/{run}/measure_rotation_coupling/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         probe=settings.probe.model_dump(),
         rotation_coupling=lambda wildcards: plan.settings(
@@ -41,10 +41,12 @@ rule collect_rotation_coupling:
         "logs/{run}/collect_rotation_coupling.log",
     benchmark:
         "logs/{run}/collect_rotation_coupling.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: rotation_coupling"
     script:
@@ -70,10 +72,12 @@ rule draw_rotation_coupling:
         notebook="logs/{run}/draw_rotation_coupling.ipynb",
     benchmark:
         "logs/{run}/draw_rotation_coupling.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: rotation_coupling"
     script:

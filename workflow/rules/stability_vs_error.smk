@@ -13,10 +13,12 @@ rule measure_stability_vs_error:
         "logs/{run}/measure_stability_vs_error.log",
     benchmark:
         "logs/{run}/measure_stability_vs_error.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         correlation=plan.settings("stability_vs_error"),
     message:
@@ -44,10 +46,12 @@ rule draw_stability_vs_error:
         notebook="logs/{run}/draw_stability_vs_error.ipynb",
     benchmark:
         "logs/{run}/draw_stability_vs_error.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: stability_vs_error"
     script:

@@ -13,10 +13,12 @@ rule collect_stability_vs_train_size:
         "logs/{run}/collect_stability_vs_train_size.log",
     benchmark:
         "logs/{run}/collect_stability_vs_train_size.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Table: stability_vs_train_size"
     script:
@@ -41,10 +43,12 @@ rule draw_stability_vs_train_size:
         notebook="logs/{run}/draw_stability_vs_train_size.ipynb",
     benchmark:
         "logs/{run}/draw_stability_vs_train_size.benchmark.tsv"
+    group:
+        "figures"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "Figure: stability_vs_train_size"
     script:

@@ -11,8 +11,8 @@ rule train_network:
         "logs/{run}/train_network/{net}/{variant}.benchmark.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
         gpu=training_gpus,
     params:
         training=lambda wildcards: plan.training_settings(
