@@ -63,7 +63,7 @@ crate: figures
 
 test: .venv/installed-test
 	@echo 'make: running the tests'
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/installed-test
 	@echo 'make: ruff'

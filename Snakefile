@@ -31,6 +31,7 @@ rule all:
     default_target: True
     input:
         plan.figures(),
+        plan.every_table(),
         plan.claims(),
 
 

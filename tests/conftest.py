@@ -1,10 +1,11 @@
 """What several tests share: small real data, and a copy of the project to run the pipeline in."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,19 +37,27 @@ class Project:
 
     def __init__(self, folder: Path):
         self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path) -> "Project":
         folder.mkdir(parents=True)
         for part in PARTS_OF_A_COPY:
             source = ROOT / part
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
+        return cls(folder)
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
 
     def snakemake(
-        self, *arguments: str, config: str = "config/smoke.yaml", env: Mapping[str, str] = os.environ
+        self,
+        *arguments: str,
+        config: str = "config/smoke.yaml",
+        env: Mapping[str, str] = os.environ,
+        prefix: Sequence[str] = (),
     ) -> subprocess.CompletedProcess:
-        """Run snakemake on a configuration and return what it printed."""
-        command = self.command(*arguments, "--configfile", config)
+        """Run snakemake on a configuration, after the command's prefix if there is one, and return what it printed."""
+        command = [*prefix, *self.command(*arguments, "--configfile", config)]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=env, timeout=900)
 
     def made(self) -> dict[str, bytes]:
@@ -63,13 +72,26 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path) -> Project:
-    return Project(tmp_path / "project")
+    return Project.create(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")
-def finished_project(tmp_path_factory) -> Project:
-    """A copy in which the whole smoke run was made once; tests must leave it as they found it."""
-    made = Project(tmp_path_factory.mktemp("finished") / "project")
-    done = made.snakemake("all", "page", "rocrate")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return made
+def finished_project(tmp_path_factory, worker_id) -> Project:
+    """A copy in which the whole smoke run was made once, for all workers; tests must leave it as they found it."""
+    shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    made = shared / "made"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if made.exists():
+            return Project(shared / "finished")
+        project = Project.create(shared / "finished")
+        done = project.snakemake("all", "page", "rocrate")
+        assert done.returncode == 0, done.stdout + done.stderr
+        made.touch()
+    return project
+
+
+@pytest.fixture
+def finished_copy(finished_project, tmp_path) -> Project:
+    """A copy of the finished project, to change something in."""
+    return Project(shutil.copytree(finished_project.folder, tmp_path / "project", symlinks=True))

@@ -138,7 +138,7 @@ class Cluster:
             return
         process = int(file.read_text())
         os.kill(process, signal.SIGTERM)
-        self.wait_for(f"{name} to end", lambda: not Path(f"/proc/{process}").exists())
+        self.wait_for(f"{name} to end", lambda: not _runs(process))
         file.unlink(missing_ok=True)
 
     def _run(self, *command: str) -> None:
@@ -148,6 +148,13 @@ class Cluster:
 
     def output(self, *command: str) -> str:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True).stdout.strip()
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def missing_programs() -> list[str]:

@@ -1,7 +1,6 @@
 """The analyses run in the pipeline, as plain scripts and in Jupyter; errors name the notebook's own line."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,15 +17,10 @@ from diffeo_stability.notebooks import execute
 
 
 @pytest.fixture
-def run_by_hand(finished_project, monkeypatch):
-    """A finished project to work in; what a notebook run by hand makes is put back afterwards."""
-    monkeypatch.chdir(finished_project.folder)
-    figures = finished_project.folder / "figures" / "smoke"
-    before = {path: (path.read_bytes(), path.stat()) for path in figures.iterdir() if path.is_file()}
-    yield finished_project.folder
-    for path, (content, status) in before.items():
-        path.write_bytes(content)
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+def run_by_hand(finished_copy, monkeypatch):
+    """The folder of a finished project, to work in."""
+    monkeypatch.chdir(finished_copy.folder)
+    return finished_copy.folder
 
 
 def use_smoke(notebook: Path) -> str:
@@ -43,10 +37,7 @@ def test_as_a_plain_script_a_notebook_draws_the_same_figure(run_by_hand, stem):
     figure.unlink()
     script = run_by_hand / "workflow" / "notebooks" / f"{stem}.by_hand.py"
     script.write_text(use_smoke(run_by_hand / "workflow" / "notebooks" / f"{stem}.py"))
-    try:
-        subprocess.run([sys.executable, script.name], cwd=script.parent, check=True, capture_output=True, timeout=120)
-    finally:
-        script.unlink()
+    subprocess.run([sys.executable, script.name], cwd=script.parent, check=True, capture_output=True, timeout=120)
     assert figure.read_bytes() == drawn_by_pipeline
 
 

@@ -1,5 +1,7 @@
 """Writes that either happen whole or not at all, and hashes of what was written."""
 
+import errno
+import glob
 import hashlib
 import json
 import os
@@ -11,22 +13,66 @@ from pathlib import Path
 from .errors import InputError
 
 METADATA = "json"  # the one entry of a safetensors file's metadata
+REMEDIES = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some of your quota",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "allow yourself to read and write it",
+    errno.EPERM: "allow yourself to read and write it",
+    errno.ENOTDIR: "move away the file that lies where a folder has to be",
+    errno.EISDIR: "move away the folder that lies where a file has to be",
+}
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to; it becomes ``path`` if the block ends well, and vanishes if it does not."""
+    """Yield a path beside ``path`` to write to; it becomes ``path`` if the block ends well, and vanishes if it does not.
+
+    Raises:
+        InputError: it cannot be written, for a reason that the user can mend.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(path)
+    except OSError as error:
+        raise named(error, path) from None
     finally:
         if partial.is_dir():
             shutil.rmtree(partial)
         else:
             partial.unlink(missing_ok=True)
+
+
+def named(error: OSError, path: str | Path) -> Exception:
+    """Return the one-line error for what the system refused to do with a file; the same error if it has no known remedy.
+
+    Args:
+        path: the file, if the error does not name it itself.
+    """
+    if error.errno not in REMEDIES:
+        return error
+    return InputError(f"{error.filename or path}: {error.strerror}: {REMEDIES[error.errno]}, then run again")
+
+
+def check_access(folder: str | Path, *, write: bool) -> None:
+    """Check that a folder can be read, and written to if that is asked; one that is not there is fine.
+
+    Raises:
+        InputError: it cannot.
+    """
+    mode = os.R_OK | os.X_OK | (os.W_OK if write else 0)
+    if os.path.lexists(folder) and not os.access(folder, mode):
+        raise named(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)), folder)
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove what writes of a file that were killed have left beside it."""
+    path = Path(path)
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
+        leftover.unlink()
 
 
 def write_json(path: str | Path, content: Mapping) -> None:

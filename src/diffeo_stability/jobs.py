@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .files import named, remove_leftovers
 from .gpus import take_gpu
-from .records import write_records
+from .records import checked_hashes_of, write_records
 
 NOT_RECORDED = ("source",)  # folders of the user's own images: the data set's hash covers what was taken from them
 
@@ -35,34 +36,49 @@ class _Tee:
 
 @contextlib.contextmanager
 def running(job: Any) -> Iterator[None]:
-    """Run a job: what it prints also goes to its log, what it makes gets a record, an :class:`InputError` ends it with one line.
+    """Run a job that is recorded and ends in one line if it fails; what it prints also goes to its log.
 
-    Any other error is a bug: its traceback goes to the log and to the terminal.
+    Any error but one of the user's is a bug: its traceback goes to the log and to the terminal.
 
     Args:
         job: Snakemake's own object.
     """
-    log = Path(job.log[0])
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as file:
-        streams = contextlib.redirect_stdout(_Tee(file, sys.stdout)), contextlib.redirect_stderr(_Tee(file, sys.stderr))
-        with streams[0], streams[1]:
-            try:
+    with in_one_line():
+        log = Path(job.log[0])
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as file:
+            streams = (
+                contextlib.redirect_stdout(_Tee(file, sys.stdout)),
+                contextlib.redirect_stderr(_Tee(file, sys.stderr)),
+            )
+            with streams[0], streams[1], in_one_line(), recorded(job):
                 yield
-                record(job)
-            except InputError as error:
-                print(f"error: {error}", file=sys.stderr)
-                sys.exit(1)
-            except Exception:
-                traceback.print_exc()
-                sys.exit(1)
 
 
-def record(job: Any) -> None:
-    """Write beside everything that a job has made from what it was made.
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """End the process with status 1, and with one line if the block fails for a reason that the user can mend."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError):
+            error = named(error, "a file")
+        if isinstance(error, InputError):
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            traceback.print_exception(error)
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def recorded(job: Any) -> Iterator[None]:
+    """Check what a job reads against its records before it runs, and write beside all that it has made from what it was made.
 
     Args:
         job: Snakemake's own object.
+
+    Raises:
+        InputError: a file that it reads is not what its job wrote.
     """
     files = {
         name: [value] if isinstance(value, str) else list(value)
@@ -70,7 +86,10 @@ def record(job: Any) -> None:
         if name not in NOT_RECORDED
     }
     code = [*files.pop("code"), *files.pop("notebook", [])]
-    inputs = [path for paths in files.values() for path in paths]
+    inputs = checked_hashes_of(path for paths in files.values() for path in paths)
+    for path in job.output:
+        remove_leftovers(path)
+    yield
     write_records(
         job.output, rule=job.rule, inputs=inputs, code=code, params=dict(job.params.items()), config=job.config
     )

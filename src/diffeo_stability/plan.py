@@ -1,10 +1,13 @@
 """What a run consists of: its trainings, the files they make, and where everything lies."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, get_args
 
 from .config import FIGURES, RunConfig, TrainedPart
+from .files import check_access
 
 # Figures whose table has a second one beside it, of what follows from it
 SUMMARISED = (
@@ -132,6 +135,10 @@ class Plan:
         suffixes = ("", "_summary") if stem in SUMMARISED else ("",)
         return [f"results/{self.config.run}/tables/{stem}{suffix}.csv" for suffix in suffixes]
 
+    def every_table(self) -> list[str]:
+        """Tables and summaries of all figures of the run."""
+        return [table for stem in self.stems for table in self.tables(stem)]
+
     def claims(self) -> str:
         """Table of the decks' claims and their verdicts."""
         return f"results/{self.config.run}/tables/claims.csv"
@@ -143,6 +150,21 @@ class Plan:
     def notebooks(self) -> list[str]:
         """Executed copies of every analysis of the run, as HTML."""
         return [f"results/{self.config.run}/notebooks/{stem}.html" for stem in self.stems]
+
+    def check_access(self) -> None:
+        """Check that the run may read its data, if they are there, and write all that it makes.
+
+        Raises:
+            InputError: a folder cannot be read or written.
+        """
+        dataset = Path(self.dataset)
+        check_access(dataset.parents[1], write=False)
+        check_access(dataset.parent, write=False)
+        for folder in () if dataset.exists() else (dataset.parents[1], dataset.parent):
+            check_access(folder, write=True)
+        for part in ("results", "figures", "logs"):
+            for folder, _, _ in os.walk(Path(part, self.config.run)):
+                check_access(folder, write=True)
 
     def settings(self, stem: str, network: str | None = None) -> dict[str, Any]:
         """Return a figure's block of the configuration, as plain values; of its networks only one, if that is given.

@@ -13,7 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .files import sha256_of, write_json
+from .errors import InputError
+from .files import read_json, sha256_of, write_json
 
 FOLDER = ".provenance"
 
@@ -76,11 +77,28 @@ def record_of(path: str | Path) -> Path:
     return Path(path).parent / FOLDER / f"{Path(path).name}.json"
 
 
+def checked_hashes_of(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Return the hash of every path, by its name from the working directory.
+
+    Raises:
+        InputError: a file or folder has a record, and is not what its job wrote.
+    """
+    paths = list(paths)
+    hashes = hashes_of(paths)
+    for path, found in zip(paths, hashes.values(), strict=True):
+        record = record_of(path)
+        if record.exists() and read_json(record)["sha256"] != found:
+            raise InputError(
+                f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again"
+            )
+    return hashes
+
+
 def write_records(
     outputs: Iterable[str | Path],
     *,
     rule: str,
-    inputs: Iterable[str | Path],
+    inputs: Mapping[str, str],
     code: Iterable[str | Path],
     params: Mapping[str, Any],
     config: dict,
@@ -89,7 +107,7 @@ def write_records(
 
     Args:
         rule: the job's rule.
-        inputs: files and folders that it read.
+        inputs: hashes of the files and folders that it read, by name.
         code: sources of the library and the script or notebook that it ran.
         params: its settings.
         config: the run's configuration.
@@ -102,7 +120,7 @@ def write_records(
         "run": config["run"],
         "config": config_hash(config),
         "params": dict(params),
-        "inputs": hashes_of(inputs),
+        "inputs": dict(inputs),
     }
     for path in outputs:
         write_json(record_of(path), {"sha256": hash_of(path), **made_by})

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from .files import METADATA, atomic_path
@@ -14,10 +14,16 @@ def save_tensors(tensors: dict[str, Tensor], path: str | Path, metadata: dict[st
     """Write tensors to a safetensors file, atomically, in their usual memory layout; the same tensors, the same bytes.
 
     The library writes several entries of metadata in an order that changes from run to run, so that there is only one.
+
+    Raises:
+        InputError: the file cannot be written, for want of space, say.
     """
     packed = None if metadata is None else {METADATA: json.dumps(metadata, sort_keys=True)}
     with atomic_path(path) as partial:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, partial, packed)
+        # The library's own writing leaves files of arbitrary names behind when it is killed
+        partial.write_bytes(
+            save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, packed)
+        )
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:

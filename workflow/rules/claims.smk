@@ -2,7 +2,7 @@ rule evaluate_claims:
     input:
         code=used_by("workflow/scripts/evaluate_claims.py"),
         claims="config/claims.yaml",
-        tables=[table for stem in plan.stems for table in plan.tables(stem)],
+        tables=plan.every_table(),
     output:
         table=report(
             "results/{run}/tables/claims.csv",

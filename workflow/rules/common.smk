@@ -11,6 +11,10 @@ try:
     plan = Plan(parse_config(config))
 except InputError as error:
     sys.exit(str(error))
+try:
+    plan.check_access()
+except InputError as error:
+    sys.exit(f"error: {error}")
 
 settings = plan.config
 config.update(settings.model_dump())  # captions and hashes see the defaults too

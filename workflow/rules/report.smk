@@ -2,7 +2,7 @@ rule write_report:
     input:
         code=used_by("workflow/scripts/write_report.py"),
         claims=plan.claims(),
-        tables=[table for stem in plan.stems for table in plan.tables(stem)],
+        tables=plan.every_table(),
         figures=plan.figures(),
         template="workflow/report/page.html",
         captions=[f"workflow/report/{stem}.rst" for stem in ("workflow", *plan.stems)],
@@ -28,7 +28,7 @@ rule pack_crate:
     input:
         code=used_by("workflow/scripts/pack_crate.py"),
         claims=plan.claims(),
-        tables=[table for stem in plan.stems for table in plan.tables(stem)],
+        tables=plan.every_table(),
         figures=plan.figures(),
         page="results/{run}/report.html",
     output:
