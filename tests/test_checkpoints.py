@@ -1,13 +1,14 @@
 """Checkpoints come back as they were, and damaged, swapped or pickled ones are refused."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.checkpoints import list_checkpoints, load_checkpoint, read_metadata, save_checkpoint
-from diffeo_stability.files import atomic_path
+from diffeo_stability.files import atomic_path, sha256_of, write_json
 
 NETWORK = {"name": "lenet", "in_channels": 1, "image_size": 28, "classes": 10}
 
@@ -56,6 +57,46 @@ def test_damaged_checkpoints_are_named(saved, damage):
     _, path = saved
     damage(path)
     with pytest.raises(InputError, match=r"epoch0001\.(safetensors|json).*run again") as caught:
+        load_checkpoint(path)
+    assert "\n" not in str(caught.value)
+
+
+class RunsWhenUnpickled:
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])
+def test_a_pickled_checkpoint_is_refused_and_its_code_not_run(saved, tmp_path, write):
+    """Even if its metadata vouches for it."""
+    _, path = saved
+    trace = tmp_path / "trace"
+    write({"weights": RunsWhenUnpickled(trace)}, path)
+    write_json(path.with_suffix(".json"), {**read_metadata(path), "sha256": sha256_of(path)})
+    with pytest.raises(InputError, match="epoch0001.safetensors cannot be read"):
+        load_checkpoint(path)
+    path.rename(path.with_suffix(".pt"))
+    with pytest.raises(InputError, match="holds no checkpoint"):
+        list_checkpoints(tmp_path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"network": {**NETWORK, "name": "../lenet"}}, r"network '../lenet' is not known"),
+        ({"network": {**NETWORK, "classes": 3}}, "size mismatch"),
+        ({"network": {**NETWORK, "run": "code"}}, "unexpected keyword"),
+        ({"network": None}, "cannot be read"),
+    ],
+)
+def test_metadata_that_do_not_fit_are_named(saved, metadata, message):
+    _, path = saved
+    write_json(path.with_suffix(".json"), {**read_metadata(path), **metadata})
+    with pytest.raises(InputError, match=message) as caught:
         load_checkpoint(path)
     assert "\n" not in str(caught.value)
 

@@ -8,6 +8,7 @@ import struct
 import tarfile
 import threading
 import zipfile
+import zlib
 from functools import partial
 
 import numpy as np
@@ -299,6 +300,73 @@ def test_hostile_archives_are_refused(tmp_path, entry, message):
         archive.addfile(entry, io.BytesIO())
     with pytest.raises(InputError, match=message):
         prepare_dataset("image_folder", tmp_path / "data", path=path)
+
+
+def tar_of_zeros(path):
+    """Small images by their names; nothing but zeros, a hundred megabytes of them."""
+    with tarfile.open(path, "w:xz", preset=0) as archive:
+        for number in range(2):
+            archive.addfile(member(f"notes/{number}.txt", size=60 * 2**20), io.BytesIO(bytes(60 * 2**20)))
+
+
+def zip_of_zeros(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(2):
+            archive.writestr(f"notes/{number}.txt", bytes(60 * 2**20))
+
+
+def tar_of_one_large_file(path):
+    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+        archive.addfile(member("train/cat/0.png", size=65 * 2**20), io.BytesIO(bytes(65 * 2**20)))
+
+
+@pytest.mark.parametrize(
+    ("name", "pack", "message"),
+    [
+        ("images.tar.xz", tar_of_zeros, "unpacks to a hundred times its size"),
+        ("images.zip", zip_of_zeros, "unpacks to a hundred times its size"),
+        ("images.tar.gz", tar_of_one_large_file, "an image has at most 64 MiB"),
+    ],
+)
+def test_decompression_bombs_are_refused(tmp_path, name, pack, message):
+    path = tmp_path / name
+    pack(path)
+    assert path.stat().st_size < 2**20
+    with pytest.raises(InputError, match=message):
+        prepare_dataset("image_folder", tmp_path / "data", path=path)
+    assert not list((tmp_path / "data").rglob("*.safetensors"))
+
+
+def png_of_zeros(side):
+    """A black image of one bit a pixel, packed without ever holding it."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    packer = zlib.compressobj(1)
+    rows = b"".join(packer.compress(bytes(1 + (side + 7) // 8)) for _ in range(side)) + packer.flush()
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_an_image_of_a_billion_pixels_is_refused(tmp_path):
+    write_tree(tmp_path / "images")
+    content = png_of_zeros(31_623)
+    assert len(content) < 2**20
+    (tmp_path / "images" / "train" / "cat" / "huge.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"huge\.png is no image that can be read .*1000014129 pixels"):
+        prepare_dataset("image_folder", tmp_path / "data", path=tmp_path / "images", image_size=8)
+
+
+def test_images_that_do_not_fit_into_memory_are_refused(tmp_path, monkeypatch):
+    """On a machine that says it has little."""
+    write_tree(tmp_path / "images")
+    np.savez_compressed(tmp_path / "images.npz", **arrays())
+    memory = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 2000}
+    monkeypatch.setattr("diffeo_stability.files.os.sysconf", memory.__getitem__)
+    for source, name in (("image_folder", "images"), ("arrays", "images.npz")):
+        with pytest.raises(InputError, match=f"{name} unpacks to .* refused, half of this machine's"):
+            prepare_dataset(source, tmp_path / "data", path=tmp_path / name)
 
 
 def arrays(**changes):

@@ -12,20 +12,25 @@ from torch import nn
 
 from diffeo_stability import (
     InputError,
+    build_network,
+    compression_matrix,
     decompose_gradient,
     deform,
     displacement_field,
     laplacian_eigenspaces,
     laplacian_spectrum,
+    pure_shear_matrix,
     radial_power_spectrum,
     relative_stability,
     remap,
     rms_displacement,
+    rotation_matrix,
     sample_coefficients,
     stability_by_operation,
     temperature_from_displacement,
     temperature_range,
 )
+from diffeo_stability.__main__ import main
 from diffeo_stability.config import RunConfig, parse_config
 
 # The same examples every time, and no files of them beside the project
@@ -151,3 +156,53 @@ def test_temperatures_and_coefficients(first, cutoff, size, count):
     assert bounds is None or 0 < bounds[0] <= bounds[1]
     drawn = one_line(sample_coefficients, count, cutoff, first)
     assert drawn is None or (drawn.shape == (count, 2, cutoff, cutoff) and drawn.isfinite().all())
+
+
+@HOSTILE
+@given(norm=NUMBERS, angle=NUMBERS)
+def test_matrices_of_local_transformations(norm, angle):
+    for function, arguments in (
+        (rotation_matrix, (norm,)),
+        (compression_matrix, (norm,)),
+        (pure_shear_matrix, (norm, angle)),
+    ):
+        matrix = one_line(function, *arguments)
+        assert matrix is None or matrix.isfinite().all()
+
+
+@settings(HOSTILE, max_examples=100)
+@given(
+    name=st.one_of(
+        st.sampled_from(["lenet", "fully_connected_2", "one_hidden_layer_lcn", "../lenet", "torchvision:/etc/passwd"]),
+        st.text(max_size=8),
+    ),
+    sizes=st.lists(st.one_of(st.integers(-1, 40), st.floats(), st.text(max_size=2), st.none()), min_size=3, max_size=3),
+    width=NUMBERS,
+)
+def test_networks(name, sizes, width):
+    network = one_line(build_network, name, *sizes, width=min(width, 0.5))
+    assert network is None or isinstance(network, nn.Module)
+
+
+@settings(HOSTILE, max_examples=100)
+@given(content=st.binary(max_size=200), suffix=st.sampled_from(["png", "pdf", "csv", "safetensors", "json", "txt"]))
+def test_the_command_line_names_what_is_no_file_of_the_pipeline(tmp_path, capsys, content, suffix):
+    signature = {"png": bytes([137]) + b"PNG\r\n" + bytes([26]) + b"\n", "pdf": b"%PDF-1.4"}.get(suffix, b"")
+    path = tmp_path / f"file.{suffix}"
+    for text in (content, signature + content):
+        path.write_bytes(text)
+        for command in ("provenance", "claims"):
+            assert main([command, str(path)]) == 1
+            assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize("name", ["../lenet", "/tmp/lenet", "a/b", "lenet.pt"])
+def test_a_network_name_that_is_a_path_is_refused(raw, name):
+    changed = copy.deepcopy(raw)
+    changed["networks"]["lenet"] = {"architecture": name}
+    with pytest.raises(InputError, match="config: networks.lenet"):
+        parse_config(changed)
+    changed = copy.deepcopy(raw)
+    changed["networks"][name] = {"architecture": "lenet"}
+    with pytest.raises(InputError, match="config: networks"):
+        parse_config(changed)

@@ -152,6 +152,15 @@ def test_a_wrong_configuration_ends_before_any_job(project):
     assert not (project.folder / "results").exists() and not (project.folder / "data").exists()
 
 
+def test_code_in_a_configuration_is_not_run(project):
+    trace = project.folder / "trace"
+    config = project.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("run: smoke", f'run: !!python/object/apply:os.mkdir ["{trace}"]'))
+    done = project.snakemake()
+    assert done.returncode != 0 and "Config file is not valid JSON or YAML" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr and not trace.exists()
+
+
 def test_data_that_cannot_be_had_end_in_one_line(project):
     config = project.folder / "config" / "smoke.yaml"
     text = config.read_text().replace("source: mnist5k", "source: mnist\n  mirror: http://127.0.0.1:9")

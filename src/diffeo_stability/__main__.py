@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from .claims import format_claims
+from .claims import COLUMNS, format_claims
 from .errors import InputError
 from .provenance import as_tree, trace
 from .tables import read_table
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "claims":
-            print(format_claims(read_table(chosen.table)))
+            print(format_claims(read_table(chosen.table, COLUMNS)))
             return 0
         origin = trace(chosen.file)
         print(as_tree(origin))

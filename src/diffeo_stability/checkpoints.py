@@ -33,7 +33,7 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tup
     """Return the network of a checkpoint, in evaluation mode, and its metadata.
 
     Raises:
-        InputError: the weights are missing, damaged, or not the ones that the metadata belongs to.
+        InputError: the weights are missing, damaged, pickled, or not the ones that the metadata belongs to.
     """
     metadata = read_metadata(path)
     try:
@@ -42,10 +42,11 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tup
                 f"checkpoint {path} is not the file that its metadata describes: delete its folder, run again"
             )
         weights, _ = read_tensors(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"checkpoint {path} cannot be read ({error}): delete its folder and run again") from None
-    network = build_network(**metadata["network"])
-    network.load_state_dict(weights)
+        network = build_network(**metadata["network"])
+        network.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"checkpoint {path} cannot be read ({reason}): delete its folder and run again") from None
     return network.to(device).eval(), metadata
 
 

@@ -62,6 +62,10 @@ class Measured(NamedTuple):
     high: float
 
 
+# What the command that prints a table of claims needs of it
+COLUMNS = ("claim", "statement", "measured", "low", "high", "criterion", "verdict", "reason")
+
+
 class MissingError(Exception):
     """A run lacks what a claim needs; says what."""
 
@@ -161,7 +165,7 @@ def format_claims(table: pd.DataFrame) -> str:
         (row.claim, row.statement, format_measured(row), row.criterion, row.verdict)
         for row in table.fillna({"reason": ""}).itertuples()
     ]
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    widths = [max((len(line[column]) for line in lines), default=0) for column in range(4)]
     text = ["  ".join((*map(str.ljust, line, widths), line[-1])) for line in lines]
     counts = table.verdict.value_counts()
     text.append(", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in get_args(Verdict)))

@@ -8,6 +8,7 @@ import hashlib
 import json
 import tempfile
 import urllib.error
+import zipfile
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from .errors import InputError
+from .files import check_fits
 from .image_folder import read_image_folder
 from .seeds import derive_seed, generator_for
 from .tensors import read_tensors, save_tensors
@@ -396,8 +398,12 @@ def _folder(path: Path, image_size: int | None) -> Dataset:
 def _arrays(path: Path) -> Dataset:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
+        with zipfile.ZipFile(path) as archive:
+            check_fits(sum(member.file_size for member in archive.infolist()), path)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in names}
+    except InputError:
+        raise
     except KeyError as error:
         raise InputError(f"{path} has no array {error.args[0].split()[0]}: it must hold {', '.join(names)}") from None
     except Exception as error:  # numpy, zipfile and zlib each have errors of their own for a damaged file

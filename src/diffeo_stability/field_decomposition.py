@@ -114,19 +114,40 @@ def decompose_gradient(gradient: Tensor) -> GradientParts:
 
 
 def rotation_matrix(norm: float = 1.0) -> Tensor:
-    """Return the gradient of a rotation, ``(2, 2)`` float64, with the given Frobenius norm; it turns x towards y."""
+    """Return the gradient of a rotation, ``(2, 2)`` float64, with the given Frobenius norm; it turns x towards y.
+
+    Raises:
+        InputError: a ``norm`` that is not finite.
+    """
+    _check_finite(norm=norm)
     return norm / math.sqrt(2) * torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
 
 
 def compression_matrix(norm: float = 1.0) -> Tensor:
-    """Return the gradient of an expansion, or for a negative ``norm`` of a compression, with that Frobenius norm."""
+    """Return the gradient of an expansion, or for a negative ``norm`` of a compression, with that Frobenius norm.
+
+    Raises:
+        InputError: a ``norm`` that is not finite.
+    """
+    _check_finite(norm=norm)
     return norm / math.sqrt(2) * torch.eye(2, dtype=torch.float64)
 
 
 def pure_shear_matrix(norm: float = 1.0, angle: float = 0.0) -> Tensor:
-    """Return the gradient of a pure shear with the given Frobenius norm, stretching along ``angle`` (radians from x)."""
+    """Return the gradient of a pure shear with the given Frobenius norm, stretching along ``angle`` (radians from x).
+
+    Raises:
+        InputError: a ``norm`` or an ``angle`` that is not finite.
+    """
+    _check_finite(norm=norm, angle=angle)
     cosine, sine = math.cos(2 * angle), math.sin(2 * angle)
     return norm / math.sqrt(2) * torch.tensor([[cosine, sine], [sine, -cosine]], dtype=torch.float64)
+
+
+def _check_finite(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise InputError(f"{name} is {value}: it must be a finite number")
 
 
 def _check_patch_size(patch_size: int, image_size: int, smallest: int) -> None:

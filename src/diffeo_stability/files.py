@@ -13,6 +13,7 @@ from pathlib import Path
 from .errors import InputError
 
 METADATA = "json"  # the one entry of a safetensors file's metadata
+SLACK = 64 * 2**20  # bytes that a file may unpack to whatever its own size
 REMEDIES = {
     errno.ENOSPC: "free some space there",
     errno.EDQUOT: "free some of your quota",
@@ -91,6 +92,25 @@ def read_json(path: str | Path) -> dict:
         return json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}): delete it and run again, to make it anew") from None
+
+
+def most_unpacked(path: str | Path) -> int:
+    """Return to how many bytes a compressed file may unpack before it is taken for one made to fill the memory."""
+    return 100 * Path(path).stat().st_size + SLACK
+
+
+def check_fits(size: int, path: str | Path) -> None:
+    """Check that so many bytes of images, which are copied once, fit into the memory of this machine.
+
+    Raises:
+        InputError: they do not.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 2 * size > memory:
+        raise InputError(
+            f"{path} unpacks to {size / 2**30:,.0f} GiB or more: refused, half of this machine's {memory / 2**30:,.0f} GiB "
+            "of memory is the most; set dataset.image_size, or leave images out"
+        )
 
 
 def sha256_of(path: str | Path) -> str:

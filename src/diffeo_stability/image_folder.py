@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from .errors import InputError
+from .files import check_fits, most_unpacked
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 LARGEST_FILE = 64 * 2**20  # bytes; no image of a sensible size is larger
@@ -40,9 +41,11 @@ def read_image_folder(
 
     Raises:
         InputError: no such tree, a class without images, a damaged image or archive, images of different sizes, classes
-            that differ between the parts, or an archive with links or with paths that leave it.
+            that differ between the parts, or an archive with links, with paths that leave it, or that unpacks to far more
+            than images do.
     """
     found: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    decoded = 0
     for name, content in _entries(path):
         place = _place(name)
         if place is None:
@@ -50,6 +53,8 @@ def read_image_folder(
         images = found.setdefault(place, {})
         if content is not None:
             images[name] = _decode(content, f"{path}: {name}", image_size)
+            decoded += images[name].nbytes
+            check_fits(decoded, path)
     for part in PARTS:
         if not any(place[0] == part for place in found):
             raise InputError(
@@ -121,26 +126,33 @@ def _entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
 
 def _tar_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
     with tarfile.open(path) as archive:
+        total = 0
         for member in archive:
-            _check_member(path, member.name, member.size, regular=member.isfile() or member.isdir())
+            total += member.size
+            _check_member(path, member.name, member.size, total, regular=member.isfile() or member.isdir())
             yield member.name, archive.extractfile(member).read() if member.isfile() else None
 
 
 def _zip_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
     with zipfile.ZipFile(path) as archive:
+        total = 0
         for member in archive.infolist():
+            total += member.file_size
             kind = member.external_attr >> 28  # the file type of a Unix mode; 0 where the archive has none
-            _check_member(path, member.filename, member.file_size, regular=kind in (0, 4, 8))
+            _check_member(path, member.filename, member.file_size, total, regular=kind in (0, 4, 8))
             yield member.filename, None if member.is_dir() else archive.read(member)
 
 
-def _check_member(path: Path, name: str, size: int, *, regular: bool) -> None:
+def _check_member(path: Path, name: str, size: int, total: int, *, regular: bool) -> None:
+    """Refuse an archive for one of its members, or for what all up to it add up to (``total``, in bytes)."""
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         raise InputError(f"{path} holds {name}, a path that leaves the archive: refused")
     if not regular:
         raise InputError(f"{path} holds {name}, a link or device: refused; pack the images themselves")
     if size > LARGEST_FILE:
         raise InputError(f"{path} holds {name} of {size / 2**20:.0f} MiB: refused, an image has at most 64 MiB")
+    if total > most_unpacked(path):
+        raise InputError(f"{path} unpacks to a hundred times its size and more: refused, images do not")
 
 
 def _decode(content: bytes, name: str, image_size: int | None) -> np.ndarray:

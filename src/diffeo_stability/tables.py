@@ -15,16 +15,23 @@ def write_table(table: pd.DataFrame | list[dict], path: str | Path) -> None:
         pd.DataFrame(table).to_csv(partial, index=False, lineterminator="\n")
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     """Read a table.
 
+    Args:
+        columns: those that it must have.
+
     Raises:
-        InputError: the file is missing, empty or no table.
+        InputError: the file is missing, empty, no table, or lacks a column.
     """
     try:
-        return pd.read_csv(path)
+        table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"table {path} cannot be read ({error}): delete it and run again, to make it anew") from None
+        reason = " ".join(str(error).split())
+        raise InputError(f"table {path} cannot be read ({reason}): delete it and run again, to make it anew") from None
+    if missing := [column for column in columns if column not in table]:
+        raise InputError(f"{path} is another table: it has no column {', '.join(missing)}")
+    return table
 
 
 def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Networks by name, in their small-image form, each with a width multiplier and readable operation names."""
 
 import inspect
+import math
 from functools import partial
 
 from torch import nn
@@ -50,10 +51,10 @@ def build_network(
         InputError: an unknown name, or an argument out of its range or that the network does not take.
     """
     for label, value in (("in_channels", in_channels), ("image_size", image_size), ("classes", classes)):
-        if value < 1:
-            raise InputError(f"{label} is {value}: it must be at least 1")
-    if not width > 0:
-        raise InputError(f"width is {width}: it must be positive")
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f"{label} is {value!r}: it must be a whole number of at least 1")
+    if not 0 < width < math.inf:
+        raise InputError(f"width is {width}: it must be positive and finite")
     library, _, library_name = name.partition(":")
     if library_name and library in LIBRARIES:
         if width != 1.0 or filter_size is not None:
