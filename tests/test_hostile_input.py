@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from diffeo_stability import (
+    HOMES,
     InputError,
     build_network,
     compression_matrix,
     decompose_gradient,
     deform,
     displacement_field,
+    displacement_from_temperature,
     laplacian_eigenspaces,
     laplacian_spectrum,
     pure_shear_matrix,
@@ -149,7 +151,7 @@ def test_fields_filters_spectra_and_gradients(tensor, size):
 @HOSTILE
 @given(first=NUMBERS, cutoff=st.integers(-2, 50), size=st.integers(-2, 50), count=st.integers(-2, 4))
 def test_temperatures_and_coefficients(first, cutoff, size, count):
-    for function in (temperature_from_displacement, rms_displacement):
+    for function in (temperature_from_displacement, displacement_from_temperature, rms_displacement):
         result = one_line(function, first, cutoff, size)
         assert result is None or (math.isfinite(result) and result >= 0)
     bounds = one_line(temperature_range, size, cutoff)
@@ -206,3 +208,7 @@ def test_a_network_name_that_is_a_path_is_refused(raw, name):
     changed["networks"][name] = {"architecture": "lenet"}
     with pytest.raises(InputError, match="config: networks"):
         parse_config(changed)
+
+
+def test_every_public_function_is_tried_here():
+    assert set(HOMES) <= set(globals())
