@@ -1,6 +1,6 @@
 # Thin front door: every target sets up what it needs by itself. `make` explains.
 .DEFAULT_GOAL := help
-.PHONY: help environment slurm figures notebooks report crate test lint format benchmarks lock clean
+.PHONY: help environment slurm imagenet figures notebooks report crate test lint format benchmarks lock clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -21,6 +21,7 @@ help:
 	@echo 'make benchmarks   measure speed'
 	@echo 'make environment  set up .venv from the lock, which the others do by themselves'
 	@echo 'make slurm        the same with what a Slurm cluster needs (profiles/slurm)'
+	@echo 'make imagenet     the same with a network trained on ImageNet (config/imagenet.yaml)'
 	@echo 'make lock         resolve the locked requirements anew'
 	@echo 'make clean        remove what the default run made, but for data sets'
 
@@ -41,6 +42,7 @@ help:
 
 environment: .venv/installed-workflow
 slurm: .venv/installed-slurm
+imagenet: .venv/installed-imagenet
 
 figures: environment $(CONFIG)
 	@echo 'make: rebuilding the figures of run $(RUN) into figures/$(RUN)'
@@ -86,7 +88,8 @@ lock: environment
 	$$lock requirements/bootstrap.in -o requirements/bootstrap.txt; \
 	$$lock pyproject.toml --extra workflow -o requirements/workflow.txt; \
 	$$lock pyproject.toml --extra workflow --extra slurm -c requirements/workflow.txt -o requirements/slurm.txt; \
-	$$lock pyproject.toml --extra workflow --extra test -c requirements/slurm.txt -o requirements/test.txt
+	$$lock pyproject.toml --extra workflow --extra imagenet -c requirements/workflow.txt -o requirements/imagenet.txt; \
+	$$lock pyproject.toml --extra workflow --extra test -c requirements/slurm.txt -c requirements/imagenet.txt -o requirements/test.txt
 
 clean: $(CONFIG)
 	@test -n '$(RUN)' || { echo 'make: $(CONFIG) has no key run' >&2; exit 1; }

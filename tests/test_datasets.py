@@ -230,6 +230,34 @@ def test_image_folder_reads_folders_and_archives_alike(tmp_path, archive):
     assert torch.equal(dataset.test_images[4], expected)
 
 
+@pytest.mark.parametrize("archive", [None, "images.tar", "images.zip"])
+def test_test_images_alone_lie_in_folders_of_their_classes(tmp_path, archive):
+    tree = write_tree(tmp_path / "tree") / "test"
+    path = tree if archive is None else pack(tree, tmp_path / archive)
+    scale = ([0.4, 0.5, 0.6], [0.2, 0.25, 0.3])
+    dataset = prepare_dataset("image_folder", tmp_path / "data", path=path, test_only=True, normalisation=scale)
+    assert dataset.classes == ("cat", "dog") and dataset.test_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert dataset.train_images.shape == (0, 3, 8, 8)
+    save_dataset(dataset, tmp_path / "images.safetensors")
+    read = load_dataset(tmp_path / "images.safetensors")
+    assert torch.equal(read.mean, torch.tensor(scale[0])) and torch.equal(read.std, torch.tensor(scale[1]))
+    probe = probe_images(read, 6, seed=0)[0:6]
+    expected = (read.test_images / 255 - read.mean[:, None, None]) / read.std[:, None, None]
+    assert torch.allclose(probe.sort(0).values, expected.sort(0).values, atol=1e-5)
+
+
+def test_test_images_alone_need_a_normalisation_that_fits(tmp_path):
+    path = write_tree(tmp_path / "tree") / "test"
+    with pytest.raises(InputError, match="the train split has no images"):
+        prepare_dataset("image_folder", tmp_path / "data", path=path, test_only=True)
+    with pytest.raises(InputError, match="normalisation.mean has 1 numbers: the images have 3 channels"):
+        prepare_dataset("image_folder", tmp_path / "data", path=path, test_only=True, normalisation=([0.5], [0.5]))
+    np.savez(tmp_path / "images.npz", **arrays(x_train=None, y_train=None))
+    scale = ([0.5] * 3, [0.5] * 3)
+    dataset = prepare_dataset("arrays", tmp_path, path=tmp_path / "images.npz", test_only=True, normalisation=scale)
+    assert len(dataset.train_images) == 0 and len(dataset.test_images) == 3
+
+
 def test_grey_images_have_one_channel(tmp_path):
     dataset = prepare_dataset("image_folder", tmp_path, path=write_tree(tmp_path / "tree", mode="L"))
     assert dataset.channels == 1

@@ -175,7 +175,9 @@ def test_two_runs_at_once(finished_copy, finished_project):
     target = "results/smoke/networks/vgg11_bn/seed0/stability.csv"
     first = start(finished_copy, target)
     wait_until(log.exists, first)
+    os.killpg(first.pid, signal.SIGSTOP)  # else it could be done before the second one has started
     second = finished_copy.snakemake(target)
+    os.killpg(first.pid, signal.SIGCONT)
     assert second.returncode != 0 and "Traceback" not in second.stderr
     assert "Directory cannot be locked" in second.stderr and "--unlock" in second.stderr
     assert first.wait(timeout=120) == 0

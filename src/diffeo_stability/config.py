@@ -60,6 +60,8 @@ ARCHITECTURES = (
 CONVOLUTIONAL = ("lenet", "alexnet", "vgg", "resnet", "efficientnet", "one_hidden_layer_cnn")
 SEQUENCES_OF_CONVOLUTIONS = ("lenet", "alexnet", "vgg", "one_hidden_layer_cnn")
 LIBRARY_ARCHITECTURE = r"^(timm|torchvision):[A-Za-z0-9_.]+$"
+OWN_ARCHITECTURE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+WEIGHTS = r"^(torchvision:\w+|.+\.(safetensors|pt|pth))$"
 DIGIT_SOURCES = ("mnist5k", "mnist", "svhn")
 KNOWN_IMAGE_SIZES = {"mnist5k": 28, "mnist": 28, "fashion_mnist": 28, "cifar10": 32, "svhn": 32}
 
@@ -68,6 +70,13 @@ class Block(BaseModel):
     """A closed block of keys: an unknown key is an error, and so is a number written as text."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Normalisation(Block):
+    """How pixels, scaled to 0..1, are normalised: `(pixel - mean) / std`."""
+
+    mean: Annotated[list[float], Field(min_length=1)] = Field(description="one number a channel")
+    std: Annotated[list[Positive], Field(min_length=1)] = Field(description="one number a channel")
 
 
 class DatasetBlock(Block):
@@ -80,12 +89,24 @@ class DatasetBlock(Block):
         None, description="pixels a side to which `image_folder` scales and crops; as they are if not given"
     )
     mirror: str | None = Field(None, description="address of a folder to download from, instead of the usual one")
-    validation_images: Count = Field(description="training images held out for validation")
+    test_only: bool = Field(
+        False,
+        description="`image_folder` is a tree `<class>/*`, `arrays` has `x_test`, `y_test` alone: for networks with `weights`",
+    )
+    normalisation: Normalisation | None = Field(None, description="the training images' own statistics if not given")
+    validation_images: Annotated[int, Field(ge=0)] = Field(
+        description="training images held out for validation; 0 only if nothing is trained"
+    )
     split_seed: Seed = Field(0, description="seed of the hold-out and of smaller training sets")
 
     @property
     def folder(self) -> str:
         return self.name or self.source
+
+    @property
+    def scale(self) -> tuple[list[float], list[float]] | None:
+        """Mean and standard deviation per channel, if they are given."""
+        return self.normalisation and (self.normalisation.mean, self.normalisation.std)
 
     @model_validator(mode="after")
     def _path_goes_with_source(self):
@@ -98,6 +119,10 @@ class DatasetBlock(Block):
             raise ValueError(f"path is given, but source {self.source} takes none")
         if self.image_size is not None and self.source != "image_folder":
             raise ValueError(f"image_size is given, but source {self.source} has a size of its own")
+        if self.test_only and not own:
+            raise ValueError(f"test_only is true, but source {self.source} has training images")
+        if self.test_only and self.normalisation is None:
+            raise ValueError("normalisation is missing: without training images it must be given")
         return self
 
 
@@ -144,8 +169,15 @@ class NetworkBlock(Block):
     """A network and what is special about its training."""
 
     architecture: str = Field(
-        description="a network of the package, or timm:<name> or torchvision:<name>",
-        json_schema_extra={"anyOf": [{"enum": list(ARCHITECTURES)}, {"pattern": LIBRARY_ARCHITECTURE}]},
+        description="a network of the package, timm:<name>, torchvision:<name>, or your own as <package.module>:<function>",
+        json_schema_extra={
+            "anyOf": [{"enum": list(ARCHITECTURES)}, {"pattern": LIBRARY_ARCHITECTURE}, {"pattern": OWN_ARCHITECTURE}]
+        },
+    )
+    weights: Annotated[str, Field(pattern=WEIGHTS)] | None = Field(
+        None,
+        description="of a network that is trained already: a .safetensors or .pt file, such a file as "
+        "package:<package>/<file>, or torchvision:<name>; the network is trained if not given",
     )
     width: Positive = Field(1.0, description="multiplies the number of channels or hidden units")
     filter_size: Count | None = Field(
@@ -156,8 +188,12 @@ class NetworkBlock(Block):
     @field_validator("architecture")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        if name not in ARCHITECTURES and not re.match(LIBRARY_ARCHITECTURE, name):
-            allowed = f"{', '.join(ARCHITECTURES)}, timm:<name> or torchvision:<name>"
+        if (
+            name not in ARCHITECTURES
+            and not re.match(LIBRARY_ARCHITECTURE, name)
+            and not re.match(OWN_ARCHITECTURE, name)
+        ):
+            allowed = f"{', '.join(ARCHITECTURES)}, timm:<name>, torchvision:<name> or <package.module>:<function>"
             raise ValueError(f"{name!r} is no network; allowed are {allowed}")
         return name
 
@@ -373,7 +409,7 @@ class RunConfig(Block):
         description="one training of every network each"
     )
     dataset: DatasetBlock
-    training: Recipe = Field(description="recipe of every network")
+    training: Recipe | None = Field(None, description="recipe of every network; needed if one is trained")
     checkpoints: Annotated[int, Field(ge=2)] = Field(
         6, description="checkpoints a training: at init, at the end, and between them at log-spaced epochs"
     )
@@ -403,6 +439,24 @@ class RunConfig(Block):
         if name == "reference":
             raise ValueError("'reference' is the folder of the committed figures; allowed is any other name")
         return name
+
+    @model_validator(mode="after")
+    def _what_is_trained_can_be(self):
+        trained = [name for name, block in self.networks.items() if block.weights is None]
+        if trained and self.training is None:
+            raise ValueError(f"training is missing: {trained[0]} has no weights and must be trained")
+        if trained and self.dataset.test_only:
+            raise ValueError(f"networks.{trained[0]}: there are no training images (dataset.test_only): give weights")
+        if trained and self.dataset.validation_images == 0:
+            raise ValueError(f"dataset.validation_images is 0: it must be at least 1, as {trained[0]} is trained")
+        for stem in FIGURES:
+            block = getattr(self, stem)
+            if not (hasattr(block, "train_sizes") or hasattr(block, "widths")):
+                continue
+            for name in block.networks:
+                if name not in trained and name in self.networks:
+                    raise ValueError(f"{stem}.networks: {name} has weights, but this figure trains its networks itself")
+        return self
 
     @model_validator(mode="after")
     def _sizes_fit_the_images(self):
@@ -488,7 +542,9 @@ class RunConfig(Block):
         return self
 
     def recipe(self, network: str) -> Recipe:
-        """Return the recipe of a network: ``training`` with the network's own changes."""
+        """Return the recipe of a network: ``training`` with the network's own changes; no steps if it has weights."""
+        if self.networks[network].weights is not None:
+            return Recipe(epochs=0, learning_rate=1.0)
         changes = self.networks[network].training.model_dump(exclude_none=True)
         return self.training.model_copy(update=changes)
 

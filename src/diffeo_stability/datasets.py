@@ -9,7 +9,8 @@ import json
 import tempfile
 import urllib.error
 import zipfile
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -35,10 +36,12 @@ class Dataset:
     """Images with labels, in a training and a test split.
 
     Attributes:
-        train_images, test_images: uint8 ``(N, C, n, n)``, values 0 to 255.
+        train_images, test_images: uint8 ``(N, C, n, n)``, values 0 to 255. Without training images, ``mean`` and ``std`` must
+            be given.
         train_labels, test_labels: int64 ``(N,)``, values 0 to ``len(classes) - 1``.
         classes: what the labels mean.
-        mean, std: of the training images per channel, ``(C,)``, pixels scaled to 0..1.
+        mean, std: by which images are normalised, per channel, ``(C,)``, pixels scaled to 0..1; those of the training images if
+            not given.
     """
 
     train_images: Tensor
@@ -46,14 +49,15 @@ class Dataset:
     test_images: Tensor
     test_labels: Tensor
     classes: tuple[str, ...]
-    mean: Tensor = field(init=False)
-    std: Tensor = field(init=False)
+    mean: Tensor | None = None
+    std: Tensor | None = None
 
     def __post_init__(self):
         _check_dataset(self)
-        mean, std = channel_statistics(self.train_images)
-        object.__setattr__(self, "mean", mean)
-        object.__setattr__(self, "std", std)
+        if self.mean is None or self.std is None:
+            mean, std = channel_statistics(self.train_images)
+            object.__setattr__(self, "mean", mean)
+            object.__setattr__(self, "std", std)
 
     @cached_property
     def sha256(self) -> str:
@@ -62,16 +66,16 @@ class Dataset:
         for name in TENSORS:
             tensor = getattr(self, name).contiguous()
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(memoryview(tensor.numpy()).cast("B"))
+            digest.update(tensor.numpy())
         return digest.hexdigest()
 
     @property
     def channels(self) -> int:
-        return self.train_images.shape[1]
+        return self.test_images.shape[1]
 
     @property
     def image_size(self) -> int:
-        return self.train_images.shape[-1]
+        return self.test_images.shape[-1]
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def split_dataset(
     """Split a data set: the same validation and test images for every ``train_size``, smaller training sets in larger ones.
 
     Args:
-        validation_images: how many of the training images are held out.
+        validation_images: how many of the training images are held out; 0 for a data set without training images.
         seed: of the hold-out and of the order in which training images are taken.
         train_size: training images taken; all that are left if not given.
         label_count: keep only images of the first ``label_count`` classes.
@@ -146,7 +150,7 @@ def split_dataset(
             raise InputError(f"label_count is {label_count}: it must be from 2 to {len(dataset.classes)}")
         train, test = (part.take(torch.nonzero(part.labels < label_count)[:, 0]) for part in (train, test))
     available = len(train) - validation_images
-    if available < 1:
+    if available < 1 and (len(train) or validation_images):
         raise InputError(
             f"validation_images is {validation_images}: the data set has only {len(train)} training images"
         )
@@ -212,9 +216,11 @@ def probe_images(dataset: Dataset, count: int, seed: int, device: torch.device |
 
 
 def save_dataset(dataset: Dataset, path: str | Path) -> None:
-    """Write a data set to one safetensors file, atomically, with its classes and a hash of its pixels and labels."""
+    """Write a data set to one safetensors file, atomically, with all that belongs to it and a hash of pixels and labels."""
     tensors = {name: getattr(dataset, name) for name in TENSORS}
-    save_tensors(tensors, path, {"classes": json.dumps(dataset.classes), "sha256": dataset.sha256})
+    lists = {"classes": dataset.classes, "mean": dataset.mean.tolist(), "std": dataset.std.tolist()}
+    described = {name: json.dumps(values) for name, values in lists.items()}
+    save_tensors(tensors, path, {**described, "sha256": dataset.sha256})
 
 
 def load_dataset(path: str | Path) -> Dataset:
@@ -225,7 +231,8 @@ def load_dataset(path: str | Path) -> Dataset:
     """
     try:
         tensors, metadata = read_tensors(path)
-        dataset = Dataset(**tensors, classes=tuple(json.loads(metadata["classes"])))
+        mean, std = (torch.tensor(json.loads(metadata[name])) for name in ("mean", "std"))
+        dataset = Dataset(**tensors, classes=tuple(json.loads(metadata["classes"])), mean=mean, std=std)
         if dataset.sha256 != metadata["sha256"]:
             raise OSError("its content does not match its hash")
         return dataset
@@ -242,6 +249,8 @@ def prepare_dataset(
     path: str | Path | None = None,
     image_size: int | None = None,
     mirror: str | None = None,
+    test_only: bool = False,
+    normalisation: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> Dataset:
     """Return a data set from its source.
 
@@ -253,31 +262,39 @@ def prepare_dataset(
         path: the folder, archive or file, for ``image_folder`` and ``arrays``.
         image_size: for ``image_folder``: scale the shorter side to it and crop the middle; as they are if not given.
         mirror: address of a folder to download the archives from, instead of torchvision's own.
+        test_only: for ``image_folder`` and ``arrays``: there are no training images, and the folders of the classes lie in any
+            folder; ``normalisation`` must be given.
+        normalisation: mean and standard deviation per channel, pixels scaled to 0..1; those of the training images if not given.
 
     Raises:
         InputError: whatever keeps the data from being had, with its remedy.
     """
+    scale = {} if normalisation is None else dict(zip(("mean", "std"), map(torch.tensor, normalisation), strict=True))
     if source == "mnist5k":
-        return _mnist5k()
+        return replace(_mnist5k(), **scale)
     if source in DOWNLOADS:
-        return _download(source, Path(folder) / "download", mirror)
+        return replace(_download(source, Path(folder) / "download", mirror), **scale)
     if source not in ("image_folder", "arrays"):
         raise InputError(f"dataset.source is {source!r}: it must be one of {', '.join(SOURCES)}")
     if path is None:
         raise InputError(f"dataset.path is missing: {source} needs the path of the images")
     if not Path(path).exists():
         raise InputError(f"dataset.path: {path} does not exist")
-    return _arrays(Path(path)) if source == "arrays" else _folder(Path(path), image_size)
+    if source == "arrays":
+        return Dataset(**_arrays(Path(path), test_only), **scale)
+    return Dataset(**_folder(Path(path), image_size, test_only), **scale)
 
 
 def _check_dataset(dataset: Dataset) -> None:
+    if len(dataset.train_images) == 0 and dataset.mean is None:
+        raise InputError("the train split has no images: add some, or for networks that are trained give normalisation")
     for part in ("train", "test"):
         images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
         if len(images) != len(labels):
             raise InputError(f"the {part} split has {len(images)} images but {len(labels)} labels: they must match")
-        if len(images) == 0:
-            raise InputError(f"the {part} split has no images")
-        if int(labels.min()) < 0 or int(labels.max()) >= len(dataset.classes):
+        if len(images) == 0 and part == "test":
+            raise InputError("the test split has no images")
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(dataset.classes):
             raise InputError(
                 f"the {part} labels run from {int(labels.min())} to {int(labels.max())}: "
                 f"they must lie between 0 and {len(dataset.classes) - 1}"
@@ -291,6 +308,11 @@ def _check_dataset(dataset: Dataset) -> None:
             f"training images have shape {tuple(dataset.train_images.shape[1:])}, test images "
             f"{tuple(dataset.test_images.shape[1:])}: they must match"
         )
+    for name in ("mean", "std"):
+        values = getattr(dataset, name)
+        if values is not None and values.shape != (dataset.test_images.shape[1],):
+            channels = dataset.test_images.shape[1]
+            raise InputError(f"normalisation.{name} has {values.numel()} numbers: the images have {channels} channels")
 
 
 def _mnist5k() -> Dataset:
@@ -390,13 +412,21 @@ def _pixels_and_labels(part) -> tuple[Tensor, Tensor]:
     return images.contiguous().clone(), torch.as_tensor(labels).long().clone()
 
 
-def _folder(path: Path, image_size: int | None) -> Dataset:
-    images, labels, classes = read_image_folder(path, image_size)
-    return Dataset(images["train"], labels["train"], images["test"], labels["test"], classes)
+def _folder(path: Path, image_size: int | None, test_only: bool) -> dict:
+    return _with_empty_train(*read_image_folder(path, image_size, test_only=test_only))
 
 
-def _arrays(path: Path) -> Dataset:
-    names = ("x_train", "y_train", "x_test", "y_test")
+def _with_empty_train(images: dict[str, Tensor], labels: dict[str, Tensor], classes: tuple[str, ...]) -> dict:
+    """Fields of a data set, with a training split of no images if there is none."""
+    tensors = {"train_images": images["test"][:0], "train_labels": labels["test"][:0]}
+    tensors |= {f"{part}_images": part_images for part, part_images in images.items()}
+    tensors |= {f"{part}_labels": part_labels for part, part_labels in labels.items()}
+    return {**tensors, "classes": classes}
+
+
+def _arrays(path: Path, test_only: bool) -> dict:
+    parts = ("test",) if test_only else ("train", "test")
+    names = [f"{letter}_{part}" for part in parts for letter in "xy"]
     try:
         with zipfile.ZipFile(path) as archive:
             check_fits(sum(member.file_size for member in archive.infolist()), path)
@@ -409,20 +439,19 @@ def _arrays(path: Path) -> Dataset:
     except Exception as error:  # numpy, zipfile and zlib each have errors of their own for a damaged file
         raise InputError(f"{path} cannot be read as .npz ({error}): replace it") from None
     images = {}
-    for name in ("x_train", "x_test"):
-        array = arrays[name]
+    for part in parts:
+        array = arrays[f"x_{part}"]
         if array.dtype != np.uint8:
-            raise InputError(f"{path}: {name} is {array.dtype}: pixels must be uint8, 0 to 255")
+            raise InputError(f"{path}: x_{part} is {array.dtype}: pixels must be uint8, 0 to 255")
         if array.ndim == 3:
             array = array[:, None]
         if array.ndim != 4 or array.shape[2] != array.shape[3]:
-            raise InputError(f"{path}: {name} has shape {array.shape}: it must be (N, n, n) or (N, channels, n, n)")
-        images[name] = torch.from_numpy(array)
-    for name in ("y_train", "y_test"):
-        if arrays[name].ndim != 1 or arrays[name].dtype.kind not in "iu":
-            found = f"{arrays[name].dtype} {arrays[name].shape}"
-            raise InputError(f"{path}: {name} is {found}: it must hold one whole number an image")
-    labels = {name: torch.from_numpy(arrays[name].astype(np.int64)) for name in ("y_train", "y_test")}
+            raise InputError(f"{path}: x_{part} has shape {array.shape}: it must be (N, n, n) or (N, channels, n, n)")
+        images[part] = torch.from_numpy(array)
+    for part in parts:
+        array = arrays[f"y_{part}"]
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise InputError(f"{path}: y_{part} is {array.dtype} {array.shape}: it must hold one whole number an image")
+    labels = {part: torch.from_numpy(arrays[f"y_{part}"].astype(np.int64)) for part in parts}
     largest = max((int(part.max()) for part in labels.values() if len(part)), default=-1)
-    classes = tuple(str(label) for label in range(largest + 1))
-    return Dataset(images["x_train"], labels["y_train"], images["x_test"], labels["y_test"], classes)
+    return _with_empty_train(images, labels, tuple(str(label) for label in range(largest + 1)))

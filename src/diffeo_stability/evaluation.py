@@ -8,18 +8,24 @@ from torch import nn
 from .datasets import Split, Splits
 from .operations import evaluating
 
-EVALUATION_BATCH = 500
+EVALUATION_BATCH = 500  # of images of 32 x 32 pixels and smaller
+
+
+def evaluation_batch(image_size: int) -> int:
+    """Return how many images of a size are looked at together: larger ones take as much memory as those of 32 pixels."""
+    return max(1, EVALUATION_BATCH * 32**2 // max(image_size, 32) ** 2)
 
 
 @torch.no_grad()
 def error_rate(network: nn.Module, splits: Splits, part: Split) -> float:
-    """Return the share of a part's images that a network misclassifies, in float32 and evaluation mode."""
+    """Return the share of a part's images that a network misclassifies, in float32 and evaluation mode; NaN if it has none."""
+    if len(part) == 0:
+        return math.nan
     device = next(network.parameters()).device
+    batch = evaluation_batch(part.images.shape[-1])
     wrong = 0
     with evaluating(network):
-        for images, labels in zip(
-            part.images.split(EVALUATION_BATCH), part.labels.split(EVALUATION_BATCH), strict=True
-        ):
+        for images, labels in zip(part.images.split(batch), part.labels.split(batch), strict=True):
             predicted = network(splits.normalise(images.to(device))).argmax(1)
             wrong += int((predicted != labels.to(device)).sum())
     return wrong / len(part)

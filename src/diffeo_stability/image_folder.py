@@ -1,4 +1,4 @@
-"""Images in a tree ``train/<class>/*``, ``test/<class>/*``, in a folder or straight from an archive.
+"""Images in a tree ``train/<class>/*``, ``test/<class>/*``, or ``<class>/*`` alone, in a folder or straight from an archive.
 
 Archives are read as a stream and never unpacked, so that nothing in them can land outside.
 """
@@ -27,16 +27,18 @@ BROKEN_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.err
 
 
 def read_image_folder(
-    path: Path, image_size: int | None = None
+    path: Path, image_size: int | None = None, *, test_only: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[str, ...]]:
     """Read all images, in the order of their names.
 
     Args:
         path: a folder, or a ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` or ``.zip`` of one.
         image_size: the shorter side is scaled to it and the middle cropped; as they are if not given.
+        test_only: all images are test images, each of the class that the folder is named after in which it lies.
 
     Returns:
-        Images ``(N, C, n, n)`` uint8 and labels ``(N,)`` int64, by part (``train`` and ``test``), and the classes by name.
+        Images ``(N, C, n, n)`` uint8 and labels ``(N,)`` int64, by part (``train`` and ``test``, or ``test``), and the classes by
+        name, in the order of the labels.
         Grey images have one channel if all are grey, else three.
 
     Raises:
@@ -47,7 +49,7 @@ def read_image_folder(
     found: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     decoded = 0
     for name, content in _entries(path):
-        place = _place(name)
+        place = _place(name, folder=content is None, test_only=test_only)
         if place is None:
             continue
         images = found.setdefault(place, {})
@@ -55,32 +57,31 @@ def read_image_folder(
             images[name] = _decode(content, f"{path}: {name}", image_size)
             decoded += images[name].nbytes
             check_fits(decoded, path)
-    for part in PARTS:
+    parts = ("test",) if test_only else PARTS
+    for part in parts:
         if not any(place[0] == part for place in found):
-            raise InputError(
-                f"{path} holds no {part}/<class>/ folders: images must lie in train/<class>/ and test/<class>/"
-            )
+            wanted = "<class>/" if test_only else "train/<class>/ and test/<class>/"
+            raise InputError(f"{path} holds no {part}/<class>/ folders: images must lie in {wanted}")
     for (part, category), images in sorted(found.items()):
         if not images:
             raise InputError(f"{path}: {part}/{category} holds no image: add images or remove the folder")
-    train, test = ({category for part_, category in found if part_ == part} for part in PARTS)
-    if train != test:
-        raise InputError(
-            f"{path}: class {min(train ^ test)} is in only one of train and test: both need the same classes"
-        )
-    classes = tuple(sorted(train))
-    arrays = {part: [] for part in PARTS}
-    labels = {part: [] for part in PARTS}
+    categories = {category for _, category in found}
+    for category in sorted(categories):
+        if any((part, category) not in found for part in parts):
+            raise InputError(f"{path}: class {category} is in only one of train and test: both need the same classes")
+    classes = tuple(sorted(categories))
+    arrays = {part: [] for part in parts}
+    labels = {part: [] for part in parts}
     for (part, category), images in sorted(found.items()):
         arrays[part] += [array for _, array in sorted(images.items())]
         labels[part] += [classes.index(category)] * len(images)
     _check_sizes(path, found)
-    channels = max(array.shape[0] for part in PARTS for array in arrays[part])
-    shape = (channels, *arrays["train"][0].shape[1:])
+    channels = max(array.shape[0] for part in parts for array in arrays[part])
+    shape = (channels, *arrays["test"][0].shape[1:])
     stacked = {
-        part: torch.from_numpy(np.stack([np.broadcast_to(array, shape) for array in arrays[part]])) for part in PARTS
+        part: torch.from_numpy(np.stack([np.broadcast_to(array, shape) for array in arrays[part]])) for part in parts
     }
-    return stacked, {part: torch.tensor(labels[part]) for part in PARTS}, classes
+    return stacked, {part: torch.tensor(labels[part]) for part in parts}, classes
 
 
 def _check_sizes(path: Path, found: dict[tuple[str, str], dict[str, np.ndarray]]) -> None:
@@ -94,11 +95,16 @@ def _check_sizes(path: Path, found: dict[tuple[str, str], dict[str, np.ndarray]]
             )
 
 
-def _place(name: str) -> tuple[str, str] | None:
-    """Part and class of an entry ``.../train/<class>/...``; nothing for what lies outside or is hidden."""
+def _place(name: str, *, folder: bool, test_only: bool) -> tuple[str, str] | None:
+    """Part and class of an entry ``.../train/<class>/...``; nothing for what lies outside or is hidden.
+
+    If there are test images alone, the class of ``.../<class>/<image>``.
+    """
     steps = PurePosixPath(name).parts
     if any(step.startswith(".") for step in steps):
         return None
+    if test_only:
+        return None if folder or len(steps) < 2 else ("test", steps[-2])
     for part in PARTS:
         if part in steps[:-1]:
             return part, steps[steps.index(part) + 1]

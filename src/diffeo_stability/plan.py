@@ -52,7 +52,7 @@ class Plan:
     @cached_property
     def trainings(self) -> dict[tuple[str, str], Training]:
         """All trainings of the run, by network and variant."""
-        usual = [self._training(name, seed) for name in self.config.networks for seed in self.config.seeds]
+        usual = [self._training(name, seed) for name in self.config.networks for seed in self._seeds_of(name)]
         special = [training for stem in self.stems for training in self._trainings_of(getattr(self.config, stem))]
         return {(training.network, training.variant): training for training in (*usual, *special)}
 
@@ -64,8 +64,27 @@ class Plan:
             for size in getattr(block, "train_sizes", [None])
             for width in getattr(block, "widths", [None])
             for part in (get_args(TrainedPart) if hasattr(block, "widths") else [None])
-            for seed in self.config.seeds
+            for seed in self._seeds_of(name)
         ]
+
+    def _seeds_of(self, network: str) -> list[int]:
+        """Seeds of a network's trainings; what is trained already is there once."""
+        return self.config.seeds if network in self.trained else self.config.seeds[:1]
+
+    @property
+    def trained(self) -> list[str]:
+        """Networks that the run trains."""
+        return [name for name, block in self.config.networks.items() if block.weights is None]
+
+    @property
+    def imported(self) -> list[str]:
+        """Networks that are trained already."""
+        return [name for name in self.config.networks if name not in self.trained]
+
+    def weights_file(self, network: str) -> list[str]:
+        """The file of a network's weights, if they are a file of the user's own."""
+        weights = self.config.networks[network].weights
+        return [] if weights is None or weights.startswith(("package:", "torchvision:")) else [weights]
 
     def _training(
         self,

@@ -6,6 +6,8 @@ import hashlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
 
 
@@ -23,3 +25,12 @@ def generator_for(*purpose: str | int) -> torch.Generator:
     import torch  # seconds to import, and some jobs need only derive_seed
 
     return torch.Generator().manual_seed(derive_seed(*purpose))
+
+
+def build_seeded(build: Callable[[], torch.nn.Module], seed: int) -> torch.nn.Module:
+    """Return what ``build`` returns when torch's default generator is seeded, and leave that generator as it was."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed("weights", seed))
+        return build()

@@ -19,10 +19,10 @@ from .checkpoints import save_checkpoint
 from .config import Recipe
 from .datasets import Splits
 from .errors import InputError
-from .evaluation import EVALUATION_BATCH, error_rate
+from .evaluation import error_rate, evaluation_batch
 from .modules import code_hash
 from .operations import evaluating
-from .seeds import derive_seed, generator_for
+from .seeds import build_seeded, derive_seed, generator_for
 from .tensors import read_tensors, save_tensors
 
 SECONDS_BETWEEN_SAVES = 10.0
@@ -189,7 +189,7 @@ def train_network(
     device, folder = torch.device(device), Path(folder)
     partial = folder.with_name(f"{folder.name}.partial")
     splits = splits.to(device)
-    network = _build_seeded(build, seed).to(device)
+    network = build_seeded(build, seed).to(device)
     if recipe.channels_last:
         network = network.to(memory_format=torch.channels_last)
     if recipe.trained_part == "read_out":
@@ -239,18 +239,12 @@ def train_network(
     return history
 
 
-def _build_seeded(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    with torch.random.fork_rng():
-        torch.manual_seed(derive_seed("weights", seed))
-        return build()
-
-
 def _describe_init(network: nn.Module, splits: Splits) -> Epoch:
     """The history's row of a network before its first step, its loss and errors measured in evaluation mode."""
     device = next(network.parameters()).device
     loss = 0.0
     with torch.no_grad(), evaluating(network):
-        for index in torch.arange(len(splits.train)).split(EVALUATION_BATCH):
+        for index in torch.arange(len(splits.train)).split(evaluation_batch(splits.train.images.shape[-1])):
             batch = splits.train.take(index.to(device))
             loss += float(F.cross_entropy(network(splits.normalise(batch.images)), batch.labels, reduction="sum"))
     errors = [error_rate(network, splits, part) for part in (splits.train, splits.validation)]

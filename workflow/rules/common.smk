@@ -21,10 +21,15 @@ config.update(settings.model_dump())  # captions and hashes see the defaults too
 training_gpus = 0 if settings.device == "cpu" else 1
 
 
+def one_of(names):
+    """Regular expression of one of the names."""
+    return "|".join(map(re.escape, sorted(names))) or "(?!)"
+
+
 wildcard_constraints:
     run=settings.run,
-    net="|".join(settings.networks),
-    variant="|".join(sorted({re.escape(variant) for _, variant in plan.trainings})),
+    net=one_of(settings.networks),
+    variant=one_of({variant for _, variant in plan.trainings}),
 
 
 def from_here(path):

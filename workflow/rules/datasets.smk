@@ -1,6 +1,7 @@
 # On a cluster, only the machine where Snakemake was started may reach what lies outside
 localrules:
     fetch_dataset,
+    import_network,
 
 
 rule fetch_dataset:
@@ -22,6 +23,8 @@ rule fetch_dataset:
         path=settings.dataset.path,
         image_size=settings.dataset.image_size,
         mirror=settings.dataset.mirror,
+        test_only=settings.dataset.test_only,
+        normalisation=settings.dataset.scale,
     message:
         "Data: fetch {params.source}"
     script:

@@ -9,6 +9,8 @@ rule train_network:
         "logs/{run}/train_network/{net}/{variant}.log",
     benchmark:
         "logs/{run}/train_network/{net}/{variant}.benchmark.tsv"
+    wildcard_constraints:
+        net=one_of(plan.trained),
     threads: 1
     resources:
         mem_mb=growing(4000),
@@ -23,3 +25,32 @@ rule train_network:
         "Training: {wildcards.net}, {wildcards.variant}"
     script:
         "../scripts/train_network.py"
+
+
+rule import_network:
+    input:
+        code=used_by("workflow/scripts/import_network.py"),
+        dataset=plan.dataset,
+        weights=lambda wildcards: plan.weights_file(wildcards.net),
+    output:
+        checkpoints=directory("results/{run}/networks/{net}/{variant}/checkpoints"),
+    log:
+        "logs/{run}/import_network/{net}/{variant}.log",
+    benchmark:
+        "logs/{run}/import_network/{net}/{variant}.benchmark.tsv"
+    wildcard_constraints:
+        net=one_of(plan.imported),
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        training=lambda wildcards: plan.training_settings(
+            wildcards.net, wildcards.variant
+        ),
+        weights=lambda wildcards: settings.networks[wildcards.net].weights,
+        downloads=f"{settings.data_dir}/weights",
+    message:
+        "Weights: {wildcards.net}"
+    script:
+        "../scripts/import_network.py"

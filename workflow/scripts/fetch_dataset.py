@@ -12,6 +12,8 @@ with running(snakemake):
         path=snakemake.params.path,
         image_size=snakemake.params.image_size,
         mirror=snakemake.params.mirror,
+        test_only=snakemake.params.test_only,
+        normalisation=snakemake.params.normalisation,
     )
     save_dataset(dataset, snakemake.output.dataset)
     print(

@@ -9,7 +9,7 @@ from torch import nn
 from ..errors import InputError
 from .alexnet import alexnet
 from .efficientnet import efficientnet_b0
-from .external import LIBRARIES, external_network
+from .external import LIBRARIES, external_network, own_network
 from .fully_connected import fully_connected
 from .lenet import lenet
 from .one_hidden_layer import one_hidden_layer
@@ -37,7 +37,8 @@ def build_network(
     """Build an untrained network, its weights drawn as torch's modules do, from torch's default generator.
 
     Args:
-        name: one of ``NETWORKS``, or ``timm:<name>`` or ``torchvision:<name>`` for any network of those libraries.
+        name: one of ``NETWORKS``; ``timm:<name>`` or ``torchvision:<name>`` for any network of those libraries; or
+            ``package.module:function`` for a function that takes the keywords ``in_channels``, ``image_size`` and ``classes``.
         in_channels: channels of the images.
         image_size: pixels along a side of the (square) images.
         classes: outputs.
@@ -56,13 +57,16 @@ def build_network(
     if not 0 < width < math.inf:
         raise InputError(f"width is {width}: it must be positive and finite")
     library, _, library_name = name.partition(":")
-    if library_name and library in LIBRARIES:
+    if library_name:
         if width != 1.0 or filter_size is not None:
             raise InputError(f"network {name} takes neither width nor filter_size: it is built as {library} defines it")
-        return external_network(library, library_name, in_channels, classes)
+        if library in LIBRARIES:
+            return external_network(library, library_name, in_channels, classes)
+        return own_network(name, in_channels, image_size, classes)
     if name not in NETWORKS:
         raise InputError(
-            f"network {name!r} is not known; there are {', '.join(NETWORKS)}, timm:<name> and torchvision:<name>"
+            f"network {name!r} is not known; there are {', '.join(NETWORKS)}, timm:<name>, torchvision:<name>, and your own as "
+            "<package.module>:<function>"
         )
     options = {} if filter_size is None else {"filter_size": filter_size}
     if options and "filter_size" not in inspect.signature(NETWORKS[name]).parameters:
