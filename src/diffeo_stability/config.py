@@ -59,7 +59,8 @@ ARCHITECTURES = (
 )
 CONVOLUTIONAL = ("lenet", "alexnet", "vgg", "resnet", "efficientnet", "one_hidden_layer_cnn")
 SEQUENCES_OF_CONVOLUTIONS = ("lenet", "alexnet", "vgg", "one_hidden_layer_cnn")
-LIBRARY_ARCHITECTURE = r"^(timm|torchvision):[A-Za-z0-9_.]+$"
+LIBRARIES = ("timm", "torchvision")
+LIBRARY_ARCHITECTURE = rf"^({'|'.join(LIBRARIES)}):[A-Za-z0-9_.]+$"
 OWN_ARCHITECTURE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 WEIGHTS = r"^(torchvision:\w+|.+\.(safetensors|pt|pth))$"
 DIGIT_SOURCES = ("mnist5k", "mnist", "svhn")

@@ -5,6 +5,7 @@ Snakemake does not see imports. A rule lists what this module finds as inputs, s
 
 import ast
 import hashlib
+import importlib.util
 from pathlib import Path
 
 from . import HOMES
@@ -22,6 +23,22 @@ def modules_used_by(path: str | Path) -> list[Path]:
                 found.add(module)
                 pending.append(module)
     return sorted(found)
+
+
+def source_of(module: str) -> Path | None:
+    """Return the source file of any importable module, found without running it; nothing if there is none."""
+    top, *steps = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return None
+    if not steps:
+        return Path(spec.origin) if spec.has_location else None
+    for folder in spec.submodule_search_locations or ():
+        place = Path(folder, *steps)
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
 
 
 def code_hash(module: str) -> str:

@@ -6,8 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-from .config import FIGURES, RunConfig, TrainedPart
+from .config import FIGURES, LIBRARIES, RunConfig, TrainedPart
 from .files import check_access
+from .modules import source_of
 
 # Figures whose table has a second one beside it, of what follows from it
 SUMMARISED = (
@@ -80,6 +81,12 @@ class Plan:
     def imported(self) -> list[str]:
         """Networks that are trained already."""
         return [name for name in self.config.networks if name not in self.trained]
+
+    def own_source(self, network: str) -> list[str]:
+        """The source file of a network of the user's own, so that editing it trains the network again."""
+        module, _, function = self.config.networks[network].architecture.partition(":")
+        source = source_of(module) if function and module not in LIBRARIES else None
+        return [] if source is None else [str(source)]
 
     def weights_file(self, network: str) -> list[str]:
         """The file of a network's weights, if they are a file of the user's own."""

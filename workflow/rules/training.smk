@@ -1,6 +1,7 @@
 rule train_network:
     input:
         code=used_by("workflow/scripts/train_network.py"),
+        network=lambda wildcards: plan.own_source(wildcards.net),
         dataset=plan.dataset,
     output:
         checkpoints=directory("results/{run}/networks/{net}/{variant}/checkpoints"),
@@ -30,6 +31,7 @@ rule train_network:
 rule import_network:
     input:
         code=used_by("workflow/scripts/import_network.py"),
+        network=lambda wildcards: plan.own_source(wildcards.net),
         dataset=plan.dataset,
         weights=lambda wildcards: plan.weights_file(wildcards.net),
     output:

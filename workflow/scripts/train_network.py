@@ -6,6 +6,7 @@ from diffeo_stability.architectures import build_network
 from diffeo_stability.config import Recipe
 from diffeo_stability.datasets import load_dataset, split_dataset
 from diffeo_stability.jobs import running, set_up_torch
+from diffeo_stability.records import hashes_of
 from diffeo_stability.tables import write_table
 from diffeo_stability.training import train_network
 
@@ -31,6 +32,7 @@ with running(snakemake):
             "variant": snakemake.wildcards.variant,
             "dataset": {"path": snakemake.input.dataset, "sha256": dataset.sha256},
             "network": network,
+            "own_code": hashes_of(snakemake.input.network),
             "split": training["split"],
         },
         device=device,

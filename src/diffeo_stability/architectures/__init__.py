@@ -6,10 +6,11 @@ from functools import partial
 
 from torch import nn
 
+from ..config import LIBRARIES
 from ..errors import InputError
 from .alexnet import alexnet
 from .efficientnet import efficientnet_b0
-from .external import LIBRARIES, external_network, own_network
+from .external import external_network, own_network
 from .fully_connected import fully_connected
 from .lenet import lenet
 from .one_hidden_layer import one_hidden_layer

@@ -8,8 +8,6 @@ from torch import nn
 
 from ..errors import InputError
 
-LIBRARIES = ("timm", "torchvision")
-
 
 def external_network(library: str, name: str, in_channels: int, classes: int) -> nn.Module:
     """Build ``library:name`` untrained, with the library's own definition.
