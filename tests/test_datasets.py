@@ -17,7 +17,7 @@ import torch
 import torchvision.datasets
 from PIL import Image
 
-from diffeo_stability import InputError
+from diffeo_stability import InputError, load_images
 from diffeo_stability.datasets import load_dataset, prepare_dataset, probe_images, save_dataset, split_dataset
 
 
@@ -258,6 +258,32 @@ def test_test_images_alone_need_a_normalisation_that_fits(tmp_path):
     assert len(dataset.train_images) == 0 and len(dataset.test_images) == 3
 
 
+def test_images_are_loaded_as_a_batch_for_a_model(tmp_path):
+    tree = write_tree(tmp_path / "tree", size=8)
+    mean, std = [0.4, 0.5, 0.6], [0.2, 0.25, 0.3]
+    images = load_images(tree, mean=mean, std=std)
+    dataset = prepare_dataset("image_folder", tmp_path / "data", path=tree)
+    pixels = torch.cat((dataset.test_images, dataset.train_images)) / 255
+    expected = (pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    assert images.shape == (12, 3, 8, 8) and torch.allclose(images, expected)
+    assert load_images(tree / "test" / "cat", 4).shape == (3, 3, 4, 4)
+    assert load_images(pack(tree, tmp_path / "images.tar.gz")).shape == (12, 3, 8, 8)
+    for path, options, message in (
+        (tmp_path / "nothing", {}, "nothing does not exist"),
+        (tree, {"mean": [0.5, 0.5]}, "must be one number or 3, one a channel"),
+        (tree, {"std": 0.0}, "std positive"),
+        (tree, {"image_size": 0}, "image_size is 0: it must be a whole number of at least 1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load_images(path, **options)
+    Image.new("L", (8, 6)).save(tmp_path / "tree" / "wide.png")
+    with pytest.raises(InputError, match="set image_size to scale"):
+        load_images(tree)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty holds no image"):
+        load_images(tmp_path / "empty")
+
+
 def test_grey_images_have_one_channel(tmp_path):
     dataset = prepare_dataset("image_folder", tmp_path, path=write_tree(tmp_path / "tree", mode="L"))
     assert dataset.channels == 1
@@ -287,7 +313,7 @@ def corrupt(path):
         (lambda tree: (tree / "train" / "eel").mkdir(), "train/eel holds no image"),
         (lambda tree: (tree / "test").rename(tree / "other"), "holds no test/<class>/"),
         (lambda tree: (tree / "test" / "dog").rename(tree / "test" / "eel"), "class dog is in only one"),
-        (lambda tree: Image.new("RGB", (9, 8)).save(tree / "train" / "cat" / "000.png"), "set dataset.image_size"),
+        (lambda tree: Image.new("RGB", (9, 8)).save(tree / "train" / "cat" / "000.png"), "set image_size"),
     ],
 )
 def test_bad_image_folders_are_named(tmp_path, spoil, message):

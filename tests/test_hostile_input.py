@@ -21,6 +21,7 @@ from diffeo_stability import (
     displacement_from_temperature,
     laplacian_eigenspaces,
     laplacian_spectrum,
+    load_images,
     pure_shear_matrix,
     radial_power_spectrum,
     relative_stability,
@@ -196,6 +197,18 @@ def test_the_command_line_names_what_is_no_file_of_the_pipeline(tmp_path, capsys
         for command in ("provenance", "claims"):
             assert main([command, str(path)]) == 1
             assert capsys.readouterr().err.startswith("error: ")
+
+
+@settings(HOSTILE, max_examples=100)
+@given(content=st.binary(max_size=100), suffix=st.sampled_from(["png", "tar", "zip", "tar.xz", "txt"]), size=NUMBERS)
+def test_images_of_any_content(tmp_path, content, suffix, size):
+    path = tmp_path / f"images.{suffix}"
+    path.write_bytes(content)
+    one_line(load_images, path)
+    folder = tmp_path / "folder"
+    folder.mkdir(exist_ok=True)
+    (folder / "one.png").write_bytes(content)
+    one_line(load_images, folder, size)
 
 
 @pytest.mark.parametrize("name", ["../lenet", "/tmp/lenet", "a/b", "lenet.pt"])

@@ -20,6 +20,7 @@ HOMES = {
     "displacement_from_temperature": "deformation",
     "laplacian_eigenspaces": "laplacian_spectra",
     "laplacian_spectrum": "laplacian_spectra",
+    "load_images": "image_folder",
     "pure_shear_matrix": "field_decomposition",
     "radial_power_spectrum": "activation_spectra",
     "relative_stability": "stability",

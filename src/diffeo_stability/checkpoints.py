@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from torch import nn
 
 from .architectures import build_network
-from .errors import InputError
+from .errors import InputError, one_line
 from .files import read_json, sha256_of, write_json
 from .records import code_state, software_versions
 from .tensors import read_tensors, save_tensors
@@ -45,8 +45,9 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tup
         network = build_network(**metadata["network"])
         network.load_state_dict(weights)
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"checkpoint {path} cannot be read ({reason}): delete its folder and run again") from None
+        raise InputError(
+            f"checkpoint {path} cannot be read ({one_line(error)}): delete its folder and run again"
+        ) from None
     return network.to(device).eval(), metadata
 
 

@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from scipy import stats
 
 from .config import FIGURES, Block
-from .errors import InputError
+from .errors import InputError, one_line
 from .seeds import derive_seed
 from .tables import read_table
 
@@ -96,7 +96,7 @@ def load_claims(path: str | Path) -> list[Claim]:
     try:
         claims = TypeAdapter(list[Claim]).validate_python(yaml.safe_load(Path(path).read_text()))
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"claims {path} cannot be read: {' '.join(str(error).split())}") from None
+        raise InputError(f"claims {path} cannot be read: {one_line(error)}") from None
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from .errors import InputError
+from .errors import InputError, one_line
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -629,7 +629,7 @@ def load_config(path: str | Path) -> RunConfig:
     try:
         raw = yaml.safe_load(Path(path).read_text())
     except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"config {path} cannot be read: {' '.join(str(error).split())}") from None
+        raise InputError(f"config {path} cannot be read: {one_line(error)}") from None
     if not isinstance(raw, dict):
         raise InputError(f"config {path} holds no keys")
     return parse_config(raw)

@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from .errors import InputError
+from .errors import InputError, one_line
 from .files import check_fits
 from .image_folder import read_image_folder
 from .seeds import derive_seed, generator_for
@@ -373,9 +373,8 @@ def _download(source: str, by_hand: Path, mirror: str | None) -> Dataset:
             with contextlib.redirect_stdout(None):
                 read = {part: kind(root, download=True, **options) for part, options in parts.items()}
         except (RuntimeError, urllib.error.URLError, OSError) as error:
-            reason = " ".join(str(error).split())
             raise InputError(
-                f"{source} could not be downloaded ({reason}): try again, or put "
+                f"{source} could not be downloaded ({one_line(error)}): try again, or put "
                 f"{' and '.join(f'{name} (MD5 {md5})' for name, md5 in hashes.items())} into {by_hand} by hand"
             ) from None
         (train, train_labels), (test, test_labels) = (_pixels_and_labels(part) for part in read.values())

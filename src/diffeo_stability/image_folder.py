@@ -8,7 +8,7 @@ import tarfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -17,13 +17,63 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .errors import InputError
+from .errors import InputError, one_line
 from .files import check_fits, most_unpacked
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 LARGEST_FILE = 64 * 2**20  # bytes; no image of a sensible size is larger
 PARTS = ("train", "test")
 BROKEN_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+
+
+def load_images(
+    path: str | Path,
+    image_size: int | None = None,
+    *,
+    mean: float | Sequence[float] = 0.0,
+    std: float | Sequence[float] = 1.0,
+) -> Tensor:
+    """Read all images of a folder, or of a tar or zip archive, as a batch for a model, in the order of their names.
+
+    >>> images = load_images("photos", 224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])  # doctest: +SKIP
+
+    Args:
+        path: a folder with images in it or in folders below it; or an archive of one.
+        image_size: the shorter side is scaled to it and the middle cropped; as they are if not given.
+        mean, std: one number, or one a channel: ``(pixel / 255 - mean) / std`` is what the model gets.
+
+    Returns:
+        ``(N, C, n, n)`` float32 on the CPU. Grey images have one channel if all are grey, else three.
+
+    Raises:
+        InputError: no images, a damaged image or archive, images of different sizes or that are not square, a ``mean`` or
+            ``std`` that does not fit the channels.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
+        raise InputError(f"image_size is {image_size}: it must be a whole number of at least 1")
+    images = {
+        name: _decode(content, f"{path}: {name}", image_size)
+        for name, content in _entries(path)
+        if content is not None and not any(step.startswith(".") for step in PurePosixPath(name).parts)
+    }
+    if not images:
+        raise InputError(f"{path} holds no image")
+    _check_sizes(path, {("", ""): images})
+    channels = max(image.shape[0] for image in images.values())
+    height, width = next(iter(images.values())).shape[1:]
+    if height != width:
+        raise InputError(f"{path}: images have {height} x {width} pixels, but must be square: set image_size")
+    pixels = np.stack([np.broadcast_to(images[name], (channels, height, width)) for name in sorted(images)])
+    scale = [torch.as_tensor(numbers, dtype=torch.float32).flatten() for numbers in (mean, std)]
+    if any(len(numbers) not in (1, channels) for numbers in scale) or not (scale[1] > 0).all():
+        raise InputError(
+            f"mean and std must be one number or {channels}, one a channel, and std positive: {mean}, {std}"
+        )
+    means, deviations = (numbers.view(-1, 1, 1) for numbers in scale)
+    return (torch.from_numpy(pixels).float() / 255 - means) / deviations
 
 
 def read_image_folder(
@@ -91,7 +141,7 @@ def _check_sizes(path: Path, found: dict[tuple[str, str], dict[str, np.ndarray]]
         if size != first:
             raise InputError(
                 f"{path}: {name} has {size[0]} x {size[1]} pixels but {first_name} {first[0]} x {first[1]}: "
-                "set dataset.image_size to scale and crop them all"
+                "set image_size to scale and crop them all"
             )
 
 
@@ -127,7 +177,7 @@ def _entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
                 f"{path} is neither a folder nor an archive: it must end in {', '.join(TAR_SUFFIXES)} or .zip"
             )
     except BROKEN_ARCHIVE as error:
-        raise InputError(f"{path} is truncated or no archive ({error}): replace it") from None
+        raise InputError(f"{path} is truncated or no archive ({one_line(error)}): replace it") from None
 
 
 def _tar_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
@@ -172,7 +222,7 @@ def _decode(content: bytes, name: str, image_size: int | None) -> np.ndarray:
                     image = _scale_and_crop(image, image_size)
                 pixels = np.asarray(image)
     except Exception as error:  # each decoder of Pillow has errors of its own
-        raise InputError(f"{name} is no image that can be read ({error}): replace or remove it") from None
+        raise InputError(f"{name} is no image that can be read ({one_line(error)}): replace or remove it") from None
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 

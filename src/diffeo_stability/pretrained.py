@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .batch_norm import estimate_batch_norm
 from .checkpoints import save_checkpoint
 from .datasets import Splits
-from .errors import InputError
+from .errors import InputError, one_line
 from .files import atomic_path, sha256_of
 from .seeds import build_seeded
 from .tensors import read_tensors
@@ -55,7 +55,7 @@ def _from_file(path: Path) -> dict[str, Tensor]:
             return read_tensors(path)[0]
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, json.JSONDecodeError, EOFError, RuntimeError) as error:
-        raise InputError(f"weights {path} cannot be read ({' '.join(str(error).split())}): replace them") from None
+        raise InputError(f"weights {path} cannot be read ({one_line(error)}): replace them") from None
     except pickle.UnpicklingError:
         raise InputError(
             f"weights {path} hold more than tensors, which could run code: refused; save the network's state_dict() alone"
@@ -97,9 +97,8 @@ def download_weights(url: str, folder: Path) -> dict[str, Tensor]:
             with atomic_path(path) as partial:
                 torch.hub.download_url_to_file(url, str(partial), hash_prefix=start, progress=False)
         except (RuntimeError, urllib.error.URLError, OSError) as error:
-            reason = " ".join(str(error).split())
             raise InputError(
-                f"{name} could not be downloaded ({reason}): try again, or put it into {folder} by hand"
+                f"{name} could not be downloaded ({one_line(error)}): try again, or put it into {folder} by hand"
             ) from None
     if not sha256_of(path).startswith(start):
         raise InputError(
@@ -140,8 +139,7 @@ def import_network(
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise InputError(f"the weights do not fit the network: {reason}") from None
+            raise InputError(f"the weights do not fit the network: {one_line(error)}") from None
         save_checkpoint(
             network, partial / "epoch0001.safetensors", {**metadata, "seed": seed, "epoch": 1, "step": 0, **errors}
         )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from .claims import format_measured
 from .config import DECKS
-from .errors import InputError
+from .errors import InputError, one_line
 from .files import atomic_path
 from .provenance import as_tree, trace
 from .tables import read_table
@@ -41,7 +41,7 @@ def render_caption(path: str | Path, config: dict[str, Any]) -> tuple[str, str]:
         }
         body = docutils.core.publish_parts(text, writer="html5", settings_overrides=settings)["fragment"]
     except (jinja2.TemplateError, docutils.utils.SystemMessage) as error:
-        raise InputError(f"caption {path}: {' '.join(str(error).split())}") from None
+        raise InputError(f"caption {path}: {one_line(error)}") from None
     _, bold, rest = text.lstrip().partition("**")
     return (rest.partition(".**")[0].partition("**")[0] if bold else ""), body
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .errors import InputError
+from .errors import InputError, one_line
 from .files import atomic_path
 
 
@@ -27,8 +27,9 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"table {path} cannot be read ({reason}): delete it and run again, to make it anew") from None
+        raise InputError(
+            f"table {path} cannot be read ({one_line(error)}): delete it and run again, to make it anew"
+        ) from None
     if missing := [column for column in columns if column not in table]:
         raise InputError(f"{path} is another table: it has no column {', '.join(missing)}")
     return table

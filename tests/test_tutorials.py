@@ -1,0 +1,19 @@
+"""The tutorials run as they are, in a kernel, and show what they say."""
+
+import re
+
+import jupytext
+from nbclient import NotebookClient
+
+
+def test_any_network(root, tmp_path):
+    notebook = jupytext.read(root / "workflow" / "tutorials" / "any_network.py")
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
+    printed = "".join(output.get("text", "") for output in outputs)
+    error = float(re.search(r"test error ([\d.]+)%", printed)[1])
+    assert error < 15
+    for state in ("at init", "trained"):
+        value, low, high = map(float, re.search(rf"R {state}: ([\d.]+) \[([\d.]+), ([\d.]+)\]", printed).groups())
+        assert 0 < low <= value <= high
