@@ -2,14 +2,11 @@
 
 import gzip
 import hashlib
-import http.server
 import io
 import struct
 import tarfile
-import threading
 import zipfile
 import zlib
-from functools import partial
 
 import numpy as np
 import pytest
@@ -113,22 +110,6 @@ def mnist_archives(mnist5k, monkeypatch):
     resources = [(name, hashlib.md5(content).hexdigest()) for name, content in archives.items()]
     monkeypatch.setattr(torchvision.datasets.MNIST, "resources", resources)
     return archives
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A folder and the address at which a local server offers its files."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder)) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{serving.server_address[1]}"
-        serving.shutdown()
 
 
 def leftovers(folder):

@@ -1,10 +1,8 @@
 """Networks that are trained already: their weights from every source, and what is wrong with them in one line."""
 
-import http.server
 import os
 import pickle
 import re
-import threading
 from functools import partial
 from pathlib import Path
 
@@ -90,24 +88,8 @@ def test_files_that_hold_no_weights_are_named(tmp_path, content):
         read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def served(tmp_path):
-    """A folder and the address at which a local server offers its files."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{serving.server_address[1]}"
-        serving.shutdown()
-
-
-def test_downloads_are_checked_by_hash_and_kept(weights, served, tmp_path):
-    folder, address = served
+def test_downloads_are_checked_by_hash_and_kept(weights, server, tmp_path):
+    folder, address = server
     torch.save(weights, folder / "w.pth")
     name = f"lenet-{sha256_of(folder / 'w.pth')[:8]}.pth"
     (folder / "w.pth").rename(folder / name)
@@ -119,8 +101,8 @@ def test_downloads_are_checked_by_hash_and_kept(weights, served, tmp_path):
         download_weights(f"{address}/{name}", tmp_path / "weights")
 
 
-def test_a_wrong_or_missing_download_leaves_nothing(served, tmp_path):
-    folder, address = served
+def test_a_wrong_or_missing_download_leaves_nothing(server, tmp_path):
+    folder, address = server
     (folder / "lenet-0123abcd.pth").write_bytes(b"other")
     for name in ("lenet-0123abcd.pth", "lenet-ffffffff.pth"):
         with pytest.raises(InputError, match=f"{name} could not be downloaded .* into .*weights by hand"):
