@@ -178,3 +178,23 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
     with pytest.raises(InputError, match="pip install timm"):
         build_network("timm:resnet10t", 3, 32, 10)
+
+
+class PaddedConvolution(nn.Conv2d):
+    """As libraries build those that keep an image's size at any stride: it pads by a module of its own."""
+
+    def __init__(self, *arguments, **settings):
+        super().__init__(*arguments, **settings)
+        self.padding_of_its_own = nn.ZeroPad2d(1)
+
+    def forward(self, x):
+        return super().forward(self.padding_of_its_own(x))
+
+
+def test_a_convolution_that_pads_by_a_module_of_its_own_is_one_operation():
+    network = nn.Sequential(PaddedConvolution(1, 2, 3), nn.ReLU(), nn.ZeroPad2d(1))
+    assert list(named_operations(network)) == ["0", "1", "2"]
+    seen = []
+    with observing(network, lambda name, output: seen.append((name, tuple(output.shape)))):
+        network(torch.zeros(1, 1, 4, 4))
+    assert seen == [("0", (1, 2, 4, 4)), ("1", (1, 2, 4, 4)), ("2", (1, 2, 6, 6))]

@@ -14,13 +14,16 @@ def named_operations(network: nn.Module) -> dict[str, nn.Module]:
     """Return the operations of a network by name, in order of registration.
 
     An operation is a module without children that changes its input in evaluation mode: a convolution, a batch-norm, a
-    ReLU, a pooling, a linear map. The networks of this package register them in order of execution.
+    ReLU, a pooling, a linear map. A convolution that pads its input by a module of its own is one operation. The networks of this
+    package register them in order of execution.
     """
-    return {
-        name: module
-        for name, module in network.named_modules()
-        if name and not any(module.children()) and not isinstance(module, TRANSPARENT)
-    }
+    operations: dict[str, nn.Module] = {}
+    for name, module in network.named_modules():
+        within = any(name.startswith(f"{operation}.") for operation in operations)
+        whole = not any(module.children()) or isinstance(module, nn.Conv2d | nn.Linear)
+        if name and whole and not within and not isinstance(module, TRANSPARENT):
+            operations[name] = module
+    return operations
 
 
 def registered_name(name: str) -> str:

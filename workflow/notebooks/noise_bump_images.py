@@ -47,7 +47,9 @@ def title_of(factor, r):
     return (r"$r = r^*$" if factor == 1 else rf"$r = {factor:g}\, r^*$") + f"\n$= {r:.3g}$"
 
 
-figure, axes = plt.subplots(images, columns, figsize=(plotting.COLUMN, 0.3 + 0.98 * images), squeeze=False)
+long_names = table[["label", "prediction"]].astype(str).map(len).to_numpy().max() > 6
+gap, row_height = ("\n", 1.1) if long_names else (" ", 0.98)
+figure, axes = plt.subplots(images, columns, figsize=(plotting.COLUMN, 0.3 + row_height * images), squeeze=False)
 for _, shown in table.iterrows():
     column = norms.factor.tolist().index(shown.factor)
     ax = axes[shown.image, column]
@@ -57,10 +59,10 @@ for _, shown in table.iterrows():
     for spine in ax.spines.values():
         spine.set(visible=True, color=right_color if shown.right else wrong_color, linewidth=1.6)
     ax.set_xlabel(
-        f"{shown.prediction}: {100 * shown.confidence:.0f}%", color=right_color if shown.right else wrong_color
+        f"{shown.prediction}:{gap}{100 * shown.confidence:.0f}%", color=right_color if shown.right else wrong_color
     )
     if column == 0:
-        ax.set_ylabel(f"label {shown.label}")
+        ax.set_ylabel(f"label{gap}{shown.label}")
 for ax, (factor, r) in zip(axes[0], norms.itertuples(index=False), strict=True):
     ax.set_title(title_of(factor, r))
 network = plotting.label_of(table.net.iloc[0])
