@@ -85,7 +85,7 @@ def recorded(job: Any) -> Iterator[None]:
         for name, value in job.input.items()
         if name not in NOT_RECORDED
     }
-    code = [*files.pop("code"), *files.pop("notebook", [])]
+    code = [*files.pop("code"), *files.pop("notebook", []), *files.pop("network", [])]
     inputs = checked_hashes_of(path for paths in files.values() for path in paths)
     for path in job.output:
         remove_leftovers(path)
