@@ -1,10 +1,10 @@
 """Checkpoints come back as they were, and damaged, swapped or pickled ones are refused."""
 
 import pickle
-from pathlib import Path
 
 import pytest
 import torch
+from hostile import RunsWhenUnpickled
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.checkpoints import list_checkpoints, load_checkpoint, read_metadata, save_checkpoint
@@ -59,14 +59,6 @@ def test_damaged_checkpoints_are_named(saved, damage):
     with pytest.raises(InputError, match=r"epoch0001\.(safetensors|json).*run again") as caught:
         load_checkpoint(path)
     assert "\n" not in str(caught.value)
-
-
-class RunsWhenUnpickled:
-    def __init__(self, trace):
-        self.trace = trace
-
-    def __reduce__(self):
-        return Path.touch, (self.trace,)
 
 
 @pytest.mark.parametrize("write", [torch.save, lambda content, path: path.write_bytes(pickle.dumps(content))])

@@ -4,11 +4,11 @@ import os
 import pickle
 import re
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from hostile import RunsWhenUnpickled
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -53,14 +53,6 @@ def test_weights_are_read_from_a_package():
     network.load_state_dict(weights)
     with pytest.raises(InputError, match="the package no_such_package is not installed"):
         read_weights("package:no_such_package/w.pt", "any", "nowhere")
-
-
-class RunsWhenUnpickled:
-    def __init__(self, trace):
-        self.trace = trace
-
-    def __reduce__(self):
-        return Path.touch, (self.trace,)
 
 
 def test_pickled_code_is_refused_and_not_run(tmp_path):

@@ -1,12 +1,14 @@
 """Checkpoints: weights in safetensors, what they are in a JSON file beside them. Nothing is ever unpickled."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import nn
 
 from .architectures import build_network
+from .datasets import Dataset
 from .errors import InputError, one_line
 from .files import read_json, sha256_of, write_json
 from .records import code_state, software_versions
@@ -22,6 +24,29 @@ def save_checkpoint(network: nn.Module, path: str | Path, metadata: dict) -> Non
     save_tensors(network.state_dict(), path)
     origin = {**code_state(), "versions": software_versions(), "sha256": sha256_of(path)}
     write_json(Path(path).with_suffix(".json"), {**metadata, **origin})
+
+
+def describe_training(job: Any, dataset: Dataset) -> dict:
+    """Return the metadata that all checkpoints of a training share.
+
+    Args:
+        job: Snakemake's own object, of the job that makes them; ``params.training`` is what decides the training.
+        dataset: the images, read from ``input.dataset``.
+    """
+    training = job.params.training
+    sizes = {
+        "in_channels": dataset.channels,
+        "image_size": dataset.image_size,
+        "classes": training["split"]["label_count"] or len(dataset.classes),
+    }
+    return {
+        "run": job.wildcards.run,
+        "net": job.wildcards.net,
+        "variant": job.wildcards.variant,
+        "dataset": {"path": job.input.dataset, "sha256": dataset.sha256},
+        "network": training["network"] | sizes,
+        "split": training["split"],
+    }
 
 
 def read_metadata(path: str | Path) -> dict:

@@ -443,7 +443,7 @@ class RunConfig(Block):
 
     @model_validator(mode="after")
     def _what_is_trained_can_be(self):
-        trained = [name for name, block in self.networks.items() if block.weights is None]
+        trained = self.trained
         if trained and self.training is None:
             raise ValueError(f"training is missing: {trained[0]} has no weights and must be trained")
         if trained and self.dataset.test_only:
@@ -541,6 +541,11 @@ class RunConfig(Block):
                     "whose digits mean something else when mirrored; allowed is false"
                 )
         return self
+
+    @property
+    def trained(self) -> list[str]:
+        """Networks that the run trains: those without weights."""
+        return [name for name, block in self.networks.items() if block.weights is None]
 
     def recipe(self, network: str) -> Recipe:
         """Return the recipe of a network: ``training`` with the network's own changes; no steps if it has weights."""

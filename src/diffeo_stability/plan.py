@@ -70,17 +70,7 @@ class Plan:
 
     def _seeds_of(self, network: str) -> list[int]:
         """Seeds of a network's trainings; what is trained already is there once."""
-        return self.config.seeds if network in self.trained else self.config.seeds[:1]
-
-    @property
-    def trained(self) -> list[str]:
-        """Networks that the run trains."""
-        return [name for name, block in self.config.networks.items() if block.weights is None]
-
-    @property
-    def imported(self) -> list[str]:
-        """Networks that are trained already."""
-        return [name for name in self.config.networks if name not in self.trained]
+        return self.config.seeds if self.config.networks[network].weights is None else self.config.seeds[:1]
 
     def own_source(self, network: str) -> list[str]:
         """The source file of a network of the user's own, so that editing it trains the network again."""

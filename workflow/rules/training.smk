@@ -11,7 +11,7 @@ rule train_network:
     benchmark:
         "logs/{run}/train_network/{net}/{variant}.benchmark.tsv"
     wildcard_constraints:
-        net=one_of(plan.trained),
+        net=one_of(settings.trained),
     threads: 1
     resources:
         mem_mb=growing(4000),
@@ -41,7 +41,7 @@ rule import_network:
     benchmark:
         "logs/{run}/import_network/{net}/{variant}.benchmark.tsv"
     wildcard_constraints:
-        net=one_of(plan.imported),
+        net=one_of(set(settings.networks) - set(settings.trained)),
     threads: 1
     resources:
         mem_mb=growing(4000),

@@ -3,6 +3,7 @@
 from functools import partial
 
 from diffeo_stability.architectures import build_network
+from diffeo_stability.checkpoints import describe_training
 from diffeo_stability.datasets import load_dataset, split_dataset
 from diffeo_stability.jobs import running, set_up_torch
 from diffeo_stability.pretrained import import_network, read_weights
@@ -11,24 +12,13 @@ with running(snakemake):
     set_up_torch("cpu", snakemake.threads)
     training = snakemake.params.training
     dataset = load_dataset(snakemake.input.dataset)
-    network = training["network"] | {
-        "in_channels": dataset.channels,
-        "image_size": dataset.image_size,
-        "classes": len(dataset.classes),
-    }
+    described = describe_training(snakemake, dataset)
+    network = described["network"]
     import_network(
         partial(build_network, **network),
         read_weights(snakemake.params.weights, network["name"], snakemake.params.downloads),
         split_dataset(dataset, **training["split"]),
         snakemake.output.checkpoints,
         seed=training["seed"],
-        metadata={
-            "run": snakemake.wildcards.run,
-            "net": snakemake.wildcards.net,
-            "variant": snakemake.wildcards.variant,
-            "dataset": {"path": snakemake.input.dataset, "sha256": dataset.sha256},
-            "network": network,
-            "weights": snakemake.params.weights,
-            "split": training["split"],
-        },
+        metadata={**described, "weights": snakemake.params.weights},
     )

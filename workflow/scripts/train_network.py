@@ -3,6 +3,7 @@
 from functools import partial
 
 from diffeo_stability.architectures import build_network
+from diffeo_stability.checkpoints import describe_training
 from diffeo_stability.config import Recipe
 from diffeo_stability.datasets import load_dataset, split_dataset
 from diffeo_stability.jobs import running, set_up_torch
@@ -14,27 +15,15 @@ with running(snakemake):
     device = set_up_torch(snakemake.params.device, snakemake.threads)
     training = snakemake.params.training
     dataset = load_dataset(snakemake.input.dataset)
-    network = training["network"] | {
-        "in_channels": dataset.channels,
-        "image_size": dataset.image_size,
-        "classes": training["split"]["label_count"] or len(dataset.classes),
-    }
+    described = describe_training(snakemake, dataset)
     history = train_network(
-        partial(build_network, **network),
+        partial(build_network, **described["network"]),
         split_dataset(dataset, **training["split"]),
         Recipe(**training["recipe"]),
         snakemake.output.checkpoints,
         seed=training["seed"],
         checkpoints=training["checkpoints"],
-        metadata={
-            "run": snakemake.wildcards.run,
-            "net": snakemake.wildcards.net,
-            "variant": snakemake.wildcards.variant,
-            "dataset": {"path": snakemake.input.dataset, "sha256": dataset.sha256},
-            "network": network,
-            "own_code": hashes_of(snakemake.input.network),
-            "split": training["split"],
-        },
+        metadata={**described, "own_code": hashes_of(snakemake.input.network)},
         device=device,
     )
     write_table([vars(epoch) for epoch in history], snakemake.output.history)
