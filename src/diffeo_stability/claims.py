@@ -186,7 +186,8 @@ def _some(table: pd.DataFrame, what: str, **values: object) -> pd.DataFrame:
 
 
 def _of_kind(table: pd.DataFrame, kinds: tuple[str, ...], what: str) -> pd.DataFrame:
-    return _some(table[table.architecture.str.removeprefix("torchvision:").str.startswith(kinds)], what)
+    """Rows of networks whose names begin so: also those of libraries (``timm:resnet18``) and of one's own (``package:vgg``)."""
+    return _some(table[table.architecture.str.rpartition(":")[2].str.startswith(kinds)], what)
 
 
 def _interval(row: pd.Series, name: str) -> Measured:

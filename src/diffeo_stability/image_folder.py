@@ -8,9 +8,10 @@ import tarfile
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,34 +47,29 @@ def load_images(
         ``(N, C, n, n)`` float32 on the CPU. Grey images have one channel if all are grey, else three.
 
     Raises:
-        InputError: no images, a damaged image or archive, images of different sizes or that are not square, a ``mean`` or
-            ``std`` that does not fit the channels.
+        InputError: no images, a damaged image or archive, images of different sizes, that are not square or that do not fit
+            into memory, a ``mean`` or ``std`` that does not fit the channels.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path} does not exist")
     if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
         raise InputError(f"image_size is {image_size}: it must be a whole number of at least 1")
-    images = {
-        name: _decode(content, f"{path}: {name}", image_size)
-        for name, content in _entries(path)
-        if content is not None and not any(step.startswith(".") for step in PurePosixPath(name).parts)
-    }
+    images = {name: image for _, name, image in _images(path, image_size, lambda name, folder: not folder)}
     if not images:
         raise InputError(f"{path} holds no image")
-    _check_sizes(path, {("", ""): images})
-    channels = max(image.shape[0] for image in images.values())
-    height, width = next(iter(images.values())).shape[1:]
+    _check_sizes(path, images)
+    pixels = _stack([image for _, image in sorted(images.items())], _most_channels(images))
+    channels, height, width = pixels.shape[1:]
     if height != width:
         raise InputError(f"{path}: images have {height} x {width} pixels, but must be square: set image_size")
-    pixels = np.stack([np.broadcast_to(images[name], (channels, height, width)) for name in sorted(images)])
     scale = [torch.as_tensor(numbers, dtype=torch.float32).flatten() for numbers in (mean, std)]
     if any(len(numbers) not in (1, channels) for numbers in scale) or not (scale[1] > 0).all():
         raise InputError(
             f"mean and std must be one number or {channels}, one a channel, and std positive: {mean}, {std}"
         )
     means, deviations = (numbers.view(-1, 1, 1) for numbers in scale)
-    return (torch.from_numpy(pixels).float() / 255 - means) / deviations
+    return (pixels.float() / 255 - means) / deviations
 
 
 def read_image_folder(
@@ -97,16 +93,10 @@ def read_image_folder(
             than images do.
     """
     found: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    decoded = 0
-    for name, content in _entries(path):
-        place = _place(name, folder=content is None, test_only=test_only)
-        if place is None:
-            continue
+    for place, name, image in _images(path, image_size, _test_place if test_only else _place):
         images = found.setdefault(place, {})
-        if content is not None:
-            images[name] = _decode(content, f"{path}: {name}", image_size)
-            decoded += images[name].nbytes
-            check_fits(decoded, path)
+        if image is not None:
+            images[name] = image
     parts = ("test",) if test_only else PARTS
     for part in parts:
         if not any(place[0] == part for place in found):
@@ -125,17 +115,24 @@ def read_image_folder(
     for (part, category), images in sorted(found.items()):
         arrays[part] += [array for _, array in sorted(images.items())]
         labels[part] += [classes.index(category)] * len(images)
-    _check_sizes(path, found)
-    channels = max(array.shape[0] for part in parts for array in arrays[part])
-    shape = (channels, *arrays["test"][0].shape[1:])
-    stacked = {
-        part: torch.from_numpy(np.stack([np.broadcast_to(array, shape) for array in arrays[part]])) for part in parts
-    }
+    everything = {name: image for images in found.values() for name, image in images.items()}
+    _check_sizes(path, everything)
+    channels = _most_channels(everything)
+    stacked = {part: _stack(arrays[part], channels) for part in parts}
     return stacked, {part: torch.tensor(labels[part]) for part in parts}, classes
 
 
-def _check_sizes(path: Path, found: dict[tuple[str, str], dict[str, np.ndarray]]) -> None:
-    sizes = {name: array.shape[1:] for images in found.values() for name, array in images.items()}
+def _most_channels(images: Mapping[str, np.ndarray]) -> int:
+    return max(image.shape[0] for image in images.values())
+
+
+def _stack(images: Sequence[np.ndarray], channels: int) -> Tensor:
+    """Images of one size as a batch; grey ones become as many equal channels."""
+    return torch.from_numpy(np.stack([np.broadcast_to(image, (channels, *image.shape[1:])) for image in images]))
+
+
+def _check_sizes(path: Path, images: Mapping[str, np.ndarray]) -> None:
+    sizes = {name: image.shape[1:] for name, image in images.items()}
     first_name, first = next(iter(sizes.items()))
     for name, size in sizes.items():
         if size != first:
@@ -145,20 +142,38 @@ def _check_sizes(path: Path, found: dict[tuple[str, str], dict[str, np.ndarray]]
             )
 
 
-def _place(name: str, *, folder: bool, test_only: bool) -> tuple[str, str] | None:
-    """Part and class of an entry ``.../train/<class>/...``; nothing for what lies outside or is hidden.
-
-    If there are test images alone, the class of ``.../<class>/<image>``.
-    """
+def _test_place(name: str, folder: bool) -> tuple[str, str] | None:
+    """Part and class of an entry ``.../<class>/<image>``, where there are test images alone; nothing for others."""
     steps = PurePosixPath(name).parts
-    if any(step.startswith(".") for step in steps):
-        return None
-    if test_only:
-        return None if folder or len(steps) < 2 else ("test", steps[-2])
+    return None if folder or len(steps) < 2 else ("test", steps[-2])
+
+
+def _place(name: str, folder: bool) -> tuple[str, str] | None:
+    """Part and class of an entry ``.../train/<class>/...``; nothing for what lies outside."""
+    steps = PurePosixPath(name).parts
     for part in PARTS:
         if part in steps[:-1]:
             return part, steps[steps.index(part) + 1]
     return None
+
+
+def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[tuple[Any, str, np.ndarray | None]]:
+    """Place, name and pixels of every image, and of every folder without pixels, that has a place and is not hidden.
+
+    Args:
+        place_of: name of an entry, and whether it is a folder, to its place, false if it has none.
+    """
+    decoded = 0
+    for name, content in _entries(path):
+        hidden = any(step.startswith(".") for step in PurePosixPath(name).parts)
+        place = None if hidden else place_of(name, content is None)
+        if not place:
+            continue
+        image = None if content is None else _decode(content, f"{path}: {name}", image_size)
+        if image is not None:
+            decoded += image.nbytes
+            check_fits(decoded, path)
+        yield place, name, image
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bytes | None]]:

@@ -18,13 +18,15 @@ def kind_of(operation: nn.Module) -> str:
     """Return what an operation does in a word: ``conv``, ``batchnorm``, ``relu``, ``pool``, ``linear``, ..."""
     kinds = {
         nn.Conv2d: "conv",
+        nn.Linear: "linear",
         nn.BatchNorm2d: "batchnorm",
         nn.MaxPool2d: "pool",
         nn.AdaptiveAvgPool2d: "average",
         nn.ZeroPad2d: "pad",
         Add: "add",
     }
-    return kinds.get(type(operation), type(operation).__name__.lower())
+    # Libraries derive classes of their own from torch's, e.g. convolutions that pad by the image's size
+    return next((kind for base, kind in kinds.items() if isinstance(operation, base)), type(operation).__name__.lower())
 
 
 def sequential(*operations: nn.Module) -> nn.Sequential:
