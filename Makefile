@@ -1,6 +1,6 @@
 # Thin front door: every target sets up what it needs by itself. `make` explains.
 .DEFAULT_GOAL := help
-.PHONY: help environment slurm imagenet figures notebooks report crate test lint format benchmarks lock clean
+.PHONY: help environment slurm imagenet figures notebooks report crate gallery test lint format benchmarks lock clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -15,6 +15,7 @@ help:
 	@echo 'make figures      rebuild every figure of the default run       (CONFIG=config/<run>.yaml for another)'
 	@echo 'make report       one HTML page: claims with verdicts, then every figure with caption and table'
 	@echo 'make crate        the results of the run with metadata, as an RO-Crate'
+	@echo 'make gallery      figures/reference/<run>: small copies of figures and tables, to commit'
 	@echo 'make notebooks    executed HTML copies of the analyses'
 	@echo 'make test         run the whole test suite'
 	@echo 'make lint         check style; make format mends it'
@@ -62,6 +63,10 @@ report: figures
 crate: figures
 	@echo 'make: packing results/$(RUN)/rocrate.zip'
 	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host -- results/$(RUN)/rocrate.zip
+
+gallery: crate
+	@echo 'make: putting $(RUN) into figures/reference/$(RUN)'
+	@$(BIN)/python workflow/gallery.py $(RUN)
 
 test: .venv/installed-test
 	@echo 'make: running the tests'

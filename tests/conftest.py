@@ -20,6 +20,12 @@ ROOT = Path(__file__).parents[1]
 PARTS_OF_A_COPY = ("Snakefile", "config", "workflow", "profiles", "pyproject.toml")
 
 
+def pytest_collection_modifyitems(items):
+    """What takes longest comes first: with several workers, all others would wait for it at the end."""
+    longest = ["test_slurm.py", "test_faults.py"]
+    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT

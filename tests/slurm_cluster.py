@@ -42,6 +42,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=2,batch_sched_delay=0
 ReturnToService=2
+MinJobAge=3600
 SlurmdTimeout=5
 SlurmdParameters=config_overrides
 KillWait=2

@@ -4,6 +4,7 @@ names the file and the remedy. Nothing half-written is taken for finished.
 
 import http.server
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,6 @@ NETWORK = "results/smoke/networks/lenet/seed0"
 MEASURED = f"{NETWORK}/noise_curves.csv"
 COLLECTED = "results/smoke/tables/noise_curves.csv"
 CLAIMS = "results/smoke/tables/claims.csv"
-EVERYTHING = ("all", "page", "rocrate")
 # Root may read and write everything; without these two capabilities it is a user like others
 AS_A_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
@@ -51,7 +51,7 @@ def assert_recovers(project, reference, *targets):
     made, expected = project.made(), reference.made()
     assert [name for name in made if made[name] != expected.get(name)] == []
     tables = {name for name in expected if name.startswith("results/smoke/tables/")}
-    assert set(targets) - set(EVERYTHING) <= set(made) if targets else tables <= set(made)
+    assert set(targets or tables) <= set(made)
 
 
 INTERRUPTIONS = {
@@ -64,14 +64,15 @@ INTERRUPTIONS = {
 
 
 def test_a_run_ended_in_every_stage_ends_with_the_files_of_one_run(project, finished_project):
+    tables = [name for name in finished_project.made() if re.fullmatch(r"results/smoke/tables/\w+\.csv", name)]
+    targets = *tables, "figures/smoke/deformations.pdf"
     for trace, ending in INTERRUPTIONS.values():
-        run = start(project, *EVERYTHING)
+        run = start(project, *targets)
         wait_until((project.folder / trace).exists, run)
         os.killpg(run.pid, ending)
         run.wait(timeout=60)
         project.snakemake("--unlock")
-    assert_recovers(project, finished_project, *EVERYTHING)
-    assert sorted(project.made()) == sorted(finished_project.made())
+    assert_recovers(project, finished_project, *targets)
 
 
 @needs_mount

@@ -57,7 +57,7 @@ def operations_to_show(network):
     choices = [rows[rows.kind.isin(["input", *chosen])] for chosen in (kinds, ("conv", "relu"), ("conv",))]
     choices.append(rows[last_of_size])
     return next(
-        (list(choice.operation) for choice in choices if len(choice) <= 2 * COLUMNS), list(choices[-1].operation)
+        (list(choice.operation) for choice in choices if 1 < len(choice) <= 2 * COLUMNS), list(choices[-1].operation)
     )
 
 
