@@ -7,6 +7,7 @@ from torch import nn
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.architectures import NETWORKS
+from diffeo_stability.architectures.naming import kind_of
 from diffeo_stability.architectures.one_hidden_layer import LocallyConnected2d
 from diffeo_stability.config import ARCHITECTURES
 from diffeo_stability.operations import named_operations, observing
@@ -194,6 +195,7 @@ class PaddedConvolution(nn.Conv2d):
 def test_a_convolution_that_pads_by_a_module_of_its_own_is_one_operation():
     network = nn.Sequential(PaddedConvolution(1, 2, 3), nn.ReLU(), nn.ZeroPad2d(1))
     assert list(named_operations(network)) == ["0", "1", "2"]
+    assert [kind_of(operation) for operation in network] == ["conv", "relu", "pad"]
     seen = []
     with observing(network, lambda name, output: seen.append((name, tuple(output.shape)))):
         network(torch.zeros(1, 1, 4, 4))

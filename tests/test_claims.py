@@ -408,6 +408,13 @@ def test_verdicts_follow_from_where_the_interval_lies():
     assert claim.criterion == "1 to 2"
 
 
+@pytest.mark.parametrize("architecture", ["vgg11", "timm:vgg11", "torchvision:vgg11", "my.networks:vgg_of_mine"])
+def test_networks_of_libraries_and_of_ones_own_are_known_by_their_names(claims, tmp_path, architecture):
+    tables = stability(1.0, 0.5, 0.01, architecture)
+    row = next(evaluate_claims([claims["2b"]], written(tmp_path, tables)).itertuples())
+    assert row.verdict == "reproduced" and row.measured == pytest.approx(0.5)
+
+
 def test_the_printed_table_is_aligned_and_counts_verdicts(claims, tmp_path):
     make, value, *_ = CASES["2b"]
     table = evaluate_claims([claims["2b"], claims["12"]], written(tmp_path, make(value, 0.01)))

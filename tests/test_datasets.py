@@ -402,6 +402,8 @@ def test_images_that_do_not_fit_into_memory_are_refused(tmp_path, monkeypatch):
     for source, name in (("image_folder", "images"), ("arrays", "images.npz")):
         with pytest.raises(InputError, match=f"{name} unpacks to .* refused, half of this machine's"):
             prepare_dataset(source, tmp_path / "data", path=tmp_path / name)
+    with pytest.raises(InputError, match="images unpacks to .* refused, half of this machine's"):
+        load_images(tmp_path / "images")
 
 
 def arrays(**changes):
