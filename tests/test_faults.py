@@ -4,7 +4,6 @@ names the file and the remedy. Nothing half-written is taken for finished.
 
 import http.server
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -50,8 +49,7 @@ def assert_recovers(project, reference, *targets):
     assert done.returncode == 0, done.stdout + done.stderr
     made, expected = project.made(), reference.made()
     assert [name for name in made if made[name] != expected.get(name)] == []
-    tables = {name for name in expected if name.startswith("results/smoke/tables/")}
-    assert set(targets or tables) <= set(made)
+    assert set(targets or reference.tables()) <= set(made)
 
 
 INTERRUPTIONS = {
@@ -64,8 +62,7 @@ INTERRUPTIONS = {
 
 
 def test_a_run_ended_in_every_stage_ends_with_the_files_of_one_run(project, finished_project):
-    tables = [name for name in finished_project.made() if re.fullmatch(r"results/smoke/tables/\w+\.csv", name)]
-    targets = *tables, "figures/smoke/deformations.pdf"
+    targets = *finished_project.tables(), "figures/smoke/deformations.pdf"
     for trace, ending in INTERRUPTIONS.values():
         run = start(project, *targets)
         wait_until((project.folder / trace).exists, run)
