@@ -1,11 +1,15 @@
 """The gallery: what a run puts into it is small, and still says where it comes from."""
 
+import runpy
 import subprocess
 import sys
+from io import BytesIO
 
+import numpy as np
 import pandas as pd
 import yaml
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from diffeo_stability.config import parse_config
 from diffeo_stability.provenance import embedded_record
@@ -46,3 +50,15 @@ def test_without_a_crate_there_is_one_line(root, project):
         "error: results/smoke/rocrate.zip does not exist: make it with"
     )
     assert len(done.stderr.splitlines()) == 1 and not (project.folder / "figures").exists()
+
+
+def test_a_figure_of_photographs_is_scaled_down(root):
+    smaller = runpy.run_path(str(root / "workflow" / "gallery.py"))["smaller"]
+    noise = np.random.default_rng(0).integers(256, size=(600, 600, 3), dtype=np.uint8)
+    drawn, carried = BytesIO(), PngInfo()
+    carried.add_text("Description", "where it comes from")
+    Image.fromarray(noise).save(drawn, "png", pnginfo=carried, dpi=(300, 300))
+    small = smaller(drawn.getvalue())
+    with Image.open(BytesIO(small)) as image:
+        assert len(small) < 200_000 and 300 < image.size[0] == image.size[1] < 600
+        assert image.text["Description"] == "where it comes from"

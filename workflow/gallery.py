@@ -1,7 +1,8 @@
 """Puts a run into the gallery, from its RO-Crate (``make crate``): ``python workflow/gallery.py RUN``.
 
-Into ``figures/reference/RUN`` go its figures with 256 colours each, its tables but for the long ones, its resolved configuration
-and what its claims were made from, down to the data. The ``README.md`` there is written by hand and stays as it is.
+Into ``figures/reference/RUN`` go its figures with 256 colours each, the largest scaled down, its tables but for the long ones,
+its resolved configuration and what its claims were made from, down to the data. The ``README.md`` there is written by hand and
+stays as it is.
 """
 
 import sys
@@ -15,16 +16,22 @@ from PIL.PngImagePlugin import PngInfo
 from diffeo_stability.provenance import as_tree, trace
 
 LONGEST_TABLE = 300_000  # bytes
+LARGEST_FIGURE = 200_000
 
 
-def with_fewer_colours(png: bytes) -> bytes:
-    """Return a PNG with 256 colours, and with all that it carries of where it comes from."""
-    reduced, carried = BytesIO(), PngInfo()
-    with Image.open(BytesIO(png)) as image:
-        for key, text in image.text.items():
+def smaller(png: bytes) -> bytes:
+    """Return a PNG with 256 colours, scaled down if that is still too large, with all that it carries of where it comes from."""
+    carried = PngInfo()
+    with Image.open(BytesIO(png)) as drawn:
+        for key, text in drawn.text.items():
             carried.add_text(key, text)
-        image.convert("RGB").quantize(256).save(reduced, "png", optimize=True, pnginfo=carried, dpi=image.info["dpi"])
-    return reduced.getvalue()
+        image, dpi = drawn.convert("RGB"), drawn.info["dpi"]
+    while True:
+        reduced = BytesIO()
+        image.quantize(256).save(reduced, "png", optimize=True, pnginfo=carried, dpi=dpi)
+        if len(reduced.getvalue()) < LARGEST_FIGURE:
+            return reduced.getvalue()
+        image = image.resize([round(0.8 * side) for side in image.size], Image.Resampling.LANCZOS)
 
 
 def main(run: str) -> None:
@@ -41,7 +48,7 @@ def main(run: str) -> None:
         for entry in crate.infolist():
             name = PurePosixPath(entry.filename)
             if name.suffix == ".png":
-                (folder / name.name).write_bytes(with_fewer_colours(crate.read(entry)))
+                (folder / name.name).write_bytes(smaller(crate.read(entry)))
             elif name.name == "config.yaml" or (name.suffix == ".csv" and entry.file_size <= LONGEST_TABLE):
                 (folder / name.name).write_bytes(crate.read(entry))
     claims = Path("results", run, "tables", "claims.csv")
