@@ -82,10 +82,8 @@ def jobs_of(cluster, rule):
 def test_a_cancelled_job_and_a_lost_node_end_with_the_files_of_a_local_run(
     cluster, project, profile, grouped, finished_project
 ):
-    targets = (
-        *finished_project.tables(),
-        "figures/smoke/stability.pdf",
-    )  # of the figures one: drawing takes as long as all else
+    # Of the figures one: drawing them takes as long as all else
+    targets = *finished_project.tables(), "figures/smoke/stability.pdf"
     training = "train_network_wildcards_smoke_vgg11_bn"
     checkpoint = project.folder / "results/smoke/networks/vgg11_bn/seed0/checkpoints.partial/epoch0000.safetensors"
     with running(cluster, project, *targets, *OPTIONS, *grouped) as run:
