@@ -109,6 +109,7 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("field_decomposition.cutoffs", [40], "field_decomposition.cutoffs: 40 leaves an empty temperature range"),
         ("training.trained_part", "head", "training.trained_part is 'head': input should be 'all' or 'read_out'"),
         ("seeds", [], "seeds is"),
+        ("dataset.title", "two\nlines", "dataset.title is"),
         ("run", "../elsewhere", "run is '../elsewhere'"),
         ("run", "reference", "run: 'reference' is the folder of the committed figures"),
         ("seeds", [0, 1, 0], "seeds: 0 stands in the list more than once"),
@@ -142,6 +143,13 @@ def test_missing_keys_are_named(raw):
     del raw["training"]["learning_rate"]
     with pytest.raises(InputError, match=r"config: training.learning_rate is missing"):
         parse_config(raw)
+
+
+def test_images_have_a_title_even_if_none_is_given(raw):
+    assert parse_config(raw).dataset.title == "MNIST, 5,000 digits"
+    raw["dataset"] = {"source": "image_folder", "name": "my_cats", "path": "cats", "validation_images": 10}
+    assert parse_config(raw).dataset.title == "my_cats"
+    assert parse_config(changed(raw, "dataset.title", "CIFAR-10 (JPEG copy)")).dataset.title == "CIFAR-10 (JPEG copy)"
 
 
 def test_a_network_changes_only_what_it_names(raw):

@@ -118,6 +118,13 @@ def test_changing_one_networks_recipe_retrains_that_network_alone(finished_copy)
     assert jobs["train_network"] == 1 and jobs["measure_stability"] == 1 and "measure_deformations" not in jobs
 
 
+def test_calling_the_images_something_else_redraws_the_figures_alone(finished_copy):
+    config = finished_copy.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("  source: mnist5k\n", "  source: mnist5k\n  title: Digits\n"))
+    jobs = jobs_of(finished_copy.snakemake("-n", "--quiet", "rules"))
+    assert jobs == {f"draw_{stem}": 1 for stem in FIGURES}
+
+
 BATCHED = (
     "stability",
     "noise_curves",

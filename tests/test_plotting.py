@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import matplotlib
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -63,14 +64,14 @@ def simple_figure():
     return figure
 
 
-def saved(folder, config, figure=None):
+def saved(folder, config, figure=None, images="CIFAR-10"):
     folder.mkdir()
     figure = figure or simple_figure()
     job = Job(
         "draw_stem",
         SimpleNamespace(),
         SimpleNamespace(pdf=str(folder / "stem.pdf"), png=str(folder / "stem.png")),
-        SimpleNamespace(),
+        SimpleNamespace(images=images),
         SimpleNamespace(run="a_run"),
         config,
     )
@@ -85,8 +86,21 @@ def test_figures_are_the_same_bytes_every_time_and_carry_their_provenance(tmp_pa
         assert (first / f"stem.{kind}").read_bytes() != (other / f"stem.{kind}").read_bytes()
     with Image.open(first / "stem.png") as image:
         provenance = json.loads(image.info["Description"])
-        assert image.size == (975, 600)
+        assert image.size == (975, 600 + 36)
     assert provenance.keys() == {"stem", "run", "commit", "dirty", "config", "tables"} and provenance["stem"] == "stem"
+
+
+def test_below_every_figure_stands_which_images_it_was_made_from(tmp_path):
+    """At the lower right; all above it is the same whatever the images are called, mathematics or not."""
+    pixels = []
+    for name, images in (("a", "CIFAR-10"), ("b", "CIFAR-10 (JPEG copy)"), ("c", "$1 and 2_3")):
+        with Image.open(saved(tmp_path / name, {}, images=images) / "stem.png") as image:
+            pixels.append(np.asarray(image.convert("L")))
+    for one in pixels:
+        assert (one[:600] == pixels[0][:600]).all()
+        assert (one[600:, -30:] < 200).any() and (one[600:, :400] == 255).all() and (one[-1] == 255).all()
+    dark = [(one[600:] < 200).sum() for one in pixels]
+    assert dark[0] < 0.6 * dark[1] and dark[2] > 0
 
 
 def test_last_digits_of_the_layout_do_not_reach_the_files(tmp_path):

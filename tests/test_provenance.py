@@ -43,7 +43,7 @@ def chain(tmp_path, monkeypatch):
         "draw_stem",
         SimpleNamespace(table=str(table), notebook="stem.py", code=[]),
         SimpleNamespace(**paths),
-        SimpleNamespace(),
+        SimpleNamespace(images="mine"),
         SimpleNamespace(run="mine"),
         CONFIG,
     )

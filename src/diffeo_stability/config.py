@@ -64,6 +64,13 @@ LIBRARY_ARCHITECTURE = rf"^({'|'.join(LIBRARIES)}):[A-Za-z0-9_.]+$"
 OWN_ARCHITECTURE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 WEIGHTS = r"^(torchvision:\w+|.+\.(safetensors|pt|pth))$"
 DIGIT_SOURCES = ("mnist5k", "mnist", "svhn")
+TITLES = {
+    "mnist5k": "MNIST, 5,000 digits",
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "cifar10": "CIFAR-10",
+    "svhn": "SVHN",
+}
 KNOWN_IMAGE_SIZES = {"mnist5k": 28, "mnist": 28, "fashion_mnist": 28, "cifar10": 32, "svhn": 32}
 
 
@@ -85,6 +92,10 @@ class DatasetBlock(Block):
 
     source: Source = Field(description="where the images come from")
     name: Name | None = Field(None, description="folder below `data_dir`; the source's name if not given")
+    title: Annotated[str, Field(pattern=r"^[^\s*][^*\n]*$", max_length=80)] = Field(
+        default_factory=lambda block: TITLES.get(block.get("source"), block.get("name") or ""),
+        description="what every figure and the report call the images; the data set's or the folder's name if not given",
+    )
     path: str | None = Field(None, description="folder, archive or .npz file, for `image_folder` and `arrays`")
     image_size: Annotated[int, Field(ge=2)] | None = Field(
         None, description="pixels a side to which `image_folder` scales and crops; as they are if not given"

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 from tueplots import axes as axes_style
 from tueplots import fontsizes
 from tueplots.constants.color import palettes
@@ -26,6 +27,7 @@ PAGE = 6.75  # inches, both columns
 SYMBOLS = {"R": "$R_f$", "D": "$D_f$", "G": "$G_f$"}
 MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$", "G": "noise stability $G_f$"}
 LAYOUT_GRID = 2**-17  # of a figure's width or height
+FOOTER = 0.12  # inches
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 # Paul Tol's "muted" scheme tells every pair apart with any of the common kinds of colour vision
@@ -184,8 +186,13 @@ def settle_layout(figure: Figure) -> None:
 
 
 def save_figure(figure: Figure, job: Job) -> None:
-    """Write a figure to the job's PDF and PNG, with its provenance and no date: the same figure gives the same bytes."""
+    """Write a figure to the job's PDF and PNG, with its provenance and no date: the same figure gives the same bytes.
+
+    Below it stands which images it was made from (``job.params.images``), as a figure is often seen without its caption.
+    """
     settle_layout(figure)
+    figure.text(1, 0, job.params.images, ha="right", va="top", fontsize=5.5, color="0.4", parse_math=False)
+    page = Bbox.from_extents(0, -FOOTER, *figure.get_size_inches())
     provenance = provenance_of(job)
     text = json.dumps(provenance)
     metadata = {
@@ -194,5 +201,5 @@ def save_figure(figure: Figure, job: Job) -> None:
     }
     for kind, entries in metadata.items():
         with atomic_path(getattr(job.output, kind)) as partial:
-            figure.savefig(partial, format=kind, metadata=entries)
+            figure.savefig(partial, format=kind, metadata=entries, bbox_inches=page)
     plt.close(figure)

@@ -78,6 +78,8 @@ rule draw_activation_spectra:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: activation_spectra"
     script:

@@ -82,6 +82,8 @@ rule draw_channel_shuffling:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: channel_shuffling"
     script:

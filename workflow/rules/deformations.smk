@@ -52,6 +52,8 @@ rule draw_deformations:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: deformations"
     script:

@@ -52,6 +52,8 @@ rule draw_field_decomposition:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: field_decomposition"
     script:

@@ -75,6 +75,8 @@ rule draw_first_layer_filters:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: first_layer_filters"
     script:

@@ -82,6 +82,8 @@ rule draw_hidden_layer_pooling:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: hidden_layer_pooling"
     script:

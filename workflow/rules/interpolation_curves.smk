@@ -77,6 +77,8 @@ rule draw_interpolation_curves:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: interpolation_curves"
     script:

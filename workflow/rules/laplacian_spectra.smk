@@ -71,6 +71,8 @@ rule draw_laplacian_spectra:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: laplacian_spectra"
     script:

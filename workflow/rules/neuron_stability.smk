@@ -81,6 +81,8 @@ rule draw_neuron_stability:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: neuron_stability"
     script:

@@ -54,6 +54,8 @@ rule draw_noise_bump_images:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: noise_bump_images"
     script:

@@ -79,6 +79,8 @@ rule draw_noise_curves:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: noise_curves"
     script:

@@ -75,6 +75,8 @@ rule draw_operation_stability:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: operation_stability"
     script:

@@ -83,6 +83,8 @@ rule draw_receptive_fields:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: receptive_fields"
     script:

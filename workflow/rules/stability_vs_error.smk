@@ -52,6 +52,8 @@ rule draw_stability_vs_error:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: stability_vs_error"
     script:

@@ -49,6 +49,8 @@ rule draw_stability_vs_train_size:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        images=settings.dataset.title,
     message:
         "Figure: stability_vs_train_size"
     script:
