@@ -54,7 +54,11 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
     ("path", "value", "message"),
     [
         ("networks.lenet.weights", "weights.ckpt", "networks.lenet.weights"),
-        ("dataset.validation_images", 0, "dataset.validation_images is 0: it must be at least 1"),
+        (
+            "dataset.validation_images",
+            -1,
+            "dataset.validation_images is -1: input should be greater than or equal to 0",
+        ),
         ("dataset.test_only", True, "test_only is true, but source mnist5k has training images"),
         ("training", None, "training is missing"),
         ("trainin", 1, "trainin is no key; did you mean training\\?; allowed are run, data_dir"),

@@ -61,6 +61,15 @@ def test_training_learns(splits, tmp_path):
     assert error_rate(trained, splits, splits.validation) == history[-1].validation_error
 
 
+def test_all_training_images_can_be_trained_on(mnist5k, tmp_path):
+    splits = split_dataset(mnist5k, validation_images=0, seed=0, label_count=2)
+    history = train(tmp_path / "checkpoints", splits, {**NETWORK, "name": "lenet", "width": 1.0})
+    assert len(splits.train) == int((mnist5k.train_labels < 2).sum())
+    assert history[-1].train_error < 0.1 < history[0].train_error
+    assert all(row.validation_error is None for row in history)
+    assert read_metadata(list_checkpoints(tmp_path / "checkpoints")[-1])["validation_error"] is None
+
+
 def test_same_seed_same_weights_other_seed_others(splits, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         torch.manual_seed(ord(name))

@@ -107,7 +107,7 @@ class DatasetBlock(Block):
     )
     normalisation: Normalisation | None = Field(None, description="the training images' own statistics if not given")
     validation_images: Annotated[int, Field(ge=0)] = Field(
-        description="training images held out for validation; 0 only if nothing is trained"
+        description="training images held out for the validation error in `history.csv`; 0 to train on all"
     )
     split_seed: Seed = Field(0, description="seed of the hold-out and of smaller training sets")
 
@@ -459,8 +459,6 @@ class RunConfig(Block):
             raise ValueError(f"training is missing: {trained[0]} has no weights and must be trained")
         if trained and self.dataset.test_only:
             raise ValueError(f"networks.{trained[0]}: there are no training images (dataset.test_only): give weights")
-        if trained and self.dataset.validation_images == 0:
-            raise ValueError(f"dataset.validation_images is 0: it must be at least 1, as {trained[0]} is trained")
         for stem in FIGURES:
             block = getattr(self, stem)
             if not (hasattr(block, "train_sizes") or hasattr(block, "widths")):

@@ -135,7 +135,7 @@ def split_dataset(
     """Split a data set: the same validation and test images for every ``train_size``, smaller training sets in larger ones.
 
     Args:
-        validation_images: how many of the training images are held out; 0 for a data set without training images.
+        validation_images: how many of the training images are held out; 0 without training images, or to train on all.
         seed: of the hold-out and of the order in which training images are taken.
         train_size: training images taken; all that are left if not given.
         label_count: keep only images of the first ``label_count`` classes.

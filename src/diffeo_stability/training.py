@@ -34,13 +34,13 @@ class Epoch:
 
     Attributes:
         train_loss, train_error: means over the epoch's steps, with augmentation, as the net changes.
-        validation_error: share of validation images misclassified at the end of the epoch.
+        validation_error: share of validation images misclassified at the end of the epoch; none if none are held out.
     """
 
     epoch: int
     train_loss: float
     train_error: float
-    validation_error: float
+    validation_error: float | None
 
 
 def log_spaced_epochs(epochs: int, count: int) -> list[int]:
@@ -225,9 +225,9 @@ def train_network(
     )
     for epoch in progress:
         loss, error = train_epoch(network, optimizer, splits, recipe, seed=seed, epoch=epoch)
-        validation_error = error_rate(network, splits, splits.validation)
+        validation_error = _validation_error(network, splits)
         history.append(Epoch(epoch, loss, error, validation_error))
-        progress.set_postfix(loss=f"{loss:.3g}", validation_error=f"{validation_error:.3g}")
+        progress.set_postfix(loss=loss, train_error=error, validation_error=validation_error)
         if epoch in kept:
             keep(history[-1])
         if epoch in kept or state.seconds_since_save() > SECONDS_BETWEEN_SAVES:
@@ -247,8 +247,12 @@ def _describe_init(network: nn.Module, splits: Splits) -> Epoch:
         for index in torch.arange(len(splits.train)).split(evaluation_batch(splits.train.images.shape[-1])):
             batch = splits.train.take(index.to(device))
             loss += float(F.cross_entropy(network(splits.normalise(batch.images)), batch.labels, reduction="sum"))
-    errors = [error_rate(network, splits, part) for part in (splits.train, splits.validation)]
-    return Epoch(0, loss / len(splits.train), *errors)
+    train_error = error_rate(network, splits, splits.train)
+    return Epoch(0, loss / len(splits.train), train_error, _validation_error(network, splits))
+
+
+def _validation_error(network: nn.Module, splits: Splits) -> float | None:
+    return error_rate(network, splits, splits.validation) if len(splits.validation) else None
 
 
 class _TrainingState:

@@ -22,6 +22,9 @@ def vgg(
 
     ``filter_size`` is that of the first convolution, where larger filters can be looked at.
 
+    Without batch-norm the convolutions are drawn by He's rule (arXiv:1502.01852, section 2.2), which keeps the spread of the
+    activations from layer to layer: as torch draws them, it shrinks by a factor of 2.4 in each, and thirteen do not learn.
+
     Images below 32 pixels are padded to 32; what larger ones leave is averaged over space.
     """
     check_filter_size(filter_size, image_size)
@@ -38,4 +41,14 @@ def vgg(
         operations.append(nn.MaxPool2d(2))
     if image_size > SMALLEST_SIZE:
         operations.append(nn.AdaptiveAvgPool2d(1))
+    if not batch_norm:
+        draw_by_hes_rule(operations)
     return sequential(*operations, nn.Flatten(), nn.Linear(channels, classes))
+
+
+def draw_by_hes_rule(operations: list[nn.Module]) -> None:
+    """Draw the weights of convolutions that ReLUs follow anew, their biases 0."""
+    for operation in operations:
+        if isinstance(operation, nn.Conv2d):
+            nn.init.kaiming_normal_(operation.weight, nonlinearity="relu")
+            nn.init.zeros_(operation.bias)
