@@ -85,10 +85,12 @@ def bump_with_changes(changed, half):
 
 
 def interpolation(ratio, half):
+    """Beyond half of the way, at 9, the curves differ whatever the ratio, which must not count."""
     rows = [
         {"net": "a", "seed": 0, "state": "trained", "output": "logits", "perturbation": kind, "r": r}
-        | with_interval("distance", value * r**2, half)
-        for r in (0.1, 1.0)
+        | {"datapoint_distance": 10.0}
+        | with_interval("distance", value * r**2 * (100.0 if kind == "noise" and r == 9.0 else 1.0), half)
+        for r in (0.1, 1.0, 9.0)
         for kind, value in (("noise", 1.0), ("datapoint", ratio))
     ]
     return {"interpolation_curves": rows}
@@ -307,6 +309,11 @@ def test_every_claim_reaches_every_verdict(claims, tmp_path, name, verdict):
 def test_a_claim_whose_inputs_the_run_lacks_is_inconclusive(claims, name):
     row = evaluate_claims([claims[name]], Tables({})).iloc[0]
     assert row.verdict == "inconclusive" and row.reason.startswith("the run has no ") and np.isnan(row.measured)
+
+
+def test_a_curve_towards_data_below_that_of_noise_is_unlike_it_as_well(claims, tmp_path):
+    row = evaluate_claims([claims["6"]], written(tmp_path, interpolation(0.2, 0.01))).iloc[0]
+    assert row.measured == pytest.approx(5.0) and row.verdict == "reproduced"
 
 
 def test_every_claim_of_the_decks_has_a_row_a_measure_and_a_case(claims):

@@ -335,14 +335,20 @@ def _changed_at_bump(tables: Tables) -> list[Measured]:
     return found
 
 
-def _towards_data(tables: Tables) -> Measured:
+def _unlike_noise(tables: Tables) -> Measured:
+    """By what factor the curves towards another image and with noise differ at most, up to half of the way, in the net where it
+    is smallest; whichever is above the other, as the deck names no direction."""
     table = _some(tables["interpolation_curves"], "interpolation curves", state="trained", output="logits")
-    smallest = table[table.r == table.r.min()]
-    sides = (
-        _over_seeds(_some(smallest, f"curve of {kind}", perturbation=kind), "distance", ["net"])
-        for kind in ("datapoint", "noise")
-    )
-    return _smallest(_quotient(datapoint, noise) for datapoint, noise in zip(*sides, strict=True))
+    table = table[table.r <= table.datapoint_distance / 2]
+    curves = [
+        _some(table, f"curve of {kind} up to half of the way", perturbation=kind) for kind in ("datapoint", "noise")
+    ]
+    distances = (_over_seeds(curve, "distance", ["net", "r"]) for curve in curves)
+    largest: dict[str, Measured] = {}
+    for net, datapoint, noise in zip(curves[0].drop_duplicates(["net", "r"]).net, *distances, strict=True):
+        factor = max(_quotient(datapoint, noise), _quotient(noise, datapoint), key=lambda ratio: ratio.value)
+        largest[net] = max(largest.get(net, factor), factor, key=lambda ratio: ratio.value)
+    return _smallest(largest.values())
 
 
 def _smooth_over_rough(tables: Tables) -> Measured:
@@ -477,7 +483,7 @@ MEASURES: dict[str, Callable[[Tables], Measured | list[Measured]]] = {
     "5a": lambda tables: _smallest(_over_seeds(_noise(tables, "trained"), "bump_height", ["net"])),
     "5b": lambda tables: _largest(_over_seeds(_noise(tables, "init"), "bump_height", ["net"])),
     "5c": _changed_at_bump,
-    "6": _towards_data,
+    "6": _unlike_noise,
     "7": _smooth_over_rough,
     "8a": lambda tables: _largest(_wavenumbers(tables, DEEP, "deep nets")),
     "8b": _deep_over_simple,
