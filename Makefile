@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 CONFIG ?= config/mnist5k.yaml
-RUN = $(shell sed -nE 's/^run: *["'\'']?([A-Za-z0-9_-]+).*/\1/p' $(CONFIG) 2>/dev/null)
+RUN = $(shell sed -nE 's/^run: *["'\'']?([A-Za-z0-9_-]+).*/\1/p' $(CONFIG) 2>/dev/null | tail -n 1)
 PYTHON ?= python3
 UV := $(or $(shell command -v uv),.bootstrap/bin/uv)
 BIN := .venv/bin
