@@ -12,6 +12,7 @@ rule train_network:
         "logs/{run}/train_network/{net}/{variant}.benchmark.tsv"
     wildcard_constraints:
         net=one_of(settings.trained),
+    priority: 1  # the longest jobs first, so that no core waits for the last of them
     threads: 1
     resources:
         mem_mb=growing(4000),
