@@ -103,6 +103,16 @@ def test_below_every_figure_stands_which_images_it_was_made_from(tmp_path):
     assert dark[0] < 0.6 * dark[1] and dark[2] > 0
 
 
+def test_nothing_else_stands_there(tmp_path):
+    """A legend at the lower edge stays where it is in the figure."""
+    figure = simple_figure()
+    figure.axes[0].plot([3, 2, 1], label="a line whose name is so long that its legend is as wide as the figure")
+    figure.legend(loc="outside lower center")
+    with Image.open(saved(tmp_path / "a", {}, figure, images=" ") / "stem.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    assert (pixels[600:] == 255).all() and (pixels[550:600] < 200).any()
+
+
 def test_last_digits_of_the_layout_do_not_reach_the_files(tmp_path):
     """Nested panels, colour bar and legend, laid out with margins that differ by rounding errors."""
     plotting.set_style()

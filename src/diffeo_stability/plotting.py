@@ -174,6 +174,9 @@ def settle_layout(figure: Figure) -> None:
     def settle_parts(part: FigureBase) -> None:
         for text in part.texts:
             text.set_position(on_grid(text.get_position()))
+        for legend in part.legends:
+            # Else it keeps to the edge of the page, which has a line below the figure
+            legend.set_bbox_to_anchor((0, 0, 1, 1), transform=part.transSubfigure)
         for subfigure in part.subfigs:
             subfigure.bbox_relative.set_points(on_grid(subfigure.bbox_relative.get_points()))
             settle_parts(subfigure)
