@@ -68,8 +68,8 @@ def test_vgg_features_equal_torchvisions(name):
     torch.testing.assert_close(features.eval()(images), theirs.eval()(images))
 
 
-@pytest.mark.parametrize("layers", [11, 13, 16, 19])
-def test_images_stay_apart_in_an_untrained_vgg_without_batch_norm(layers):
+@pytest.mark.parametrize("layers", [16, 19])
+def test_images_stay_apart_in_an_untrained_deep_vgg_without_batch_norm(layers):
     """He's rule keeps the spread; as torch draws them, the logits of 16 layers differ by 4e-7, and training never starts."""
     logits = build_network(f"vgg{layers}", 3, 32, 10, width=0.5)(torch.randn(16, 3, 32, 32))
     assert float(logits.detach().std(0).mean()) > 0.01

@@ -35,7 +35,7 @@ NETWORKS = {
 def build_network(
     name: str, in_channels: int, image_size: int, classes: int, *, width: float = 1.0, filter_size: int | None = None
 ) -> nn.Module:
-    """Build an untrained network, its weights drawn from torch's default generator: as torch's modules do, but for :func:`vgg`.
+    """Build an untrained network, its weights drawn from torch's default generator, as its modules do (but see :func:`vgg`).
 
     Args:
         name: one of ``NETWORKS``; ``timm:<name>`` or ``torchvision:<name>`` for any network of those libraries; or

@@ -22,8 +22,8 @@ def vgg(
 
     ``filter_size`` is that of the first convolution, where larger filters can be looked at.
 
-    Without batch-norm the convolutions are drawn by He's rule (arXiv:1502.01852, section 2.2), which keeps the spread of the
-    activations from layer to layer: as torch draws them, it shrinks by a factor of 2.4 in each, and thirteen do not learn.
+    Without batch-norm, 16 and more layers are drawn by He's rule (arXiv:1502.01852, section 2.2), which keeps the spread of the
+    activations from layer to layer: as torch draws them, it shrinks by a factor of 2.4 in each, and they do not learn.
 
     Images below 32 pixels are padded to 32; what larger ones leave is averaged over space.
     """
@@ -41,7 +41,7 @@ def vgg(
         operations.append(nn.MaxPool2d(2))
     if image_size > SMALLEST_SIZE:
         operations.append(nn.AdaptiveAvgPool2d(1))
-    if not batch_norm:
+    if not batch_norm and layers >= 16:
         draw_by_hes_rule(operations)
     return sequential(*operations, nn.Flatten(), nn.Linear(channels, classes))
 
