@@ -336,8 +336,10 @@ def _changed_at_bump(tables: Tables) -> list[Measured]:
 
 
 def _unlike_noise(tables: Tables) -> Measured:
-    """By what factor the curves towards another image and with noise differ at most, up to half of the way, in the net where it
-    is smallest; whichever is above the other, as the deck names no direction."""
+    """By what factor the curves towards another image and with noise differ at most, in the net where that is smallest.
+
+    Up to half of the way, and whichever is above the other: the deck names no direction.
+    """
     table = _some(tables["interpolation_curves"], "interpolation curves", state="trained", output="logits")
     table = table[table.r <= table.datapoint_distance / 2]
     curves = [
