@@ -82,7 +82,12 @@ def test_same_seed_same_weights_other_seed_others(splits, tmp_path):
 @pytest.mark.parametrize("epoch", [1, 3, 4])
 def test_a_killed_training_goes_on_and_ends_with_the_same_weights(splits, tmp_path, monkeypatch, optimizer, epoch):
     """Dies in the given epoch, before anything of it is saved, as from kill -9."""
-    settings = {"network": {**NETWORK, "name": "alexnet"}, "optimizer": optimizer, "learning_rate": 0.002}
+    settings = {
+        "network": {**NETWORK, "name": "alexnet"},
+        "optimizer": optimizer,
+        "learning_rate": 0.002,
+        "channels_last": True,
+    }
     whole = train(tmp_path / "whole", splits, **settings)
     train_epoch = training_module.train_epoch
     trained = []

@@ -162,8 +162,7 @@ def batch_norm_choices(network: nn.Module) -> tuple[str, ...]:
 def _with_statistics(network: nn.Module, batch_norm: str, splits: Splits) -> nn.Module:
     if batch_norm != "re-estimated":
         return network
-    # Pooling, much of the pass over the training images, is faster in this layout
-    estimated = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    estimated = copy.deepcopy(network)
     estimate_batch_norm(estimated, splits)
     return estimated
 

@@ -73,7 +73,8 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> tup
         raise InputError(
             f"checkpoint {path} cannot be read ({one_line(error)}): delete its folder and run again"
         ) from None
-    return network.to(device).eval(), metadata
+    # Processors and GPUs both evaluate convolutions faster in this layout
+    return network.to(device, memory_format=torch.channels_last).eval(), metadata
 
 
 def list_checkpoints(folder: str | Path) -> list[Path]:

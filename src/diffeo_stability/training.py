@@ -97,11 +97,12 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     decay = recipe.weight_decay
     if recipe.optimizer == "sgd":
+        nesterov = recipe.momentum > 0
         return torch.optim.SGD(
-            parameters, lr=0.0, momentum=recipe.momentum, weight_decay=decay, nesterov=recipe.momentum > 0
+            parameters, lr=0.0, momentum=recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=True
         )
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
-    return kind(parameters, lr=0.0, betas=(recipe.momentum, 0.999), weight_decay=decay)
+    return kind(parameters, lr=0.0, betas=(recipe.momentum, 0.999), weight_decay=decay, fused=True)
 
 
 def train_epoch(
@@ -290,10 +291,14 @@ class _TrainingState:
         network.load_state_dict(
             {name.removeprefix("network/"): value for name, value in tensors.items() if name.startswith("network/")}
         )
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         entries: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("optimizer/"):
                 _, index, entry = name.split("/")
+                # Fused optimizers take values in the order in which they lie in memory: it must be that of the weights
+                like = parameters[int(index)]
+                value = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
                 entries.setdefault(int(index), {})[entry] = value
         optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
         return [Epoch(**row) for row in json.loads(metadata["history"])]
