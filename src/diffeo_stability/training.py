@@ -242,14 +242,15 @@ def train_network(
 
 def _describe_init(network: nn.Module, splits: Splits) -> Epoch:
     """The history's row of a network before its first step, its loss and errors measured in evaluation mode."""
-    device = next(network.parameters()).device
-    loss = 0.0
+    batch = evaluation_batch(splits.train.images.shape[-1])
+    loss, wrong = 0.0, 0
     with torch.no_grad(), evaluating(network):
-        for index in torch.arange(len(splits.train)).split(evaluation_batch(splits.train.images.shape[-1])):
-            batch = splits.train.take(index.to(device))
-            loss += float(F.cross_entropy(network(splits.normalise(batch.images)), batch.labels, reduction="sum"))
-    train_error = error_rate(network, splits, splits.train)
-    return Epoch(0, loss / len(splits.train), train_error, _validation_error(network, splits))
+        for images, labels in zip(splits.train.images.split(batch), splits.train.labels.split(batch), strict=True):
+            logits = network(splits.normalise(images))
+            loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+            wrong += int((logits.argmax(1) != labels).sum())
+    count = len(splits.train)
+    return Epoch(0, loss / count, wrong / count, _validation_error(network, splits))
 
 
 def _validation_error(network: nn.Module, splits: Splits) -> float | None:
