@@ -75,18 +75,14 @@ def draw_points(ax, quantity):
     ax.set_yscale("log")
     plotting.log_ticks(ax.xaxis, ax.yaxis)
     ax.set_xlabel(plotting.MEANINGS[quantity])
-    ax.set_title(
-        f"correlation ${fit.correlation:.2f}$\n[${fit.correlation_low:.2f}$, ${fit.correlation_high:.2f}$]", loc="right"
-    )
+    law = rf"$\epsilon = {100 * fit.a:.1f}\,\%\; R_f^{{{fit.b:.2f}}}$" if quantity == "R" else ""
+    interval = f"[${fit.correlation_low:.2f}$, ${fit.correlation_high:.2f}$]"
+    ax.set_title(f"{law}\ncorrelation ${fit.correlation:.2f}$\n{interval}", loc="right")
 
 
-figure, axes = plt.subplots(1, 3, figsize=(plotting.PAGE, 2.9), sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(plotting.PAGE, 3.0), sharey=True)
 for ax, quantity in zip(axes, "RDG", strict=True):
     draw_points(ax, quantity)
-fit = correlation.loc["R"]
-axes[0].text(
-    0.03, 0.96, rf"$\epsilon = {100 * fit.a:.1f}\,\%\; R_f^{{{fit.b:.2f}}}$", transform=axes[0].transAxes, va="top"
-)
 axes[0].set_ylabel(r"test error $\epsilon$ (%)")
 handles, labels = axes[0].get_legend_handles_labels()
 markers = [handle.lines[0] for handle in handles]
