@@ -68,9 +68,10 @@ gallery: crate
 	@echo 'make: putting $(RUN) into figures/reference/$(RUN)'
 	@$(BIN)/python workflow/gallery.py $(RUN)
 
+# A thread a worker, and one in all that it starts: more of them than cores wait for each other
 test: .venv/installed-test
 	@echo 'make: running the tests'
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/installed-test
 	@echo 'make: ruff'
