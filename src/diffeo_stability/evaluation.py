@@ -1,9 +1,10 @@
 """How often a network is wrong."""
 
 import math
+from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .datasets import Split, Splits
 from .operations import evaluating
@@ -17,17 +18,20 @@ def evaluation_batch(image_size: int) -> int:
 
 
 @torch.no_grad()
+def evaluated(network: nn.Module, splits: Splits, part: Split) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield logits and labels of a part's images, batch by batch on the network's device, in float32 and evaluation mode."""
+    device = next(network.parameters()).device
+    batch = evaluation_batch(part.images.shape[-1])
+    with evaluating(network):
+        for images, labels in zip(part.images.split(batch), part.labels.split(batch), strict=True):
+            yield network(splits.normalise(images.to(device))), labels.to(device)
+
+
 def error_rate(network: nn.Module, splits: Splits, part: Split) -> float:
     """Return the share of a part's images that a network misclassifies, in float32 and evaluation mode; NaN if it has none."""
     if len(part) == 0:
         return math.nan
-    device = next(network.parameters()).device
-    batch = evaluation_batch(part.images.shape[-1])
-    wrong = 0
-    with evaluating(network):
-        for images, labels in zip(part.images.split(batch), part.labels.split(batch), strict=True):
-            predicted = network(splits.normalise(images.to(device))).argmax(1)
-            wrong += int((predicted != labels.to(device)).sum())
+    wrong = sum(int((logits.argmax(1) != labels).sum()) for logits, labels in evaluated(network, splits, part))
     return wrong / len(part)
 
 

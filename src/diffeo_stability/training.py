@@ -19,9 +19,8 @@ from .checkpoints import save_checkpoint
 from .config import Recipe
 from .datasets import Splits
 from .errors import InputError
-from .evaluation import error_rate, evaluation_batch
+from .evaluation import error_rate, evaluated
 from .modules import code_hash
-from .operations import evaluating
 from .seeds import build_seeded, derive_seed, generator_for
 from .tensors import read_tensors, save_tensors
 
@@ -95,14 +94,11 @@ def freeze_all_but_read_out(network: nn.Module) -> None:
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return the recipe's optimizer of what is trained; its learning rate is set at every step."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    decay = recipe.weight_decay
+    settings = {"lr": 0.0, "weight_decay": recipe.weight_decay, "fused": True}
     if recipe.optimizer == "sgd":
-        nesterov = recipe.momentum > 0
-        return torch.optim.SGD(
-            parameters, lr=0.0, momentum=recipe.momentum, weight_decay=decay, nesterov=nesterov, fused=True
-        )
+        return torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.momentum > 0, **settings)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
-    return kind(parameters, lr=0.0, betas=(recipe.momentum, 0.999), weight_decay=decay, fused=True)
+    return kind(parameters, betas=(recipe.momentum, 0.999), **settings)
 
 
 def train_epoch(
@@ -242,13 +238,10 @@ def train_network(
 
 def _describe_init(network: nn.Module, splits: Splits) -> Epoch:
     """The history's row of a network before its first step, its loss and errors measured in evaluation mode."""
-    batch = evaluation_batch(splits.train.images.shape[-1])
     loss, wrong = 0.0, 0
-    with torch.no_grad(), evaluating(network):
-        for images, labels in zip(splits.train.images.split(batch), splits.train.labels.split(batch), strict=True):
-            logits = network(splits.normalise(images))
-            loss += float(F.cross_entropy(logits, labels, reduction="sum"))
-            wrong += int((logits.argmax(1) != labels).sum())
+    for logits, labels in evaluated(network, splits, splits.train):
+        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+        wrong += int((logits.argmax(1) != labels).sum())
     count = len(splits.train)
     return Epoch(0, loss / count, wrong / count, _validation_error(network, splits))
 
