@@ -12,14 +12,7 @@ if not workflow.overwrite_configfiles:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/training.smk"
-
-
-# One file a figure, for the figures that the run asks for
-for stem in plan.stems:
-
-    include: f"workflow/rules/{stem}.smk"
-
-
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from diffeo_stability.provenance import as_tree, trace
+from diffeo_stability.pipeline.provenance import as_tree, trace
 
 LONGEST_TABLE = 300_000  # bytes
 LARGEST_FIGURE = 200_000

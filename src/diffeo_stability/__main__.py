@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from .claims import COLUMNS, format_claims
-from .errors import InputError
-from .provenance import as_tree, trace
-from .tables import read_table
+from .core.errors import InputError
+from .pipeline.claims import COLUMNS, format_claims
+from .pipeline.provenance import as_tree, trace
+from .pipeline.tables import read_table
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -19,7 +19,7 @@
 
 # %%
 if "snakemake" not in globals():
-    from diffeo_stability.interactive import mock_snakemake
+    from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_channel_shuffling")
 
@@ -27,8 +27,8 @@ if "snakemake" not in globals():
 import matplotlib.pyplot as plt
 import numpy as np
 
-from diffeo_stability import plotting
-from diffeo_stability.tables import read_table
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 batch_norm = snakemake.config["channel_shuffling"]["batch_norm"]

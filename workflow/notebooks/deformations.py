@@ -18,7 +18,7 @@
 
 # %%
 if "snakemake" not in globals():
-    from diffeo_stability.interactive import mock_snakemake
+    from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_deformations")
 
@@ -27,8 +27,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from safetensors.numpy import load_file
 
-from diffeo_stability import plotting
-from diffeo_stability.tables import read_table
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 table = read_table(snakemake.input.table)
@@ -39,7 +39,7 @@ pictures = load_file(snakemake.input.pictures)
 temperatures = list(dict.fromkeys(table.temperature))
 cutoffs = list(dict.fromkeys(table.cutoff))
 inside = (table.temperature >= table.temperature_min) & (table.temperature <= table.temperature_max)
-region_color = plotting.FAMILIES["vgg_bn"][1]
+region_color = plotting.COLORS["green"]
 
 
 def draw_image(ax, image, in_region):

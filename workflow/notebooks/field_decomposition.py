@@ -18,7 +18,7 @@
 
 # %%
 if "snakemake" not in globals():
-    from diffeo_stability.interactive import mock_snakemake
+    from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_field_decomposition")
 
@@ -30,8 +30,8 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter, NullLocator
 from safetensors.numpy import load_file
 
-from diffeo_stability import plotting
-from diffeo_stability.tables import read_table
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 table = read_table(snakemake.input.table)

@@ -19,7 +19,7 @@
 
 # %%
 if "snakemake" not in globals():
-    from diffeo_stability.interactive import mock_snakemake
+    from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_first_layer_filters")
 
@@ -29,8 +29,8 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from safetensors.numpy import load_file
 
-from diffeo_stability import plotting
-from diffeo_stability.tables import read_table
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 table = read_table(snakemake.input.table)
@@ -43,7 +43,7 @@ pictures = {key: load_file(path) for key, path in zip(trainings, snakemake.input
 sizes = sorted(set(table.train_size))
 networks = list(dict.fromkeys(table.net))
 first_network, first_seed = networks[0], table.seed.iloc[0]
-green, purple = plotting.FAMILIES["vgg_bn"][1], plotting.FAMILIES["fully_connected"][1]
+green, purple = plotting.COLORS["green"], plotting.COLORS["rose"]
 colors = {"init": "0.5", "trained": green, "mixture": purple}
 names = {"init": "untrained", "trained": "trained", "mixture": "mixture"}
 

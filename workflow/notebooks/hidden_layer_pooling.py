@@ -18,7 +18,7 @@
 
 # %%
 if "snakemake" not in globals():
-    from diffeo_stability.interactive import mock_snakemake
+    from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_hidden_layer_pooling")
 
@@ -28,8 +28,8 @@ import textwrap
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from diffeo_stability import plotting
-from diffeo_stability.tables import read_table
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 table = read_table(snakemake.input.table)

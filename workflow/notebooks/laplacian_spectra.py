@@ -19,7 +19,7 @@
 
 # %%
 if "snakemake" not in globals():
-    from diffeo_stability.interactive import mock_snakemake
+    from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_laplacian_spectra")
 
@@ -30,8 +30,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from diffeo_stability import laplacian_eigenspaces, plotting
-from diffeo_stability.tables import read_table
+from diffeo_stability import laplacian_eigenspaces
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 table = read_table(snakemake.input.table)

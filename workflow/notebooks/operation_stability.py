@@ -18,15 +18,15 @@
 
 # %%
 if "snakemake" not in globals():
-    from diffeo_stability.interactive import mock_snakemake
+    from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_operation_stability")
 
 # %%
 import matplotlib.pyplot as plt
 
-from diffeo_stability import plotting
-from diffeo_stability.tables import read_table
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 stability = read_table(snakemake.input.table)

@@ -19,7 +19,7 @@
 
 # %%
 if "snakemake" not in globals():
-    from diffeo_stability.interactive import mock_snakemake
+    from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_receptive_fields")
 
@@ -31,8 +31,8 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from safetensors.numpy import load_file
 
-from diffeo_stability import plotting
-from diffeo_stability.tables import read_table
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 table = read_table(snakemake.input.table)
@@ -73,7 +73,7 @@ def draw_sizes(ax, network):
     for state, some in rows.groupby("state", sort=False):
         mean = some.groupby("layer_index")[["effective_size", "effective_low", "effective_high"]].mean()
         size = mean.effective_size
-        color = plotting.FAMILIES["vgg_bn"][1]
+        color = plotting.COLORS["green"]
         ax.errorbar(
             mean.index,
             size,

@@ -18,7 +18,7 @@
 
 # %%
 if "snakemake" not in globals():
-    from diffeo_stability.interactive import mock_snakemake
+    from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_stability_vs_error")
 
@@ -26,8 +26,8 @@ if "snakemake" not in globals():
 import matplotlib.pyplot as plt
 import numpy as np
 
-from diffeo_stability import plotting
-from diffeo_stability.tables import read_table
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 correlation = read_table(snakemake.input.table).set_index("quantity")
@@ -44,8 +44,8 @@ networks = points.groupby("net", sort=False).architecture.first()
 
 def marker_of(network):
     """A marker that tells a network from the others of its family."""
-    family = plotting.family_of(networks[network])
-    relatives = [other for other, architecture in networks.items() if plotting.family_of(architecture) == family]
+    family = plotting.family_label(networks[network])
+    relatives = [other for other, architecture in networks.items() if plotting.family_label(architecture) == family]
     return plotting.MARKERS[relatives.index(network) % len(plotting.MARKERS)]
 
 

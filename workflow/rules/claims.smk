@@ -1,7 +1,6 @@
 rule evaluate_claims:
     input:
-        code=used_by("workflow/scripts/evaluate_claims.py"),
-        claims="config/claims.yaml",
+        claims=ancient("config/claims.yaml"),
         tables=plan.every_table(),
     output:
         table=report(
@@ -18,6 +17,9 @@ rule evaluate_claims:
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
+    params:
+        code=code.claims(),
+        claims=code.contents("config/claims.yaml"),
     message:
         "Table: claims"
     script:

@@ -1,11 +1,13 @@
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 
-from diffeo_stability.config import parse_config
-from diffeo_stability.errors import InputError
-from diffeo_stability.modules import modules_used_by
-from diffeo_stability.plan import Plan
+from diffeo_stability.core.errors import InputError
+from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline.code import CodeOf
+from diffeo_stability.pipeline.config import parse_config
+from diffeo_stability.pipeline.plan import Plan
 
 try:
     plan = Plan(parse_config(config))
@@ -17,6 +19,7 @@ except InputError as error:
     sys.exit(f"error: {error}")
 
 settings = plan.config
+code = CodeOf(Path(workflow.basedir), settings)
 config.update(settings.model_dump())  # captions and hashes see the defaults too
 training_gpus = 0 if settings.device == "cpu" else 1
 
@@ -32,28 +35,12 @@ wildcard_constraints:
     variant=one_of({variant for _, variant in plan.trainings}),
 
 
-def from_here(path):
-    return str(
-        path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    )
-
-
-def used_by(source):
-    """A script or notebook and the library modules that it uses: editing one reruns the job."""
-    modules = modules_used_by(Path(workflow.basedir, source))
-    return [source, *map(from_here, modules)]
-
-
 def folders_of(path):
     """A path and all folders below it: adding or removing an image changes its folder's time."""
     if path is None:
         return []
-    return [
-        path,
-        *sorted(
-            str(folder) for folder in Path(path).glob("**/") if folder != Path(path)
-        ),
-    ]
+    below = (folder for folder in Path(path).glob("**/") if folder != Path(path))
+    return [path, *sorted(map(str, below))]
 
 
 def growing(amount):

@@ -6,7 +6,6 @@ localrules:
 
 rule fetch_dataset:
     input:
-        code=used_by("workflow/scripts/fetch_dataset.py"),
         source=folders_of(settings.dataset.path),
     output:
         dataset=plan.dataset,
@@ -19,6 +18,8 @@ rule fetch_dataset:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
+        code=code.dataset(),
+        unrecorded=["source"],  # the data set's hash covers what was taken from them
         source=settings.dataset.source,
         path=settings.dataset.path,
         image_size=settings.dataset.image_size,

@@ -1,11 +1,13 @@
+captions = [f"workflow/report/{stem}.rst" for stem in ("workflow", *plan.stems)]
+
+
 rule write_report:
     input:
-        code=used_by("workflow/scripts/write_report.py"),
         claims=plan.claims(),
         tables=plan.every_table(),
         figures=plan.figures(),
-        template="workflow/report/page.html",
-        captions=[f"workflow/report/{stem}.rst" for stem in ("workflow", *plan.stems)],
+        template=ancient("workflow/report/page.html"),
+        captions=ancient(captions),
     output:
         page="results/{run}/report.html",
     log:
@@ -18,6 +20,8 @@ rule write_report:
         runtime=growing(10),
     params:
         stems=plan.stems,
+        code=code.report(),
+        texts=code.contents("workflow/report/page.html", *captions),
     message:
         "Report: {output.page}"
     script:
@@ -26,7 +30,6 @@ rule write_report:
 
 rule pack_crate:
     input:
-        code=used_by("workflow/scripts/pack_crate.py"),
         claims=plan.claims(),
         tables=plan.every_table(),
         figures=plan.figures(),
@@ -43,6 +46,7 @@ rule pack_crate:
         runtime=growing(10),
     params:
         stems=plan.stems,
+        code=code.crate(),
     message:
         "RO-Crate: {output.crate}"
     script:

@@ -1,7 +1,5 @@
 rule train_network:
     input:
-        code=used_by("workflow/scripts/train_network.py"),
-        network=lambda wildcards: plan.own_source(wildcards.net),
         dataset=plan.dataset,
     output:
         checkpoints=directory("results/{run}/networks/{net}/{variant}/checkpoints"),
@@ -19,6 +17,8 @@ rule train_network:
         runtime=growing(240),
         gpu=training_gpus,
     params:
+        code=code.training(),
+        network=lambda wildcards: code.network(wildcards.net),
         training=lambda wildcards: plan.training_settings(
             wildcards.net, wildcards.variant
         ),
@@ -31,8 +31,6 @@ rule train_network:
 
 rule import_network:
     input:
-        code=used_by("workflow/scripts/import_network.py"),
-        network=lambda wildcards: plan.own_source(wildcards.net),
         dataset=plan.dataset,
         weights=lambda wildcards: plan.weights_file(wildcards.net),
     output:
@@ -48,6 +46,8 @@ rule import_network:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
+        code=code.weights(),
+        network=lambda wildcards: code.network(wildcards.net),
         training=lambda wildcards: plan.training_settings(
             wildcards.net, wildcards.variant
         ),

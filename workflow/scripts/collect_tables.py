@@ -1,9 +1,13 @@
-"""Put what was measured on every network into one table, and its summary, where there is one, into another."""
+"""Put what was measured on every network into a figure's table, and its summary, where there is one, into another."""
 
-from diffeo_stability.jobs import running
-from diffeo_stability.tables import concatenate, write_table
+from diffeo_stability.figures import FIGURES
+from diffeo_stability.figures.settings import Probe
+from diffeo_stability.pipeline.jobs import running
+from diffeo_stability.pipeline.tables import concatenate, write_parts
 
 with running(snakemake):
-    write_table(concatenate(snakemake.input.tables), snakemake.output.table)
-    if "summary" in snakemake.output.keys():  # noqa: SIM118 - not a mapping
-        write_table(concatenate(snakemake.input.summaries), snakemake.output.summary)
+    figure = FIGURES[snakemake.params.stem]
+    probe = Probe(**snakemake.params.get("probe", {}))
+    summary = concatenate(snakemake.input.summary) if "summary" in dict(snakemake.input.items()) else None
+    collected = figure.collect(concatenate(snakemake.input.table), summary, probe)
+    write_parts(collected, snakemake.output)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from diffeo_stability.claims import Tables, evaluate_claims, load_claims
-from diffeo_stability.jobs import running
-from diffeo_stability.tables import write_table
+from diffeo_stability.pipeline.claims import Tables, evaluate_claims, load_claims
+from diffeo_stability.pipeline.jobs import running
+from diffeo_stability.pipeline.tables import write_table
 
 with running(snakemake):
     # Of this run's figures alone: tables of figures that it made before, with another configuration, may lie beside them

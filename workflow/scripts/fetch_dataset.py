@@ -1,9 +1,11 @@
 """Bring a data set into one file of the data folder."""
 
+import logging
 from pathlib import Path
 
-from diffeo_stability.datasets import prepare_dataset, save_dataset
-from diffeo_stability.jobs import running
+from diffeo_stability.data.prepare import prepare_dataset
+from diffeo_stability.data.store import save_dataset
+from diffeo_stability.pipeline.jobs import running
 
 with running(snakemake):
     dataset = prepare_dataset(
@@ -16,6 +18,5 @@ with running(snakemake):
         normalisation=snakemake.params.normalisation,
     )
     save_dataset(dataset, snakemake.output.dataset)
-    print(
-        f"{len(dataset.train_images)} training and {len(dataset.test_images)} test images of {dataset.image_size} pixels"
-    )
+    numbers = len(dataset.train_images), len(dataset.test_images), dataset.image_size
+    logging.info("%d training and %d test images of %d pixels", *numbers)

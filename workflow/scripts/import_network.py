@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from diffeo_stability.architectures import build_network
-from diffeo_stability.checkpoints import describe_training
-from diffeo_stability.datasets import load_dataset, split_dataset
-from diffeo_stability.jobs import running, set_up_torch
-from diffeo_stability.pretrained import import_network, read_weights
+from diffeo_stability.data.datasets import split_dataset
+from diffeo_stability.data.store import load_dataset
+from diffeo_stability.networks.build import build_network
+from diffeo_stability.networks.weights import import_network, read_weights
+from diffeo_stability.pipeline.jobs import describe_training, origin, running, set_up_torch
 
 with running(snakemake):
     set_up_torch("cpu", snakemake.threads)
@@ -20,5 +20,5 @@ with running(snakemake):
         split_dataset(dataset, **training["split"]),
         snakemake.output.checkpoints,
         seed=training["seed"],
-        metadata={**described, "weights": snakemake.params.weights},
+        metadata={**described, "weights": snakemake.params.weights, **origin()},
     )

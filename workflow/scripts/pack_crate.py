@@ -1,7 +1,7 @@
 """Pack the results of a run, with metadata, into an RO-Crate."""
 
-from diffeo_stability.jobs import running
-from diffeo_stability.research_object import pack_crate
+from diffeo_stability.pipeline.crate import pack_crate
+from diffeo_stability.pipeline.jobs import running
 
 with running(snakemake):
     inputs = snakemake.input

@@ -1,10 +1,10 @@
 """Execute the notebook of a figure: its inputs go into a first cell, an executed copy stays as HTML and .ipynb."""
 
-from diffeo_stability.interactive import Job
-from diffeo_stability.jobs import in_one_line, recorded
-from diffeo_stability.notebooks import execute
+from diffeo_stability.pipeline.interactive import Job
+from diffeo_stability.pipeline.jobs import exit_on_error, recorded
+from diffeo_stability.pipeline.notebooks import execute
 
-with in_one_line(), recorded(snakemake):
+with exit_on_error(), recorded(snakemake):
     execute(
         snakemake.input.notebook,
         Job.of(snakemake),

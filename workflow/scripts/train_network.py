@@ -2,14 +2,13 @@
 
 from functools import partial
 
-from diffeo_stability.architectures import build_network
-from diffeo_stability.checkpoints import describe_training
-from diffeo_stability.config import Recipe
-from diffeo_stability.datasets import load_dataset, split_dataset
-from diffeo_stability.jobs import running, set_up_torch
-from diffeo_stability.records import hashes_of
-from diffeo_stability.tables import write_table
-from diffeo_stability.training import train_network
+from diffeo_stability.data.datasets import split_dataset
+from diffeo_stability.data.store import load_dataset
+from diffeo_stability.networks.build import build_network
+from diffeo_stability.networks.settings import Recipe
+from diffeo_stability.networks.training import train_network
+from diffeo_stability.pipeline.jobs import describe_training, origin, running, set_up_torch
+from diffeo_stability.pipeline.tables import write_table
 
 with running(snakemake):
     device = set_up_torch(snakemake.params.device, snakemake.threads)
@@ -23,7 +22,9 @@ with running(snakemake):
         snakemake.output.checkpoints,
         seed=training["seed"],
         checkpoints=training["checkpoints"],
-        metadata={**described, "own_code": hashes_of(snakemake.input.network)},
+        metadata=described,
+        origin=origin(),
+        code=snakemake.params.code + snakemake.params.network,
         device=device,
     )
     write_table([vars(epoch) for epoch in history], snakemake.output.history)

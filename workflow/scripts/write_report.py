@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from diffeo_stability.jobs import running
-from diffeo_stability.report_page import write_report
+from diffeo_stability.pipeline.jobs import running
+from diffeo_stability.pipeline.report import write_report
 
 with running(snakemake):
     write_report(

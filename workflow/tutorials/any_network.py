@@ -27,7 +27,8 @@ import torch
 from torch import nn
 
 from diffeo_stability import deform, relative_stability, stability_by_operation
-from diffeo_stability.datasets import prepare_dataset, split_dataset
+from diffeo_stability.data.datasets import split_dataset
+from diffeo_stability.data.prepare import prepare_dataset
 
 torch.manual_seed(0)
 

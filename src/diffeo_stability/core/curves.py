@@ -1,0 +1,290 @@
+r"""How far outputs move against the norm r of a perturbation: noise, deformations, and the way to another image.
+
+D(r) and G(r) grow as :math:`r^2` where the function is linear. The maximum of :math:`G / r^2`, where it rises above that
+level, is the bump of the October 2021 deck, at :math:`r^*`.
+"""
+
+import itertools
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from scipy.optimize import brentq
+from torch import Tensor, nn
+
+from .bootstrap import bootstrap_means, percentile_interval
+from .deformation import Interpolation, deform_with, temperature_from_displacement
+from .distances import DistanceAccumulator, Distances
+from .errors import InputError
+from .images import Images
+from .operations import evaluating
+from .stability import PILOT_IMAGES, norms_of, unit_noise
+
+SOLVER_TOLERANCE = 1e-3  # of the logarithm of the displacement
+REACHED = 0.01  # relative error of a norm
+SMALLEST_DISPLACEMENT = 1e-5  # pixels; below it single precision, or the blur of Gaussian interpolation, sets the norm
+SMALL_NORMS = 10.0  # a decade above the smallest norm, over which the exponent is measured
+Perturb = Callable[[Tensor, slice], Iterable[Tensor]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What perturbations of ascending norms do to one output.
+
+    Attributes:
+        distances: under each of M perturbations.
+        changed: share of images whose prediction is another one than without perturbation, ``(M,)``.
+        error: share misclassified of the images whose class the network has an output for, ``(M,)``.
+    """
+
+    distances: Distances
+    changed: Tensor
+    error: Tensor
+
+
+def noise_of_norms(norms: list[float], generator: torch.Generator) -> Perturb:
+    """Add noise of each norm, in one direction an image."""
+
+    def perturb(images: Tensor, _part: slice) -> Iterator[Tensor]:
+        direction = unit_noise(images, generator)
+        return (images + norm * direction for norm in norms)
+
+    return perturb
+
+
+def deformations_of(
+    coefficients: Tensor, displacements: list[float], cutoff: int, interpolation: Interpolation
+) -> Perturb:
+    """Deform by each typical displacement, one field an image: ``coefficients (P, 2, c, c)`` at temperature 1, scaled."""
+
+    def perturb(images: Tensor, part: slice) -> Iterator[Tensor]:
+        for displacement in displacements:
+            temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
+            yield deform_with(images, math.sqrt(temperature) * coefficients[part], interpolation)
+
+    return perturb
+
+
+def mean_displaced_norm(
+    images: Images,
+    coefficients: Tensor,
+    displacement: float,
+    *,
+    cutoff: int,
+    interpolation: Interpolation = "bilinear",
+    batch_size: int = 250,
+) -> float:
+    r"""Return :math:`\langle |\tau x - x| \rangle` at a typical displacement.
+
+    Args:
+        images: ``(P, C, n, n)``.
+        coefficients: of one field an image at temperature 1, ``(P, 2, c, c)``.
+        displacement: pixels.
+    """
+    perturb = deformations_of(coefficients, [displacement], cutoff, interpolation)
+    total = 0.0
+    for start in range(0, len(images), batch_size):
+        part = slice(start, start + batch_size)
+        x = images[part]
+        total += sum(float(norms_of(deformed - x).sum()) for deformed in perturb(x, part))
+    return total / len(images)
+
+
+def displacements_of_norms(
+    images: Images,
+    coefficients: Tensor,
+    norms: list[float],
+    *,
+    cutoff: int,
+    interpolation: Interpolation = "bilinear",
+    batch_size: int = 250,
+) -> list[float]:
+    r"""Return the typical displacement in pixels at which :math:`\langle |\tau x - x| \rangle` is each of the norms.
+
+    Arguments are those of :func:`mean_displaced_norm`. The norm grows with the displacement until the images are
+    scrambled; a norm that no displacement up to the image's width reaches to within 1% gives NaN, as do norms below what
+    Gaussian interpolation does to images however little it displaces them.
+    """
+
+    def norm_at(displacement: float) -> float:
+        return mean_displaced_norm(
+            images, coefficients, displacement, cutoff=cutoff, interpolation=interpolation, batch_size=batch_size
+        )
+
+    ends = [(displacement := float(images.shape[-1]), norm_at(displacement))]
+    while ends[-1][1] >= min(norms) and displacement > SMALLEST_DISPLACEMENT:
+        displacement /= 2
+        ends.append((displacement, norm_at(displacement)))
+    ends.reverse()
+
+    def solve(norm: float) -> float:
+        for (low, norm_low), (high, norm_high) in itertools.pairwise(ends):
+            if norm_low < norm <= norm_high:
+                log_displacement = brentq(
+                    lambda log: math.log(max(norm_at(math.exp(log)), sys.float_info.min) / norm),
+                    math.log(low),
+                    math.log(high),
+                    xtol=SOLVER_TOLERANCE,
+                )
+                displacement = math.exp(log_displacement)
+                # With nearest-pixel interpolation, small norms are jumped over
+                return displacement if abs(norm_at(displacement) / norm - 1) < REACHED else math.nan
+        return math.nan
+
+    return [solve(norm) for norm in norms]
+
+
+@torch.no_grad()
+def measure_curves(
+    network: nn.Module,
+    images: Images,
+    labels: Tensor,
+    perturbations: Mapping[str, Perturb],
+    *,
+    batch_size: int = 250,
+) -> dict[tuple[str, str], Curve]:
+    """Measure logits and softmax probabilities under perturbations, in one pass over the images.
+
+    Args:
+        images: ``(P, C, n, n)``; labels: ``(P,)``.
+        perturbations: by name, functions that give a batch of images with perturbations of ascending norms.
+
+    Returns:
+        A curve for each name of a perturbation and each output, ``logits`` or ``softmax``.
+    """
+    outputs = {"logits": lambda logits: logits, "softmax": lambda logits: logits.double().softmax(1)}
+    keys = [(name, output) for name in perturbations for output in outputs]
+    changed, wrong = ({name: [] for name in perturbations} for _ in range(2))
+    with evaluating(network):
+        pilot = network(images[:PILOT_IMAGES])
+        accumulators = {
+            (name, output): DistanceAccumulator(outputs[output](pilot).mean(0, dtype=torch.float64))
+            for name, output in keys
+        }
+        for start in range(0, len(images), batch_size):
+            part = slice(start, start + batch_size)
+            x = images[part]
+            logits = network(x)
+            for name, perturb in perturbations.items():
+                moved = [network(perturbed) for perturbed in perturb(x, part)]
+                for output, transform in outputs.items():
+                    accumulators[name, output].add(transform(logits), *map(transform, moved))
+                predicted = torch.stack([other.argmax(1) for other in moved])
+                changed[name].append(predicted != logits.argmax(1))
+                known = labels[part] < logits.shape[1]
+                wrong[name].append((predicted != labels[part])[:, known])
+    curves = {}
+    for name, output in keys:
+        distances = accumulators[name, output].result()
+        distances.check()
+        shares = (torch.cat(batches[name], dim=1).double().mean(1).cpu() for batches in (changed, wrong))
+        curves[name, output] = Curve(distances, *shares)
+    return curves
+
+
+def resample(distances: Distances, resamples: int, generator: torch.Generator) -> Tensor:
+    """Return normalised distances of bootstrap samples of the images, ``(M, resamples)``."""
+    means = bootstrap_means(torch.cat((distances.moved, distances.spread[None])), resamples, generator)
+    return means[:-1] / distances.between_images(means[-1])
+
+
+def peak(norms: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where each curve of ``(M, N)`` over ascending norms ``(M,)`` is largest, and its value there, ``(N,)`` each.
+
+    Between the norms by a parabola through the logarithms at the largest value and its neighbours; at either end as it is.
+    """
+    log_norms, log_curves = norms.log(), curves.log()
+    last = len(norms) - 1
+    top = log_curves.argmax(0)
+    middle = top.clamp(1, last - 1)
+    left, centre, right = (log_curves.gather(0, (middle + step)[None])[0] for step in (-1, 0, 1))
+    x_left, x_centre, x_right = (log_norms[middle + step] for step in (-1, 0, 1))
+    # Newton's form of the parabola: left + rise (x - x_left) + curvature (x - x_left) (x - x_centre)
+    rise = (centre - left) / (x_centre - x_left)
+    curvature = ((right - centre) / (x_right - x_centre) - rise) / (x_right - x_left)
+    interior = (top == middle) & (curvature < 0)
+    place = (x_left + x_centre) / 2 - rise / (2 * curvature)
+    vertex = left + rise * (place - x_left) + curvature * (place - x_left) * (place - x_centre)
+    # At an end exactly the norm there, which a logarithm and back is not
+    heights = torch.where(interior, vertex.exp(), curves.gather(0, top[None])[0])
+    return torch.where(interior, place.exp(), norms[top]), heights
+
+
+def slope(norms: Tensor, curves: Tensor) -> Tensor:
+    """Return the least-squares exponents b of ``curve ~ r^b``, ``(N,)``, for curves ``(M, N)``."""
+    x = norms.log() - norms.log().mean()
+    return (x[:, None] * curves.log()).sum(0) / x.square().sum()
+
+
+def summarise(norms: list[float], distances: Tensor, resampled: Tensor, tolerance: float) -> dict[str, float | bool]:
+    r"""Return linear regime and bump of a curve over ascending norms.
+
+    Args:
+        distances: ``(M,)``; resampled: ``(M, resamples)``, the same for bootstrap samples of the images.
+        tolerance: relative departure of :math:`G / r^2` from its value at the smallest norm that still counts as none.
+
+    Returns:
+        ``exponent`` over the smallest decade of norms, three of them at least; ``level`` of :math:`G / r^2` at the smallest
+        norm; ``linear_until``, the largest norm up to which it stays within the tolerance; ``bump_r`` where it is largest and
+        ``bump_height``, its value there over the level; with 95% intervals; and whether that is a ``bump``: inside the range
+        of norms and higher than the tolerance, interval included.
+    """
+    r = torch.tensor(norms, dtype=torch.float64)
+    ratio, ratios = distances / r**2, resampled / r[:, None] ** 2
+    linear = ((ratio / ratio[0] - 1).abs() <= tolerance).long().cumprod(0).sum()
+    small = r <= SMALL_NORMS * r[0] * (1 + 1e-9)
+    small[:3] = True
+    numbers = {
+        "exponent": (slope(r[small], distances[small, None]), slope(r[small], resampled[small])),
+        "bump_r": (peak(r, ratio[:, None])[0], peak(r, ratios)[0]),
+        "bump_height": (peak(r, ratio[:, None])[1] / ratio[0], peak(r, ratios)[1] / ratios[0]),
+    }
+    summary: dict[str, float | bool] = {"level": float(ratio[0]), "linear_until": float(r[linear - 1])}
+    for name, (value, samples) in numbers.items():
+        low, high = percentile_interval(samples)
+        summary |= {name: float(value), f"{name}_low": float(low), f"{name}_high": float(high)}
+    inside = 0 < int(ratio.argmax()) < len(norms) - 1
+    return summary | {"bump": bool(inside and summary["bump_height_low"] > 1 + tolerance)}
+
+
+def log_spaced(smallest: float, largest: float, count: int) -> list[float]:
+    """Return ``count`` numbers in geometric progression."""
+    return [smallest * (largest / smallest) ** (k / (count - 1)) for k in range(count)]
+
+
+def partners(count: int, generator: torch.Generator) -> Tensor:
+    """Return for each of ``count`` images another one, ``(count,)``: its successor in a random cyclic order.
+
+    Raises:
+        InputError: there is one image only.
+    """
+    if count < 2:
+        raise InputError(f"images hold {count}: at least 2 are needed, for the direction from one to another")
+    order = torch.randperm(count, generator=generator)
+    partner = torch.empty_like(order)
+    partner[order] = order.roll(-1)
+    return partner
+
+
+def towards(images: Images, partner: Tensor, norms: list[float]) -> Perturb:
+    """Move by each norm from each image straight towards its partner, and past it where the norm is larger."""
+
+    def perturb(batch: Tensor, part: slice) -> Iterator[Tensor]:
+        # Partners lie anywhere: pick them one by one, so that only a batch of them is in memory
+        others = torch.cat([images[int(index) : int(index) + 1] for index in partner[part]])
+        direction = others - batch
+        lengths = norms_of(direction)
+        if (lengths == 0).any():
+            raise InputError("two of the images are the same: there is no direction from one to the other")
+        direction = direction / lengths.to(batch.dtype)[:, None, None, None]
+        return (batch + norm * direction for norm in norms)
+
+    return perturb
+
+
+def mean_distance(images: Images, partner: Tensor) -> float:
+    """Return the mean distance between images and their partners."""
+    pairs = enumerate(partner.tolist())
+    return sum(float(norms_of(images[j : j + 1] - images[i : i + 1])) for i, j in pairs) / len(images)

@@ -1,0 +1,23 @@
+"""What counts as a batch of images: a tensor, or anything that is sliced into tensors."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Images(Protocol):
+    """Images ``(P, C, n, n)``, of which only a batch need be in memory at a time: ``images[start:stop]`` is a tensor."""
+
+    @property
+    def shape(self) -> torch.Size: ...
+
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice) -> Tensor: ...

@@ -1,0 +1,90 @@
+"""The named operations of a network, and their activations, all in one pass."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+# These pass on what they get once a network is evaluated (an empty Sequential always does): their output is their input
+TRANSPARENT = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout2d, nn.Sequential)
+
+
+def named_operations(network: nn.Module) -> dict[str, nn.Module]:
+    """Return the operations of a network by name, in order of registration.
+
+    An operation is a module without children that changes its input in evaluation mode: a convolution, a batch-norm, a
+    ReLU, a pooling, a linear map. A convolution that pads its input by a module of its own is one operation. The networks of this
+    package register them in order of execution.
+    """
+    operations: dict[str, nn.Module] = {}
+    for name, module in network.named_modules():
+        within = any(name.startswith(f"{operation}.") for operation in operations)
+        whole = not any(module.children()) or isinstance(module, nn.Conv2d | nn.Linear)
+        if name and whole and not within and not isinstance(module, TRANSPARENT):
+            operations[name] = module
+    return operations
+
+
+def registered_name(name: str) -> str:
+    """Return the name of the module whose output :func:`observing` names so: without the ``#2`` of a second call."""
+    return name.partition("#")[0]
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[nn.Module]:
+    """Put a network into evaluation mode, and afterwards every module back as it was."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield network
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+@contextmanager
+def observing(network: nn.Module, observe: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Call ``observe(name, output)`` after each operation of every forward pass, while its output is still untouched.
+
+    The tensor may be overwritten by the next operation (an in-place ReLU, say): keep a copy, not the tensor. Where a network
+    calls one module several times in a pass, the second output is named ``<name>#2``, and so on.
+    """
+    calls: Counter[str] = Counter()
+
+    def count_and_observe(name: str, output: Tensor) -> None:
+        calls[name] += 1
+        observe(name if calls[name] == 1 else f"{name}#{calls[name]}", output)
+
+    handles = [network.register_forward_pre_hook(lambda _network, _inputs: calls.clear())]
+    handles += [
+        module.register_forward_hook(lambda _module, _inputs, output, name=name: count_and_observe(name, output))
+        for name, module in named_operations(network).items()
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class Add(nn.Module):
+    """The sum that closes a residual block; an operation of its own, so that its output can be looked at."""
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        return left + right
+
+
+def kind_of(operation: nn.Module) -> str:
+    """Return what an operation does in a word: ``conv``, ``batchnorm``, ``relu``, ``pool``, ``linear``, ..."""
+    kinds = {
+        nn.Conv2d: "conv",
+        nn.Linear: "linear",
+        nn.BatchNorm2d: "batchnorm",
+        nn.MaxPool2d: "pool",
+        nn.AdaptiveAvgPool2d: "average",
+        nn.ZeroPad2d: "pad",
+        Add: "add",
+    }
+    # Libraries derive classes of their own from torch's, e.g. convolutions that pad by the image's size
+    return next((kind for base, kind in kinds.items() if isinstance(operation, base)), type(operation).__name__.lower())

@@ -1,0 +1,379 @@
+r"""Stability of a function to smooth deformations (D), to isotropic noise (G), and relative stability R = D / G.
+
+.. math::
+
+    D_f = \frac{\langle |f(\tau x) - f(x)|^2 \rangle_{x, \tau}}{\langle |f(x) - f(z)|^2 \rangle_{x \ne z}}, \qquad
+    G_f = \frac{\langle |f(x + \eta) - f(x)|^2 \rangle_{x, \eta}}{\langle |f(x) - f(z)|^2 \rangle_{x \ne z}}, \qquad
+    R_f = \frac{D_f}{G_f},
+
+with noise of exactly the norm of the deformation, :math:`|\eta| = \langle |\tau x - x| \rangle`. Below 1, a function is
+more stable to smooth deformations than to generic perturbations of the same size.
+
+Source: arXiv:2105.02468, eqs. 4 to 6.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple, TypedDict, TypeVar, Unpack, get_args
+
+import torch
+from torch import Tensor, nn
+
+from .bootstrap import bootstrap_means, percentile_interval
+from .deformation import Interpolation, check_images, coefficients_for, deform_with, temperature_from_displacement
+from .distances import DistanceAccumulator, Distances
+from .errors import InputError
+from .images import Images
+from .operations import evaluating, observing
+
+NoiseNorm = Literal["mean", "per_image"]
+Evaluate = Callable[[Tensor, Callable[[str, Tensor], None]], None]
+Measured = TypeVar("Measured")
+
+PILOT_IMAGES = 32
+OUTPUT = "output"  # of the whole model, beside the names of its operations
+
+
+class Estimate(NamedTuple):
+    """A measured number, its bootstrap interval over images, and the same number from medians over images.
+
+    For D and G the median replaces the mean in the numerator; for R it does so in both D and G.
+    """
+
+    value: float
+    low: float
+    high: float
+    median: float
+
+
+@dataclass(frozen=True)
+class RelativeStability:
+    """What :func:`relative_stability` measured.
+
+    Attributes:
+        deformation: D, stability to smooth deformations.
+        noise: G, stability to isotropic noise.
+        relative: R = D / G, relative stability.
+        images: number of images measured.
+    """
+
+    deformation: Estimate
+    noise: Estimate
+    relative: Estimate
+    images: int
+
+
+class PerturbationSettings(TypedDict, total=False):
+    """The keyword arguments of :func:`perturbed_batches` but for the generator."""
+
+    displacement: float
+    cutoff: int
+    interpolation: Interpolation
+    noise_norm: NoiseNorm
+    batch_size: int
+
+
+class StabilitySettings(PerturbationSettings, total=False):
+    """The keyword arguments of :func:`relative_stability`."""
+
+    resamples: int
+    confidence: float
+    generator: torch.Generator | None
+
+
+class Perturbed(NamedTuple):
+    """A batch of images, deformed, and with noise; each ``(B, C, n, n)``."""
+
+    images: Tensor
+    deformed: Tensor
+    noisy: Tensor
+
+
+def perturbed_batches(
+    images: Images,
+    *,
+    displacement: float = 1.0,
+    cutoff: int = 3,
+    interpolation: Interpolation = "bilinear",
+    noise_norm: NoiseNorm = "mean",
+    batch_size: int = 250,
+    generator: torch.Generator | None = None,
+) -> Iterator[Perturbed]:
+    """Yield the images batch by batch with their deformations and their noise.
+
+    What is drawn depends on the generator's state alone, not on ``batch_size``: with generators of one seed, any two
+    networks see the same perturbations. The images are deformed twice, once for the norm of the noise, so that memory
+    holds one batch of perturbed images at a time.
+
+    Arguments and errors are those of :func:`relative_stability`.
+    """
+    if noise_norm not in get_args(NoiseNorm):
+        raise InputError(f"noise_norm is {noise_norm!r}: it must be one of {', '.join(get_args(NoiseNorm))}")
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: it must be at least 1")
+    if displacement == 0:
+        raise InputError("displacement is 0: nothing would be deformed; give a positive number of pixels")
+    temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
+    coefficients = coefficients_for(images, cutoff, temperature, generator)
+    step = max(1, batch_size // len(Perturbed._fields))
+    starts = range(0, len(images), step)
+    norms = torch.cat(
+        [
+            norms_of(deform_with(x, coefficients[start : start + step], interpolation) - x)
+            for start in starts
+            for x in (_finite(images[start : start + step]),)
+        ]
+    )
+    if noise_norm == "mean":
+        norms = norms.mean().expand_as(norms)
+    for start in starts:
+        part = slice(start, start + step)
+        x = images[part]
+        noise = unit_noise(x, generator).mul_(norms[part].to(x.dtype)[:, None, None, None])
+        yield Perturbed(x, deform_with(x, coefficients[part], interpolation), noise.add_(x))
+
+
+def _finite(images: Tensor) -> Tensor:
+    if not torch.stack(torch.aminmax(images)).isfinite().all():  # NaN spreads to both; a third of isfinite's time
+        raise InputError("images contain NaN or infinite values")
+    return images
+
+
+def norms_of(images: Tensor) -> Tensor:
+    """Return the Euclidean norm of each image, float64 ``(B,)``."""
+    return images.flatten(1).double().norm(dim=1)
+
+
+def unit_noise(images: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Return isotropic directions, ``(B, C, n, n)`` of norm 1, drawn image by image: the same whatever the batch size."""
+    device = generator.device if generator is not None else images.device
+    shape, dtype = images.shape[1:], torch.promote_types(images.dtype, torch.float32)
+    noise = torch.stack([torch.randn(shape, generator=generator, device=device, dtype=dtype) for _ in images])
+    noise = noise.to(images.device)
+    return (noise / norms_of(noise).to(dtype)[:, None, None, None]).to(images.dtype)
+
+
+def _stability(source: str, distances: Distances, means: Tensor, confidence: float) -> RelativeStability:
+    """D, G and R with percentile intervals.
+
+    Args:
+        source: of the outputs, for errors.
+        distances: under deformation, then noise.
+        means: bootstrap means ``(3, resamples)`` of both, then of the spread.
+    """
+    distances.check(source)
+    if distances.moved[1].sum() == 0:
+        raise InputError(f"{source} gives outputs that do not change with noise: R would divide by zero")
+
+    def with_ratio(values: Tensor) -> Tensor:
+        return torch.stack((*values, values[0] / values[1]))
+
+    low, high = percentile_interval(with_ratio(means[:2] / distances.between_images(means[2])), confidence)
+    columns = (with_ratio(distances.normalised()), low, high, with_ratio(distances.medians()))
+    estimates = [Estimate(*row) for row in torch.stack(columns, dim=1).tolist()]
+    return RelativeStability(*estimates, images=distances.images)
+
+
+def _check_probe(images: Images) -> None:
+    check_images(images)
+    if len(images) < 2:
+        raise InputError(f"images hold {len(images)}: at least 2 are needed, for the distance between images")
+
+
+@torch.no_grad()
+def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: Tensor) -> dict[str, Distances]:
+    """Return how far every output of a function moves, in one pass over batches of perturbed images.
+
+    Args:
+        evaluate: ``evaluate(images, take)`` calls ``take(name, output)`` with each output ``(B, ...)`` for the images.
+        batches: images with their perturbations.
+        pilot: a few images; the mean of their outputs is where the bootstrap takes squared distances from.
+
+    Returns:
+        Distances by name of the output, under deformation, then noise.
+    """
+    accumulators: dict[str, DistanceAccumulator] = {}
+
+    def take_pilot(name: str, output: Tensor) -> None:
+        accumulators[name] = DistanceAccumulator(output.flatten(1).mean(0, dtype=torch.float64))
+
+    def take(name: str, output: Tensor) -> None:
+        accumulators[name].add(*output.flatten(1).chunk(3))
+
+    evaluate(pilot, take_pilot)
+    for batch in batches:
+        evaluate(torch.cat(batch), take)
+    return {name: accumulator.result() for name, accumulator in accumulators.items()}
+
+
+def stability_of(
+    distances: Mapping[str, Distances],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    generator: torch.Generator | None = None,
+) -> dict[str, RelativeStability]:
+    """Return D, G and R of every output from its distances under deformation and noise.
+
+    Args:
+        distances: what :func:`measure_distances` returned.
+        resamples, confidence, generator: of the bootstrap over images.
+
+    Raises:
+        InputError: no outputs, or ones that are NaN, infinite, the same for every image, or not changed by noise.
+    """
+    if not distances:
+        raise InputError("the model has no operation that gives one output an image: there is nothing to measure")
+    # One resampling of the images for all outputs
+    values = torch.cat([torch.cat((one.moved, one.spread[None])) for one in distances.values()])
+    means = bootstrap_means(values, resamples, generator).split(3)
+    return {
+        name: _stability("the model" if name == OUTPUT else f"operation {name}", one, own, confidence)
+        for (name, one), own in zip(distances.items(), means, strict=True)
+    }
+
+
+def measure_stability(
+    evaluate: Evaluate,
+    batches: Iterable[Perturbed],
+    pilot: Tensor,
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    generator: torch.Generator | None = None,
+) -> dict[str, RelativeStability]:
+    """Return D, G and R of every output of a function, in one pass over batches of perturbed images.
+
+    Arguments and errors are those of :func:`measure_distances` and :func:`stability_of`.
+    """
+    if resamples < 1:
+        raise InputError(f"resamples is {resamples}: it must be at least 1")
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence is {confidence}: it must lie between 0 and 1, e.g. 0.95")
+    distances = measure_distances(evaluate, batches, pilot)
+    return stability_of(distances, resamples=resamples, confidence=confidence, generator=generator)
+
+
+def relative_stability(
+    model: nn.Module,
+    images: Images,
+    *,
+    displacement: float = 1.0,
+    cutoff: int = 3,
+    interpolation: Interpolation = "bilinear",
+    noise_norm: NoiseNorm = "mean",
+    batch_size: int = 250,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    generator: torch.Generator | None = None,
+) -> RelativeStability:
+    """Measure D, G and R of a model's output on images.
+
+    >>> stability = relative_stability(model, images)  # doctest: +SKIP
+    >>> stability.relative.value, stability.relative.low, stability.relative.high  # doctest: +SKIP
+
+    Args:
+        model: any module from images ``(B, C, n, n)`` to vectors ``(B, ...)``; it is put into evaluation mode meanwhile.
+        images: ``(P, C, n, n)``, floating point, P >= 2, on the model's device, scaled as the model expects; or anything
+            that gives such a tensor when sliced and has its ``shape``, ``dtype`` and ``device``.
+        displacement: typical displacement of the deformations in pixels.
+        cutoff: their high-frequency cutoff, at least 2.
+        interpolation: ``bilinear``, ``nearest`` or ``gaussian``.
+        noise_norm: ``mean``: noise of one norm, the mean of ``|tau x - x|`` over the images; ``per_image``: of each image's
+            own ``|tau x - x|``.
+        batch_size: images a forward pass holds, a third of them deformed and a third with noise. It bounds memory and
+            changes nothing else.
+        resamples, confidence: of the bootstrap over images.
+        generator: source of randomness; torch's default one if not given.
+
+    Raises:
+        InputError: images of a wrong shape, dtype or content, a setting out of its range, or a model whose outputs are
+            NaN, the same for every image, or not changed by noise.
+    """
+
+    def evaluate(batch: Tensor, take: Callable[[str, Tensor], None]) -> None:
+        output = model(batch)
+        if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != len(batch):
+            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise InputError(f"the model returned {got} for {len(batch)} images: it must return a tensor (batch, ...)")
+        take(OUTPUT, output)
+
+    measure = partial(measure_stability, resamples=resamples, confidence=confidence, generator=generator)
+    measured = _on_model(
+        measure,
+        model,
+        evaluate,
+        images,
+        displacement=displacement,
+        cutoff=cutoff,
+        interpolation=interpolation,
+        noise_norm=noise_norm,
+        batch_size=batch_size,
+        generator=generator,
+    )
+    return measured[OUTPUT]
+
+
+def stability_by_operation(
+    model: nn.Module,
+    images: Images,
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    generator: torch.Generator | None = None,
+    **perturbation: Unpack[PerturbationSettings],
+) -> dict[str, RelativeStability]:
+    """Measure D, G and R after every named operation of a model, all in one pass over the images.
+
+    Settings, their defaults and the errors are those of :func:`relative_stability`. Operations that do not give one output an
+    image, such as those on the windows of a transformer, are left out.
+
+    Returns:
+        One result a named operation, in the order in which the model executes them.
+    """
+    measure = partial(measure_stability, resamples=resamples, confidence=confidence, generator=generator)
+    return _on_model(measure, model, _by_operation(model), images, generator=generator, **perturbation)
+
+
+def distances_by_operation(
+    model: nn.Module,
+    images: Images,
+    *,
+    generator: torch.Generator | None = None,
+    **perturbation: Unpack[PerturbationSettings],
+) -> dict[str, Distances]:
+    """Measure how far the output of every named operation moves, image by image: under deformation, then noise.
+
+    For what :func:`stability_by_operation` does not tell, such as an interval of how two models compare on the same images;
+    :func:`stability_of` turns them into its results. Settings and the order of operations are those of
+    :func:`stability_by_operation`.
+    """
+    return _on_model(measure_distances, model, _by_operation(model), images, generator=generator, **perturbation)
+
+
+def _by_operation(model: nn.Module) -> Evaluate:
+    """Evaluate a model, taking the output of every named operation that gives one an image."""
+
+    def evaluate(batch: Tensor, take: Callable[[str, Tensor], None]) -> None:
+        def take_images(name: str, output: Tensor) -> None:
+            if isinstance(output, Tensor) and output.ndim > 0 and len(output) == len(batch):
+                take(name, output)
+
+        with observing(model, take_images):
+            model(batch)
+
+    return evaluate
+
+
+def _on_model(
+    measure: Callable[[Evaluate, Iterable[Perturbed], Tensor], dict[str, Measured]],
+    model: nn.Module,
+    evaluate: Evaluate,
+    images: Images,
+    **perturbation,
+) -> dict[str, Measured]:
+    _check_probe(images)
+    batches = perturbed_batches(images, **perturbation)
+    with evaluating(model):
+        return measure(evaluate, batches, images[:PILOT_IMAGES])

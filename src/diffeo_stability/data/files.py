@@ -1,0 +1,121 @@
+"""Writes that either happen whole or not at all, and hashes of what was written."""
+
+
+from ..core.errors import InputError
+
+import errno
+import glob
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+
+METADATA = "json"  # the one entry of a safetensors file's metadata
+SLACK = 64 * 2**20  # bytes that a file may unpack to whatever its own size
+REMEDIES = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some of your quota",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "allow yourself to read and write it",
+    errno.EPERM: "allow yourself to read and write it",
+    errno.ENOTDIR: "move away the file that lies where a folder has to be",
+    errno.EISDIR: "move away the folder that lies where a file has to be",
+}
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to; it becomes ``path`` if the block ends well, and vanishes if it does not.
+
+    Raises:
+        InputError: it cannot be written, for a reason that the user can mend.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise as_input_error(error, path) from None
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+def as_input_error(error: OSError, path: str | Path) -> Exception:
+    """Return the one-line error for what the system refused to do with a file; the same error if it has no known remedy.
+
+    Args:
+        path: the file, if the error does not name it itself.
+    """
+    if error.errno not in REMEDIES:
+        return error
+    return InputError(f"{error.filename or path}: {error.strerror}: {REMEDIES[error.errno]}, then run again")
+
+
+def check_access(folder: str | Path, *, write: bool) -> None:
+    """Check that a folder can be read, and written to if that is asked; one that is not there is fine.
+
+    Raises:
+        InputError: it cannot.
+    """
+    mode = os.R_OK | os.X_OK | (os.W_OK if write else 0)
+    if os.path.lexists(folder) and not os.access(folder, mode):
+        raise as_input_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)), folder)
+
+
+def remove_leftovers(path: str | Path) -> None:
+    """Remove what writes of a file that were killed have left beside it."""
+    path = Path(path)
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
+        leftover.unlink()
+
+
+def write_json(path: str | Path, content: Mapping) -> None:
+    """Write a JSON file, atomically and with its keys in the order given."""
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_json(path: str | Path) -> dict:
+    """Read a JSON file.
+
+    Raises:
+        InputError: it is missing or is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}): delete it and run again, to make it anew") from None
+
+
+def most_unpacked(path: str | Path) -> int:
+    """Return to how many bytes a compressed file may unpack before it is taken for one made to fill the memory."""
+    return 100 * Path(path).stat().st_size + SLACK
+
+
+def check_fits(size: int, path: str | Path) -> None:
+    """Check that so many bytes of images, which are copied once, fit into the memory of this machine.
+
+    Raises:
+        InputError: they do not.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if 2 * size > memory:
+        raise InputError(
+            f"{path} unpacks to {size / 2**30:,.0f} GiB or more: refused, half of this machine's {memory / 2**30:,.0f} GiB "
+            "of memory is the most; set dataset.image_size, or leave images out"
+        )
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,257 @@
+"""Images in a tree ``train/<class>/*``, ``test/<class>/*``, or ``<class>/*`` alone, in a folder or straight from an archive.
+
+Archives are read as a stream and never unpacked, so that nothing in them can land outside.
+"""
+
+
+from ..core.errors import InputError, one_line
+from .requests import Request, fields_of
+from .files import check_fits, most_unpacked
+
+import lzma
+import tarfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
+LARGEST_FILE = 64 * 2**20  # bytes; no image of a sensible size is larger
+PARTS = ("train", "test")
+BROKEN_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+
+
+def load_images(
+    path: str | Path,
+    image_size: int | None = None,
+    *,
+    mean: float | Sequence[float] = 0.0,
+    std: float | Sequence[float] = 1.0,
+) -> Tensor:
+    """Read all images of a folder, or of a tar or zip archive, as a batch for a model, in the order of their names.
+
+    >>> images = load_images("photos", 224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])  # doctest: +SKIP
+
+    Args:
+        path: a folder with images in it or in folders below it; or an archive of one.
+        image_size: the shorter side is scaled to it and the middle cropped; as they are if not given.
+        mean, std: one number, or one a channel: ``(pixel / 255 - mean) / std`` is what the model gets.
+
+    Returns:
+        ``(N, C, n, n)`` float32 on the CPU. Grey images have one channel if all are grey, else three.
+
+    Raises:
+        InputError: no images, a damaged image or archive, images of different sizes, that are not square or that do not fit
+            into memory, a ``mean`` or ``std`` that does not fit the channels.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path} does not exist")
+    if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
+        raise InputError(f"image_size is {image_size}: it must be a whole number of at least 1")
+    images = {name: image for _, name, image in _images(path, image_size, lambda name, folder: not folder)}
+    if not images:
+        raise InputError(f"{path} holds no image")
+    _check_sizes(path, images)
+    pixels = _stack([image for _, image in sorted(images.items())], _most_channels(images))
+    channels, height, width = pixels.shape[1:]
+    if height != width:
+        raise InputError(f"{path}: images have {height} x {width} pixels, but must be square: set image_size")
+    scale = [torch.as_tensor(numbers, dtype=torch.float32).flatten() for numbers in (mean, std)]
+    if any(len(numbers) not in (1, channels) for numbers in scale) or not (scale[1] > 0).all():
+        raise InputError(
+            f"mean and std must be one number or {channels}, one a channel, and std positive: {mean}, {std}"
+        )
+    means, deviations = (numbers.view(-1, 1, 1) for numbers in scale)
+    return (pixels.float() / 255 - means) / deviations
+
+
+def read(request: Request) -> dict:
+    """Return the fields of a :class:`Dataset` from a folder or archive; see :func:`read_image_folder`."""
+    images, labels, classes = read_image_folder(Path(request.path), request.image_size, test_only=request.test_only)
+    return fields_of({part: (images[part], labels[part]) for part in images}, classes)
+
+
+def read_image_folder(
+    path: Path, image_size: int | None = None, *, test_only: bool = False
+) -> tuple[dict[str, Tensor], dict[str, Tensor], tuple[str, ...]]:
+    """Read all images, in the order of their names.
+
+    Args:
+        path: a folder, or a ``.tar``, ``.tar.gz``, ``.tar.xz``, ``.tar.bz2`` or ``.zip`` of one.
+        image_size: the shorter side is scaled to it and the middle cropped; as they are if not given.
+        test_only: all images are test images, each of the class that the folder is named after in which it lies.
+
+    Returns:
+        Images ``(N, C, n, n)`` uint8 and labels ``(N,)`` int64, by part (``train`` and ``test``, or ``test``), and the classes by
+        name, in the order of the labels.
+        Grey images have one channel if all are grey, else three.
+
+    Raises:
+        InputError: no such tree, a class without images, a damaged image or archive, images of different sizes, classes
+            that differ between the parts, or an archive with links, with paths that leave it, or that unpacks to far more
+            than images do.
+    """
+    found: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+    for place, name, image in _images(path, image_size, _test_place if test_only else _place):
+        images = found.setdefault(place, {})
+        if image is not None:
+            images[name] = image
+    parts = ("test",) if test_only else PARTS
+    for part in parts:
+        if not any(place[0] == part for place in found):
+            wanted = "<class>/" if test_only else "train/<class>/ and test/<class>/"
+            raise InputError(f"{path} holds no {part}/<class>/ folders: images must lie in {wanted}")
+    for (part, category), images in sorted(found.items()):
+        if not images:
+            raise InputError(f"{path}: {part}/{category} holds no image: add images or remove the folder")
+    categories = {category for _, category in found}
+    for category in sorted(categories):
+        if any((part, category) not in found for part in parts):
+            raise InputError(f"{path}: class {category} is in only one of train and test: both need the same classes")
+    classes = tuple(sorted(categories))
+    arrays = {part: [] for part in parts}
+    labels = {part: [] for part in parts}
+    for (part, category), images in sorted(found.items()):
+        arrays[part] += [array for _, array in sorted(images.items())]
+        labels[part] += [classes.index(category)] * len(images)
+    everything = {name: image for images in found.values() for name, image in images.items()}
+    _check_sizes(path, everything)
+    channels = _most_channels(everything)
+    stacked = {part: _stack(arrays[part], channels) for part in parts}
+    return stacked, {part: torch.tensor(labels[part]) for part in parts}, classes
+
+
+def _most_channels(images: Mapping[str, np.ndarray]) -> int:
+    return max(image.shape[0] for image in images.values())
+
+
+def _stack(images: Sequence[np.ndarray], channels: int) -> Tensor:
+    """Images of one size as a batch; grey ones become as many equal channels."""
+    return torch.from_numpy(np.stack([np.broadcast_to(image, (channels, *image.shape[1:])) for image in images]))
+
+
+def _check_sizes(path: Path, images: Mapping[str, np.ndarray]) -> None:
+    sizes = {name: image.shape[1:] for name, image in images.items()}
+    first_name, first = next(iter(sizes.items()))
+    for name, size in sizes.items():
+        if size != first:
+            raise InputError(
+                f"{path}: {name} has {size[0]} x {size[1]} pixels but {first_name} {first[0]} x {first[1]}: "
+                "set image_size to scale and crop them all"
+            )
+
+
+def _test_place(name: str, folder: bool) -> tuple[str, str] | None:
+    """Part and class of an entry ``.../<class>/<image>``, where there are test images alone; nothing for others."""
+    steps = PurePosixPath(name).parts
+    return None if folder or len(steps) < 2 else ("test", steps[-2])
+
+
+def _place(name: str, folder: bool) -> tuple[str, str] | None:
+    """Part and class of an entry ``.../train/<class>/...``; nothing for what lies outside."""
+    steps = PurePosixPath(name).parts
+    for part in PARTS:
+        if part in steps[:-1]:
+            return part, steps[steps.index(part) + 1]
+    return None
+
+
+def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[tuple[Any, str, np.ndarray | None]]:
+    """Place, name and pixels of every image, and of every folder without pixels, that has a place and is not hidden.
+
+    Args:
+        place_of: name of an entry, and whether it is a folder, to its place, false if it has none.
+    """
+    decoded = 0
+    for name, content in _entries(path):
+        hidden = any(step.startswith(".") for step in PurePosixPath(name).parts)
+        place = None if hidden else place_of(name, content is None)
+        if not place:
+            continue
+        image = None if content is None else _decode(content, f"{path}: {name}", image_size)
+        if image is not None:
+            decoded += image.nbytes
+            check_fits(decoded, path)
+        yield place, name, image
+
+
+def _entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Name and content of every file, and name with no content of every folder."""
+    if path.is_dir():
+        for entry in sorted(path.rglob("*")):
+            yield entry.relative_to(path).as_posix(), None if entry.is_dir() else entry.read_bytes()
+        return
+    try:
+        if path.name.endswith(TAR_SUFFIXES):
+            yield from _tar_entries(path)
+        elif path.name.endswith(".zip"):
+            yield from _zip_entries(path)
+        else:
+            raise InputError(
+                f"{path} is neither a folder nor an archive: it must end in {', '.join(TAR_SUFFIXES)} or .zip"
+            )
+    except BROKEN_ARCHIVE as error:
+        raise InputError(f"{path} is truncated or no archive ({one_line(error)}): replace it") from None
+
+
+def _tar_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
+    with tarfile.open(path) as archive:
+        total = 0
+        for member in archive:
+            total += member.size
+            _check_member(path, member.name, member.size, total, regular=member.isfile() or member.isdir())
+            yield member.name, archive.extractfile(member).read() if member.isfile() else None
+
+
+def _zip_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
+    with zipfile.ZipFile(path) as archive:
+        total = 0
+        for member in archive.infolist():
+            total += member.file_size
+            kind = member.external_attr >> 28  # the file type of a Unix mode; 0 where the archive has none
+            _check_member(path, member.filename, member.file_size, total, regular=kind in (0, 4, 8))
+            yield member.filename, None if member.is_dir() else archive.read(member)
+
+
+def _check_member(path: Path, name: str, size: int, total: int, *, regular: bool) -> None:
+    """Refuse an archive for one of its members, or for what all up to it add up to (``total``, in bytes)."""
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise InputError(f"{path} holds {name}, a path that leaves the archive: refused")
+    if not regular:
+        raise InputError(f"{path} holds {name}, a link or device: refused; pack the images themselves")
+    if size > LARGEST_FILE:
+        raise InputError(f"{path} holds {name} of {size / 2**20:.0f} MiB: refused, an image has at most 64 MiB")
+    if total > most_unpacked(path):
+        raise InputError(f"{path} unpacks to a hundred times its size and more: refused, images do not")
+
+
+def _decode(content: bytes, name: str, image_size: int | None) -> np.ndarray:
+    """Return an image's pixels, ``(1 or 3, height, width)`` uint8."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(content)) as image:
+                image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+                if image_size is not None:
+                    image = _scale_and_crop(image, image_size)
+                pixels = np.asarray(image)
+    except Exception as error:  # each decoder of Pillow has errors of its own
+        raise InputError(f"{name} is no image that can be read ({one_line(error)}): replace or remove it") from None
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _scale_and_crop(image: Image.Image, size: int) -> Image.Image:
+    scale = size / min(image.size)
+    image = image.resize([max(size, round(side * scale)) for side in image.size], Image.Resampling.BICUBIC)
+    left, top = ((side - size) // 2 for side in image.size)
+    return image.crop((left, top, left + size, top + size))

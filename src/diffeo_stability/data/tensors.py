@@ -1,0 +1,39 @@
+"""Named tensors in safetensors files: written atomically, read whole with their metadata."""
+
+
+from .files import METADATA, atomic_path
+
+import json
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+
+
+def save_tensors(tensors: dict[str, Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors to a safetensors file, atomically, in their usual memory layout; the same tensors, the same bytes.
+
+    The library writes several entries of metadata in an order that changes from run to run, so that there is only one.
+
+    Raises:
+        InputError: the file cannot be written, for want of space, say.
+    """
+    packed = None if metadata is None else {METADATA: json.dumps(metadata, sort_keys=True)}
+    with atomic_path(path) as partial:
+        # The library's own writing leaves files of arbitrary names behind when it is killed
+        partial.write_bytes(
+            save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, packed)
+        )
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors of a safetensors file and its metadata.
+
+    Raises:
+        OSError, SafetensorError: the file is missing, truncated or no safetensors file.
+    """
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        return tensors, json.loads((file.metadata() or {}).get(METADATA, "{}"))

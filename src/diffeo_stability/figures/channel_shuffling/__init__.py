@@ -1,0 +1,31 @@
+"""Figure ``channel_shuffling``: what of the stability that a network learns survives a shuffle of its channels."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..registry import NOVEMBER, Figure
+from ..settings import FigureSettings, Networks
+
+
+class ChannelShuffling(FigureSettings):
+    """Figure `channel_shuffling`: nets with permuted input channels of every convolution, measured as `stability` says."""
+
+    networks: Networks = Field(description="keys of `networks`")
+    permutations: Annotated[int, Field(ge=2)] = Field(5, description="how many random permutations of each trained net")
+    batch_norm: Literal["re-estimated", "kept"] = Field(
+        "re-estimated", description="statistics of shuffled nets' batch-norm in the figure; the table has both"
+    )
+
+
+FIGURE = Figure(
+    __name__,
+    ChannelShuffling,
+    NOVEMBER,
+    1,
+    takes=("probe", "stability"),
+    makes=("table", "summary"),
+    on_gpu=True,
+    needs=("stability",),
+    usable=("convolutional", "convolutional network"),
+)

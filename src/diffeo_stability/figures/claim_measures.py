@@ -1,0 +1,162 @@
+"""What the claims of several figures are measured with: numbers with intervals, taken from a run's tables.
+
+A claim is measured by a function in the room of its figure, decorated with its name in ``config/claims.yaml``::
+
+    @measures("1a")
+    def smallest_at_init(tables): ...
+
+It is given the tables of the run by name, and returns a number with its interval; or several, where no side is the worse one: then
+the one that does worst against the criterion decides.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..networks.catalogue import kinds_of
+
+
+class Measured(NamedTuple):
+    """A number with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class MissingError(Exception):
+    """A run lacks what a claim needs; says what."""
+
+
+def rows_where(table: pd.DataFrame, what: str, **values: object) -> pd.DataFrame:
+    """Rows in which columns have the values given, or one of several.
+
+    Raises:
+        MissingError: there are none.
+    """
+    for column, value in values.items():
+        table = table[table[column].isin(value if isinstance(value, list) else [value])]
+    if table.empty:
+        raise MissingError(f"the run has no {what}")
+    return table
+
+
+def rows_of_kind(table: pd.DataFrame, kind: str, what: str) -> pd.DataFrame:
+    """Rows of networks of a kind: also those of libraries (``timm:resnet18``) and of one's own (``package:vgg``)."""
+    return rows_where(table[[kind in kinds_of(architecture) for architecture in table.architecture]], what)
+
+
+def interval_in_row(row: pd.Series, name: str) -> Measured:
+    return Measured(float(row[name]), float(row[f"{name}_low"]), float(row[f"{name}_high"]))
+
+
+def mean_over_seeds(table: pd.DataFrame, name: str, by: list[str], *, signed: bool = False) -> list[Measured]:
+    """A quantity and its interval for every combination of the columns ``by``: means over seeds.
+
+    With several seeds, the interval holds both the mean one of a seed and the t interval of the mean over seeds, whose scatter
+    is taken to be the same for all combinations: two or three seeds of one net say little about it.
+
+    Args:
+        signed: a difference or share, which may be negative; other quantities are averaged by their logarithms.
+    """
+    there, back = (np.asarray, float) if signed else (np.log, math.exp)
+    groups = [rows for _, rows in table.groupby(by, sort=False) if not rows[name].isna().any()]
+    columns = [[there(rows[column]) for column in (name, f"{name}_low", f"{name}_high")] for rows in groups]
+    freedom = sum(len(values) - 1 for values, _, _ in columns)
+    squares = sum(float(np.square(values - values.mean()).sum()) for values, _, _ in columns)
+    scatter = stats.t.ppf(0.975, freedom) * math.sqrt(squares / freedom) if freedom else 0.0
+    found = []
+    for values, lows, highs in columns:
+        mean, own = values.mean(), scatter / math.sqrt(len(values))
+        ends = mean - math.hypot(mean - lows.mean(), own), mean + math.hypot(highs.mean() - mean, own)
+        found.append(Measured(back(mean), *map(back, ends)))
+    return found
+
+
+def smallest(some: Iterable[Measured]) -> Measured:
+    """The smallest of several numbers; its interval is that of the minimum."""
+    return _extreme(list(some), np.min)
+
+
+def largest(some: Iterable[Measured]) -> Measured:
+    return _extreme(list(some), np.max)
+
+
+def _extreme(some: list[Measured], of: Callable) -> Measured:
+    if not some:
+        raise MissingError("nothing was measured")
+    return Measured(*(float(of(column)) for column in zip(*some, strict=True)))
+
+
+def quotient(top: Measured, bottom: Measured) -> Measured:
+    """Ratio of two positive numbers measured independently of each other, its interval by their logarithms' errors."""
+    error = math.hypot(*(math.log(one.high / one.low) / 2 for one in (top, bottom)))
+    value = top.value / bottom.value
+    return Measured(value, value * math.exp(-error), value * math.exp(error))
+
+
+def geometric_mean(ratios: pd.Series) -> Measured:
+    """Geometric mean of what was measured at each place of a net, with its t interval over places.
+
+    Args:
+        ratios: indexed by place; those of several seeds at one place count once, as their geometric mean.
+    """
+    logs = np.log(ratios.astype(float)).groupby(level=0).mean().to_numpy()
+    if len(logs) < 2:
+        raise MissingError("the run has one layer alone")
+    half = stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
+    return Measured(*(float(np.exp(logs.mean() + sign * half)) for sign in (0, -1, 1)))
+
+
+def change_over_depth(values: pd.Series) -> Measured:
+    """By what factor a positive quantity changes over the depth of a net: a straight line through its logarithm.
+
+    Args:
+        values: indexed by depth; those of several seeds at one depth count once, as their geometric mean.
+    """
+    logs = np.log(values.astype(float)).groupby(level=0).mean()
+    if len(logs) < 3:
+        raise MissingError("the run has no 3 layers")
+    depth = logs.index.to_numpy(float)
+    fit = stats.linregress((depth - depth.min()) / (depth.max() - depth.min()), logs.to_numpy())
+    half = stats.t.ppf(0.975, len(depth) - 2) * fit.stderr
+    return Measured(*(math.exp(fit.slope + sign * half) for sign in (0, -1, 1)))
+
+
+def measure_each(measure: Callable[[pd.DataFrame], Measured], tables: Iterable[pd.DataFrame]) -> list[Measured]:
+    """Measure every net that has what it takes.
+
+    Raises:
+        MissingError: none has.
+    """
+    found, missing = [], MissingError("nothing was measured")
+    for table in tables:
+        try:
+            found.append(measure(table))
+        except MissingError as error:
+            missing = error
+    if not found:
+        raise missing
+    return found
+
+
+def by_net(table: pd.DataFrame) -> list[pd.DataFrame]:
+    return [rows for _, rows in table.groupby("net", sort=False)]
+
+
+Tables = Mapping[str, pd.DataFrame]
+Measure = Callable[[Tables], Measured | list[Measured]]
+
+
+def measures(claim: str) -> Callable[[Measure], Measure]:
+    """Mark a function as what measures a claim."""
+
+    def mark(measure: Measure) -> Measure:
+        measure.claim = claim
+        return measure
+
+    return mark

@@ -1,0 +1,83 @@
+"""Filters in the eigenbasis of the graph Laplacian on their grid, from the smoothest component to the roughest.
+
+Source: the October 2021 deck, "Filters actually learn to pool".
+"""
+
+import torch
+from torch import Tensor, nn
+
+from ...core.bootstrap import bootstrap_means, percentile_interval
+from ...core.errors import InputError
+from ...core.laplacian import laplacian_components, laplacian_eigenspaces
+from ...core.operations import named_operations
+from ...core.seeds import generator_for
+from ...networks.checkpoints import list_checkpoints, load_checkpoint
+from ..measuring import describe
+from ..registry import Given, Measured
+
+
+def measure_laplacian_spectra(given: Given) -> Measured:
+    r"""Measure the Laplacian components of a training's filters at every checkpoint, by convolution and eigenspace.
+
+    Convolutions whose filters are not square, or of one pixel, are left out.
+
+    Returns:
+        Rows of the table ``laplacian_spectra``. ``ratio`` is :math:`c_{t, \lambda} / c_{0, \lambda}`, with the 95% interval
+        of a bootstrap over output channels. A channel keeps all its filters, which are trained together and are not
+        independent of each other, and is compared with itself at init.
+
+    Raises:
+        InputError: a checkpoint that cannot be read, or a network without such a convolution.
+    """
+    rows, initial = [], {}
+    for path in list_checkpoints(given.checkpoints):
+        network, metadata = load_checkpoint(path)
+        layers = {name: laplacian_components(filters).mean(1) for name, filters in _square_filters(network).items()}
+        if not layers:
+            raise InputError(
+                f"{metadata['net']} has no convolution with square filters of at least 2 pixels: "
+                "take it out of laplacian_spectra.networks"
+            )
+        initial = initial or layers
+        identity = describe(None, metadata)
+        for index, (name, components) in enumerate(layers.items(), start=1):
+            time = {"layer": name, "layer_index": index, "step": metadata["step"], "epoch": metadata["epoch"]}
+            generator = generator_for("filters", given.probe.seed, name)
+            both = torch.cat((components, initial[name]), dim=1).T
+            means = bootstrap_means(both, given.probe.resamples, generator).chunk(2)
+            for row in _layer_rows(network.get_submodule(name), components, initial[name], means[0] / means[1]):
+                rows.append(identity | time | row)
+    return Measured(rows)
+
+
+def _square_filters(network: nn.Module) -> dict[str, Tensor]:
+    """Filters ``(out, in, k, k)`` in double precision of every convolution that has square ones, by name of the layer."""
+    return {
+        name: module.weight.detach().double()
+        for name, module in named_operations(network).items()
+        if isinstance(module, nn.Conv2d) and module.kernel_size[0] == module.kernel_size[1] >= 2
+    }
+
+
+def _layer_rows(convolution: nn.Conv2d, components: Tensor, initial: Tensor, ratios: Tensor) -> list[dict]:
+    """Rows of one layer at one time.
+
+    Args:
+        components, initial: of its channels, then and at init, ``(out, eigenspaces)``.
+        ratios: of bootstrap samples of the channels, ``(eigenspaces, resamples)``.
+    """
+    size = convolution.kernel_size[0]
+    ratio = components.mean(0) / initial.mean(0)
+    low, high = percentile_interval(ratios)
+    return [
+        {
+            "filter_size": size,
+            "eigenvalue": eigenvalue,
+            "multiplicity": len(basis),
+            "c": float(components[:, place].mean()),
+            "ratio": float(ratio[place]),
+            "ratio_low": float(low[place]),
+            "ratio_high": float(high[place]),
+        }
+        for place, (eigenvalue, basis) in enumerate(laplacian_eigenspaces(size))
+    ]

@@ -1,0 +1,150 @@
+"""What measurements of several figures share: the networks of a training, the probe images, and columns of their tables."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..core.bootstrap import percentile_interval
+from ..core.cropping import LayerView, Place, views_of
+from ..core.curves import Curve
+from ..core.deformation import temperature_range
+from ..core.errors import InputError
+from ..core.operations import kind_of, named_operations, registered_name
+from ..core.seeds import generator_for
+from ..core.stability import RelativeStability, StabilitySettings, relative_stability
+from ..data.datasets import Dataset, split_dataset
+from ..data.probe import ProbeImages, probe_images
+from ..networks.checkpoints import list_checkpoints, load_checkpoint
+from ..networks.evaluation import error_interval, error_rate
+from .registry import Given
+from .settings import Probe
+from .stability import Stability
+
+
+def networks_by_state(folder: str | Path, device: torch.device | str) -> Iterator[tuple[str, nn.Module, dict]]:
+    """Yield a training's network at ``init`` and ``trained``, each with its metadata, one at a time."""
+    checkpoints = list_checkpoints(folder)
+    for state, path in (("init", checkpoints[0]), ("trained", checkpoints[-1])):
+        network, metadata = load_checkpoint(path)
+        # Processors and GPUs both evaluate convolutions faster in this layout
+        yield state, network.to(device, memory_format=torch.channels_last), metadata
+
+
+def probe_on(dataset: Dataset, probe: Probe, device: torch.device | str) -> ProbeImages:
+    """Return the run's probe images, normalised when sliced, on a device."""
+    return probe_images(dataset, probe.images, probe.seed, device)
+
+
+def probe_generator(probe: Probe) -> torch.Generator:
+    """Return the source of deformations and noise; a fresh one gives every network the same ones."""
+    return generator_for("perturbations", probe.seed)
+
+
+def describe(state: str | None, metadata: dict) -> dict:
+    """Return the columns that say which network a row of a table is about; without ``state``, if it compares several."""
+    return {
+        "net": metadata["net"],
+        "seed": metadata["seed"],
+        **({} if state is None else {"state": state}),
+        "architecture": metadata["network"]["name"],
+        "width": metadata["network"].get("width", 1.0),
+    }
+
+
+def named_views(network: nn.Module, name: str, dataset: Dataset) -> dict[str, LayerView]:
+    """Return the views of a network's ReLUs; an error names the network."""
+    try:
+        return views_of(network, nn.ReLU, dataset.image_size, dataset.channels)
+    except InputError as error:
+        raise InputError(f"{name}: {error}; take it out of the figure's networks") from None
+
+
+def pick_places(view: LayerView, count: int | None, *purpose: str | int) -> list[Place]:
+    """Return the places of a layer, or ``count`` of them drawn at random for a purpose, in order."""
+    places = view.places
+    if count is None or count >= len(places):
+        return places
+    picked = torch.randperm(len(places), generator=generator_for("places", *purpose))[:count]
+    return [places[number] for number in sorted(picked.tolist())]
+
+
+def curve_rows(
+    columns: dict, name: str, output: str, curve: Curve, norms: list[float], resampled: torch.Tensor
+) -> list[dict]:
+    """Return a curve as rows of the table, with 95% intervals ``distance_low`` and ``distance_high``."""
+    low, high = percentile_interval(resampled)
+    values = zip(norms, curve.distances.normalised(), low, high, curve.error, curve.changed, strict=True)
+    names = ("r", "distance", "distance_low", "distance_high", "error", "changed")
+    what = {**columns, "perturbation": name, "output": output}
+    return [what | dict(zip(names, map(float, numbers), strict=True)) for numbers in values]
+
+
+def settings_of(stability: Stability, probe: Probe) -> StabilitySettings:
+    """Return a run's configuration as the keyword arguments of :func:`relative_stability`, with a fresh generator."""
+    return {
+        **stability.measured_with(),
+        "batch_size": probe.batch_size,
+        "resamples": probe.resamples,
+        "generator": probe_generator(probe),
+    }
+
+
+def stability_columns(measured: RelativeStability) -> dict[str, float]:
+    """Return D, G and R, their intervals and medians as columns of a table."""
+    estimates = {"D": measured.deformation, "G": measured.noise, "R": measured.relative}
+    values = {symbol: estimate.value for symbol, estimate in estimates.items()}
+    for symbol, estimate in estimates.items():
+        values |= {f"{symbol}_low": estimate.low, f"{symbol}_high": estimate.high}
+    return values | {f"{symbol}_median": estimate.median for symbol, estimate in estimates.items()}
+
+
+def operation_columns(network: nn.Module, names: Iterable[str], start: int = 1) -> list[dict]:
+    """Return the columns that say which operation a row is about.
+
+    Args:
+        names: of the operations, in order of execution.
+        start: number of the first one.
+    """
+    operations = named_operations(network)
+    return [
+        {"operation": name, "operation_index": index, "kind": kind_of(operations[registered_name(name)])}
+        for index, name in enumerate(names, start=start)
+    ]
+
+
+def stability_rows(given: Given) -> list[dict]:
+    """Measure a training's network at init and trained: one row each, with D, G, R and its errors.
+
+    Args:
+        given: of which ``checkpoints``, ``dataset``, ``stability``, ``probe`` and ``device`` are used.
+
+    Raises:
+        InputError: a checkpoint that cannot be read, or a cutoff without a temperature range for these images.
+    """
+    dataset, stability, probe = given.dataset, given.stability, given.probe
+    temperature_range(dataset.image_size, stability.cutoff)
+    images = probe_on(dataset, probe, given.device)
+    rows = []
+    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
+        splits = split_dataset(dataset, **metadata["split"])
+        measured = relative_stability(network, images, **settings_of(stability, probe))
+        test_error = error_rate(network, splits, splits.test)
+        error_low, error_high = error_interval(test_error, len(splits.test))
+        rows.append(
+            {
+                **describe(state, metadata),
+                "cutoff": stability.cutoff,
+                "delta": stability.displacement,
+                **stability_columns(measured),
+                "test_error": test_error,
+                "test_error_low": error_low,
+                "test_error_high": error_high,
+                "train_error": error_rate(network, splits, splits.train),
+                "train_size": len(splits.train),
+                "epoch": metadata["epoch"],
+                "images": measured.images,
+            }
+        )
+    return rows

@@ -1,0 +1,36 @@
+"""Figure ``neuron_stability``: how much single neurons move under each local transformation."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ...settings import Count
+from ..registry import NOVEMBER, Figure
+from ..settings import Neurons
+
+
+class NeuronStability(Neurons):
+    """Figure `neuron_stability`: how much neurons move with transformations of what is in their receptive field."""
+
+    norm: Literal["displacement", "operator"] = Field(
+        "displacement",
+        description="`size` is the root-mean-square displacement over the receptive field, or the Frobenius norm of U",
+    )
+    strongest: Count = Field(10, description="patches of strongest response that are averaged over")
+
+    @model_validator(mode="after")
+    def _there_are_as_many_patches(self):
+        if self.strongest > self.images:
+            raise ValueError(f"strongest is {self.strongest}: there are only {self.images} patches, one an image")
+        return self
+
+
+FIGURE = Figure(
+    __name__,
+    NeuronStability,
+    NOVEMBER,
+    4,
+    makes=("table", "summary"),
+    on_gpu=True,
+    usable=("sequence", "plain sequence of convolutions"),
+)

@@ -1,0 +1,94 @@
+"""How much neurons move when what is in their receptive field is translated, rotated, expanded or sheared.
+
+Source: the November 2021 deck, "Is diffeo relative stability achieved also by getting locally invariant to the other linear
+transformations?"
+"""
+
+from ...core.neurons import PATCH_CHOICES, Alphas, average_alphas, interval_of, measure_responses, unit_transformations
+from ...core.seeds import generator_for
+from ...data.probe import probe_images
+from ..measuring import describe, named_views, networks_by_state, pick_places
+from ..registry import Given, Measured
+
+
+def measure_neuron_stability(given: Given) -> Measured:
+    """Measure alpha of the neurons after every ReLU of a training's network, at init and trained.
+
+    Returns:
+        Rows of the table ``neuron_stability``, and of its summary: alpha of every other transformation over that of translations,
+        with 95% bootstrap intervals over channels.
+
+    Raises:
+        InputError: a checkpoint that cannot be read, more images asked for than there are, or a network that is no plain sequence
+            of operations.
+    """
+    dataset, settings, probe = given.dataset, given.settings, given.probe
+    images = probe_images(dataset, settings.images, probe.seed, given.device)
+    transformations = unit_transformations(len(images), generator_for("transformations", probe.seed))
+    rows, summary = [], []
+    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
+        views = named_views(network, metadata["net"], dataset)
+        places = {name: pick_places(view, settings.places, probe.seed, name) for name, view in views.items()}
+        measured = measure_responses(
+            network,
+            views,
+            places,
+            images,
+            transformations,
+            size=settings.size,
+            norm=settings.norm,
+            batch_size=probe.batch_size,
+        )
+        for index, (name, responses) in enumerate(measured.items(), start=1):
+            alphas = average_alphas(
+                responses,
+                responding=settings.responding,
+                top=settings.strongest,
+                resamples=probe.resamples,
+                generator=generator_for("channels", probe.seed),
+            )
+            layer = {**describe(state, metadata), "layer": name, "layer_index": index}
+            size = views[name].rows.receptive_field(0)
+            counts = {
+                "neurons": alphas.neurons,
+                "left_out": alphas.left_out,
+                "places": len(places[name]),
+                "all_places": len(views[name].places),
+                "images": len(images),
+                "receptive_field": size[1] - size[0],
+            }
+            rows += [layer | row | counts for row in _rows(alphas, list(transformations))]
+            summary += [layer | row for row in _ratios(alphas, list(transformations))]
+    return Measured(rows, summary)
+
+
+def _rows(alphas: Alphas, kinds: list[str]) -> list[dict]:
+    low, high = interval_of(alphas.resampled)
+    return [
+        {
+            "transformation": kind,
+            "patch_choice": choice,
+            "alpha": float(alphas.values[row, column]),
+            "low": float(low[row, column]),
+            "high": float(high[row, column]),
+        }
+        for row, choice in enumerate(PATCH_CHOICES)
+        for column, kind in enumerate(kinds)
+    ]
+
+
+def _ratios(alphas: Alphas, kinds: list[str]) -> list[dict]:
+    """Alpha of every transformation but the first over that of the first."""
+    values = alphas.values[:, 1:] / alphas.values[:, :1]
+    low, high = interval_of(alphas.resampled[:, 1:] / alphas.resampled[:, :1])
+    return [
+        {
+            "transformation": kind,
+            "patch_choice": choice,
+            "ratio_to_translation": float(values[row, column]),
+            "ratio_low": float(low[row, column]),
+            "ratio_high": float(high[row, column]),
+        }
+        for row, choice in enumerate(PATCH_CHOICES)
+        for column, kind in enumerate(kinds[1:])
+    ]

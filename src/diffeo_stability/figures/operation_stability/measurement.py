@@ -1,0 +1,29 @@
+"""D, G and R after every operation inside a network.
+
+Source: the October 2021 deck, "Relative stability after each operation (conv. batch-norm, ReLU, max-pool) inside VGGs".
+"""
+
+from ...core.deformation import temperature_range
+from ...core.stability import stability_by_operation
+from ..measuring import describe, networks_by_state, operation_columns, probe_on, settings_of, stability_columns
+from ..registry import Given, Measured
+
+
+def measure_operation_stability(given: Given) -> Measured:
+    """Measure a training's network at init and trained: rows of the table ``operation_stability``, one an operation.
+
+    Raises:
+        InputError: a checkpoint that cannot be read, a cutoff without a temperature range for these images, or an operation
+            whose output is NaN or the same for every image.
+    """
+    temperature_range(given.dataset.image_size, given.stability.cutoff)
+    images = probe_on(given.dataset, given.probe, given.device)
+    rows = []
+    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
+        measured = stability_by_operation(network, images, **settings_of(given.stability, given.probe))
+        columns = operation_columns(network, measured)
+        rows += [
+            {**describe(state, metadata), **operation, **stability_columns(stability)}
+            for operation, stability in zip(columns, measured.values(), strict=True)
+        ]
+    return Measured(rows)

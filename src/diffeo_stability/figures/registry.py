@@ -1,0 +1,133 @@
+"""What the pipeline has to know of a figure, besides its settings; and what a figure's measurement is given and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+    import torch
+    from torch import Tensor
+
+    from ..data.datasets import Dataset
+    from .settings import FigureSettings, Probe
+
+OCTOBER, NOVEMBER = "October deck", "November and December decks"
+SOURCES = (OCTOBER, NOVEMBER)
+TRAINING = ("dataset", "checkpoints")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: the room in which it is described, and what the pipeline has to know of it.
+
+    Attributes:
+        room: package of the figure, ``__name__`` there; its last part is the figure's stem.
+        settings: block of the configuration.
+        source: where the figure comes from, one of ``SOURCES``; its category in the report.
+        order: place among the figures of its source.
+        measured: once for every training, once for a run, or not at all: then it shows what another figure measured.
+        reads: files that it is measured from: ``dataset``, ``checkpoints``.
+        tables: tables of other figures that it is measured from.
+        takes: blocks of settings that decide the numbers besides the figure's own: ``probe``, ``stability``.
+        makes: what a measurement gives: ``table``, ``summary``, ``pictures``.
+        collects: the figure whose measurements its table collects, if that is another one.
+        summarised: whether the summary is computed when the table is collected, by ``collection.collect_<stem>``.
+        draws: tables of other figures that its notebook reads.
+        on_gpu: whether a GPU makes its measurement faster.
+        needs: figures whose blocks the run must have.
+        usable: the kind of network that it can be measured on, and in words what that is; any if not given.
+    """
+
+    room: str
+    settings: type[FigureSettings]
+    source: str
+    order: int
+    measured: Literal["training", "run"] | None = "training"
+    reads: tuple[str, ...] = TRAINING
+    tables: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ("probe",)
+    makes: tuple[str, ...] = ("table",)
+    collects: str | None = None
+    summarised: bool = False
+    draws: tuple[str, ...] = ()
+    on_gpu: bool = False
+    needs: tuple[str, ...] = ()
+    usable: tuple[str, str] | None = None
+
+    @property
+    def stem(self) -> str:
+        return self.room.rpartition(".")[2]
+
+    @property
+    def has_summary(self) -> bool:
+        return self.summarised or "summary" in self.makes
+
+    @property
+    def has_pictures(self) -> bool:
+        return "pictures" in self.makes
+
+    def has(self, part: str) -> bool:
+        """Whether the room has a module ``measurement``, ``collection`` or ``claims``."""
+        return find_spec(f"{self.room}.{part}") is not None
+
+    def measure(self, given: Given) -> Measured:
+        """Measure the figure: ``measure_<stem>`` of its module ``measurement``."""
+        return getattr(import_module(f"{self.room}.measurement"), f"measure_{self.stem}")(given)
+
+    def collect(self, table: pd.DataFrame, summary: pd.DataFrame | None, probe: Probe) -> Collected:
+        """Return the figure's table and its summary, if there is one, from the rows that were measured on all trainings."""
+        if not self.has("collection"):
+            return Collected(table, summary)
+        return getattr(import_module(f"{self.room}.collection"), f"collect_{self.stem}")(table, probe)
+
+    def claims(self) -> dict[str, Callable]:
+        """Return what measures each claim that the figure shows, by the claim's name: see ``claim_measures``."""
+        if not self.has("claims"):
+            return {}
+        functions = vars(import_module(f"{self.room}.claims")).values()
+        return {function.claim: function for function in functions if hasattr(function, "claim")}
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a figure is measured from. Which parts are there, the figure's room says.
+
+    Attributes:
+        settings: block of the figure.
+        probe: block ``probe``.
+        stability: block ``stability``, of figures that measure D, G and R as it says.
+        device: where networks are evaluated.
+        dataset: the images.
+        checkpoints: folder of a training.
+        tables: those of other figures, by name.
+    """
+
+    settings: Any = None
+    probe: Probe | None = None
+    stability: Any = None
+    device: torch.device | str = "cpu"
+    dataset: Dataset | None = None
+    checkpoints: Path | str | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+class Measured(NamedTuple):
+    """What was measured: rows of the figure's table and of its summary, and pictures by name."""
+
+    table: list[dict] | pd.DataFrame
+    summary: list[dict] | None = None
+    pictures: dict[str, Tensor] | None = None
+
+
+class Collected(NamedTuple):
+    """The table of a figure, and its summary."""
+
+    table: pd.DataFrame
+    summary: pd.DataFrame | None = None

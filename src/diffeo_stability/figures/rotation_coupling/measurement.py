@@ -1,0 +1,274 @@
+"""Does the second layer couple first-layer filters that are the same up to a rotation?
+
+Hypothesis 2 of the October 2021 deck, after Poggio and Anselmi, "Visual Cortex and Deep Networks": a network can become
+invariant to rotations by having neurons of the second layer that add up rotated copies of one filter of the first.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...core.bootstrap import resample_counts
+from ...core.errors import InputError
+from ...core.operations import named_operations
+from ...core.seeds import generator_for
+from ..measuring import describe, networks_by_state
+from ..registry import Given, Measured
+
+CHUNK = 2**20  # numbers held at once by a bootstrap or a permutation test
+
+
+def rotated(filters: Tensor, angle: float) -> Tensor:
+    """Turn filters about their centre, counterclockwise.
+
+    Quarter turns are exact. Other angles interpolate bilinearly, and leave only the pixels whose centres lie in the inscribed
+    disc, of diameter ``k - 1``: from there a rotation never leaves the filter. The others are 0.
+
+    Args:
+        filters: ``(..., k, k)``, floating point.
+        angle: degrees.
+
+    Returns:
+        ``(..., k, k)``.
+    """
+    quarters, rest = divmod(angle, 90)
+    if rest == 0:
+        return torch.rot90(filters, int(quarters), (-2, -1))
+    size = filters.shape[-1]
+    place = torch.linspace(-1, 1, size, dtype=filters.dtype, device=filters.device)
+    y, x = torch.meshgrid(place, place, indexing="ij")
+    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    # Rows run downwards, so that on the screen this turns what is drawn counterclockwise
+    source = torch.stack((cosine * x - sine * y, sine * x + cosine * y), dim=-1)
+    turned = F.grid_sample(
+        filters.reshape(1, -1, size, size), source[None], mode="bilinear", padding_mode="border", align_corners=True
+    )
+    return turned.reshape(filters.shape) * _inscribed_disc(size).to(turned)
+
+
+def _inscribed_disc(size: int) -> Tensor:
+    """Whether each pixel's centre lies in the largest disc within the square of the outermost centres: ``(k, k)``."""
+    place = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    return torch.hypot(place[:, None], place) <= (size - 1) / 2 + 1e-9
+
+
+def rotation_similarity(filters: Tensor, angles: list[float]) -> tuple[Tensor, Tensor]:
+    """Return how alike each pair of filters is once one of them is turned.
+
+    The cosine between filter a and filter b turned by an angle, or a turned and b, at the best angle. The mean over pixels
+    of every input channel is removed first: a constant is the same at every angle, and would make copies of any two blobs.
+    Quarter turns compare all pixels; if any other angle is among the angles, only those of the inscribed disc are compared.
+
+    Args:
+        filters: ``(C, in, k, k)``, floating point.
+        angles: degrees.
+
+    Returns:
+        The similarity, ``(C, C)``, symmetric, at most 1, and 0 for a constant filter; and the angle by which b is turned to
+        look like a, ``(C, C)`` in degrees.
+    """
+    size = filters.shape[-1]
+    compared = torch.ones(size, size, dtype=torch.bool)
+    if any(angle % 90 for angle in angles):
+        compared = _inscribed_disc(size)
+    fixed = _directions(filters, compared)
+    cosines = torch.stack([fixed @ _directions(rotated(filters, angle), compared).T for angle in angles])
+    similarity, best = cosines.max(0)
+    angle = torch.tensor(angles, dtype=filters.dtype)[best]
+    # Interpolation makes it matter which of the two is turned
+    other_way = similarity < similarity.T
+    return torch.where(other_way, similarity.T, similarity), torch.where(other_way, -angle.T % 360, angle)
+
+
+def _directions(filters: Tensor, compared: Tensor) -> Tensor:
+    """Compared pixels of each filter without their mean, as vectors of length 1 or 0: ``(C, pixels)``."""
+    pixels = filters[..., compared]
+    pixels = pixels - pixels.mean(-1, keepdim=True)
+    # What rounding leaves of a constant is no direction
+    pixels = pixels * (pixels.norm(dim=-1, keepdim=True) > 1e-6 * filters[..., compared].norm(dim=-1, keepdim=True))
+    return F.normalize(pixels.flatten(1), dim=1, eps=1e-30)
+
+
+def coupling_strength(weights: Tensor) -> Tensor:
+    """Return how far neurons that read one channel strongly are those that read another strongly.
+
+    Pearson correlation over neurons of the norms of their filters on the two channels. It does not see signs, nor how strong
+    a channel is on the whole.
+
+    Args:
+        weights: of the second layer, ``(neurons, C, k, k)``.
+
+    Returns:
+        ``(C, C)``; 0 for a channel that all neurons read equally.
+    """
+    strengths = weights.flatten(2).norm(dim=2)
+    deviations = strengths - strengths.mean(0)
+    deviations = deviations * (deviations.norm(dim=0) > 1e-6 * strengths.norm(dim=0))
+    directions = F.normalize(deviations, dim=0, eps=1e-30)
+    return directions.T @ directions
+
+
+class PairCorrelation(NamedTuple):
+    """Correlation of two quantities over the pairs of channels, and what it is without a relation between them.
+
+    Attributes:
+        correlation: Pearson correlation.
+        correlation_low, correlation_high: its 95% interval, bootstrapped over channels.
+        null_low, null_median, null_high: 2.5%, 50% and 97.5% of the correlations with shuffled channels.
+        p_value: one-sided, of a correlation at least as high.
+        pairs, permutations: their numbers.
+    """
+
+    correlation: float
+    correlation_low: float
+    correlation_high: float
+    null_low: float
+    null_median: float
+    null_high: float
+    p_value: float
+    pairs: int
+    permutations: int
+
+
+def correlate_pairs(
+    similarity: Tensor, coupling: Tensor, *, permutations: int, resamples: int, generator: torch.Generator
+) -> PairCorrelation:
+    """Correlate two symmetric matrices over their pairs of different channels, with a Mantel test.
+
+    The null shuffles the channels of ``coupling``, rows and columns together, so that what pairs of one channel have in
+    common is kept. The bootstrap draws channels; pairs of a channel with a copy of itself are left out. As every drawn
+    channel brings all of its pairs, the noise of single pairs counts more than once, and the interval is rather too wide.
+
+    Args:
+        similarity, coupling: ``(C, C)``, C >= 3; the diagonal is not looked at.
+        permutations: of the Mantel test.
+        resamples: of the bootstrap.
+
+    Raises:
+        InputError: one of the two is the same for all pairs.
+    """
+    rows, columns = torch.triu_indices(len(similarity), len(similarity), 1)
+    x, y = similarity[rows, columns].double(), coupling[rows, columns].double()
+    x, y = x - x.mean(), y - y.mean()
+    scale = x.norm() * y.norm()
+    if not scale > 1e-12:
+        raise InputError("rotation_coupling: all pairs of channels are equally alike or coupled, nothing to correlate")
+    correlation = float(x @ y / scale)
+
+    matrix = torch.zeros(coupling.shape, dtype=torch.float64)
+    matrix[rows, columns] = matrix[columns, rows] = y
+    null = []
+    for count in _chunks(permutations, len(x)):
+        order = torch.rand(count, len(matrix), generator=generator).argsort(1)
+        null.append(matrix[order[:, rows], order[:, columns]] @ x / scale)
+    null = torch.cat(null)
+    # A shuffle that changes nothing may differ from the observed one by rounding
+    reached = int((null >= correlation - 1e-9).sum())
+
+    sampled = torch.cat([_resampled(x, y, rows, columns, count, generator) for count in _chunks(resamples, len(x))])
+    low, high = _interval(sampled, (0.025, 0.975))
+    null_low, null_median, null_high = _interval(null, (0.025, 0.5, 0.975))
+    p_value = (1 + reached) / (1 + permutations)
+    return PairCorrelation(correlation, low, high, null_low, null_median, null_high, p_value, len(x), permutations)
+
+
+def _chunks(count: int, numbers_each: int) -> list[int]:
+    """Split ``count`` draws into chunks of bounded memory."""
+    step = max(1, CHUNK // numbers_each)
+    return [min(step, count - start) for start in range(0, count, step)]
+
+
+def _interval(values: Tensor, quantiles: tuple[float, ...]) -> list[float]:
+    return values.nanquantile(torch.tensor(quantiles, dtype=values.dtype)).tolist()
+
+
+def _resampled(
+    x: Tensor, y: Tensor, rows: Tensor, columns: Tensor, resamples: int, generator: torch.Generator
+) -> Tensor:
+    """Correlations over the pairs of channels drawn with replacement: ``(resamples,)``, NaN for under 3 channels."""
+    channels = int(columns.max()) + 1
+    counts = resample_counts(channels, resamples, generator)
+    # A pair stands in a resample once for each pair of copies
+    weights = counts[:, rows] * counts[:, columns]
+    means = weights @ torch.stack((x, y, x * x, y * y, x * y), dim=1) / weights.sum(1, keepdim=True)
+    mx, my, xx, yy, xy = means.T
+    correlation = (xy - mx * my) / ((xx - mx**2) * (yy - my**2)).sqrt()
+    return correlation.clamp(-1, 1).where((counts > 0).sum(1) >= 3, torch.nan)
+
+
+def first_two_convolutions(network: nn.Module) -> tuple[str, Tensor, Tensor]:
+    """Return the first convolution's name and weights ``(C, in, k, k)``, and the weights ``(neurons, C, l, m)`` of the next.
+
+    Raises:
+        InputError: there are no two, the second does not see every channel of the first, or the filters cannot be compared.
+    """
+    remedy = "take the network out of rotation_coupling.networks"
+    convolutions = [(name, op) for name, op in named_operations(network).items() if isinstance(op, nn.Conv2d)]
+    if len(convolutions) < 2:
+        raise InputError(f"rotation_coupling needs two convolutions, there are {len(convolutions)}: {remedy}")
+    (name, first), (next_name, second) = convolutions[:2]
+    if second.groups > 1 or second.in_channels != first.out_channels:
+        raise InputError(f"{next_name} does not take all {first.out_channels} channels of {name}: {remedy}")
+    height, width = first.kernel_size
+    if height != width or width < 3:
+        raise InputError(
+            f"filters of {name} have {height} x {width} pixels, turning them needs squares of 3 or more: {remedy}"
+        )
+    if first.out_channels < 4 or second.out_channels < 3:
+        raise InputError(
+            f"{name} has {first.out_channels} filters and {next_name} {second.out_channels}, at least 4 and 3 are needed: "
+            "give the network a larger width"
+        )
+    return name, first.weight.detach().double(), second.weight.detach().double()
+
+
+def kinds_of_rotation(angle_step: float) -> dict[str, list[float]]:
+    """Return the angles in degrees of each kind of rotation; ``none`` is the plain similarity, to compare with."""
+    steps = [angle_step * step for step in range(1, math.ceil(360 / angle_step))]
+    return {"none": [0.0], "quarter_turns": [90.0, 180.0, 270.0], "interpolated": steps}
+
+
+def measure_rotation_coupling(given: Given) -> Measured:
+    """Measure rotation similarity and coupling of a training's first-layer filters, at init and trained.
+
+    Returns:
+        Rows of the table ``rotation_coupling``, one a pair of channels, and of its summary, one a kind of rotation.
+
+    Raises:
+        InputError: a checkpoint that cannot be read, or a network that does not begin with two convolutions.
+    """
+    settings, probe = given.settings, given.probe
+    rows, summary = [], []
+    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
+        layer, filters, weights = first_two_convolutions(network)
+        coupling = coupling_strength(weights)
+        size = {"filter_size": filters.shape[-1]}
+        for kind, angles in kinds_of_rotation(settings.angle_step).items():
+            similarity, angle = rotation_similarity(filters, angles)
+            identity = describe(state, metadata)
+            result = correlate_pairs(
+                similarity,
+                coupling,
+                permutations=settings.permutations,
+                resamples=probe.resamples,
+                generator=generator_for("channels", probe.seed),
+            )
+            summary.append({**identity, **size, "rotations": kind, **result._asdict()})
+            rows += [
+                {
+                    **identity,
+                    "layer": layer,
+                    **size,
+                    "rotations": kind,
+                    "channel_a": a,
+                    "channel_b": b,
+                    "rotation_similarity": float(similarity[a, b]),
+                    "angle": float(angle[a, b]),
+                    "coupling": float(coupling[a, b]),
+                }
+                for a, b in torch.combinations(torch.arange(len(filters))).tolist()
+            ]
+    return Measured(rows, summary)

@@ -1,0 +1,45 @@
+"""How often a network is wrong."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..core.operations import evaluating
+from ..data.datasets import Split, Splits
+
+EVALUATION_BATCH = 500  # of images of 32 x 32 pixels and smaller
+
+
+def evaluation_batch(image_size: int) -> int:
+    """Return how many images of a size are looked at together: larger ones take as much memory as those of 32 pixels."""
+    return max(1, EVALUATION_BATCH * 32**2 // max(image_size, 32) ** 2)
+
+
+@torch.no_grad()
+def evaluated(network: nn.Module, splits: Splits, part: Split) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield logits and labels of a part's images, batch by batch on the network's device, in float32 and evaluation mode."""
+    device = next(network.parameters()).device
+    batch = evaluation_batch(part.images.shape[-1])
+    with evaluating(network):
+        for images, labels in zip(part.images.split(batch), part.labels.split(batch), strict=True):
+            yield network(splits.normalise(images.to(device))), labels.to(device)
+
+
+def error_rate(network: nn.Module, splits: Splits, part: Split) -> float:
+    """Return the share of a part's images that a network misclassifies, in float32 and evaluation mode; NaN if it has none."""
+    if len(part) == 0:
+        return math.nan
+    wrong = sum(int((logits.argmax(1) != labels).sum()) for logits, labels in evaluated(network, splits, part))
+    return wrong / len(part)
+
+
+def error_interval(error: float, images: int) -> tuple[float, float]:
+    """Return the 95% Wilson interval of an error rate measured on so many images (Wilson, JASA 22, 1927)."""
+    z_squared = 1.959964**2
+    centre = (error + z_squared / (2 * images)) / (1 + z_squared / images)
+    spread = error * (1 - error) / images + z_squared / (4 * images**2)
+    half = math.sqrt(z_squared * spread) / (1 + z_squared / images)
+    # Rounding must not leave an error of 0 or 1 outside
+    return max(0.0, min(error, centre - half)), min(1.0, max(error, centre + half))

@@ -1,0 +1,63 @@
+"""Any network of timm or torchvision, by its name there, and networks of the user's own, by the function that builds them."""
+
+import difflib
+import importlib
+import inspect
+
+from torch import nn
+
+from ..core.errors import InputError
+
+
+def external_network(library: str, name: str, in_channels: int, classes: int) -> nn.Module:
+    """Build ``library:name`` untrained, with the library's own definition.
+
+    Raises:
+        InputError: the library is not installed or does not know the name; or a torchvision network is asked for images
+            without three channels, the only ones that torchvision builds for.
+    """
+    try:
+        module = importlib.import_module("timm" if library == "timm" else "torchvision.models")
+    except ImportError:
+        raise InputError(
+            f"network {library}:{name} needs {library}, which is not installed: pip install {library}"
+        ) from None
+    known = module.list_models()
+    if name not in known:
+        near = ", ".join(difflib.get_close_matches(name, known, n=5)) or "nothing of a similar name"
+        raise InputError(f"network {library}:{name} is not known to {library}; it has {near}")
+    if library == "timm":
+        return module.create_model(name, num_classes=classes, in_chans=in_channels)
+    if in_channels != 3:
+        raise InputError(f"network {library}:{name} takes images of 3 channels, these have {in_channels}")
+    return module.get_model(name, weights=None, num_classes=classes)
+
+
+def own_network(name: str, in_channels: int, image_size: int, classes: int) -> nn.Module:
+    """Build a network of the user's own, ``package.module:function``.
+
+    The function is called with the keywords ``in_channels``, ``image_size`` and ``classes``, and with nothing else.
+
+    Raises:
+        InputError: there is no such function, it takes other arguments, or returns something else than a module.
+    """
+    module_name, _, function_name = name.partition(":")
+    try:
+        function = getattr(importlib.import_module(module_name), function_name)
+    except ImportError as error:
+        raise InputError(
+            f"network {name}: {error}: install it, or start with PYTHONPATH=<the folder of {module_name.partition('.')[0]}>"
+        ) from None
+    except AttributeError:
+        raise InputError(f"network {name}: {module_name} has no {function_name}") from None
+    sizes = {"in_channels": in_channels, "image_size": image_size, "classes": classes}
+    try:
+        inspect.signature(function).bind(**sizes)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"network {name}: {function_name} must take the keywords {', '.join(sizes)}, and need no other"
+        ) from None
+    network = function(**sizes)
+    if not isinstance(network, nn.Module):
+        raise InputError(f"network {name}: {function_name} returned {type(network).__name__}, not a torch module")
+    return network

@@ -1,0 +1,87 @@
+"""The blocks ``training`` and ``networks`` of a configuration."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, create_model, field_validator
+
+from ..settings import Block, Count, NotNegative, Positive
+from .catalogue import LIBRARIES, networks
+
+TrainedPart = Literal["all", "read_out"]
+ARCHITECTURES = tuple(networks())
+LIBRARY_ARCHITECTURE = rf"^({'|'.join(LIBRARIES)}):[A-Za-z0-9_.]+$"
+OWN_ARCHITECTURE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+WEIGHTS = r"^(torchvision:\w+|.+\.(safetensors|pt|pth))$"
+
+
+class Recipe(Block):
+    """How a network is trained."""
+
+    epochs: Annotated[int, Field(ge=0)] = Field(description="passes over the training images")
+    batch_size: Count = Field(128, description="images a step")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="sgd has Nesterov momentum")
+    learning_rate: Positive = Field(description="largest learning rate")
+    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum, or Adam's beta 1")
+    weight_decay: NotNegative = Field(5e-4, description="weight decay")
+    schedule: Literal["constant", "cosine", "linear"] = Field("cosine", description="how the learning rate falls to 0")
+    warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of the steps in which the learning rate first rises from 0"
+    )
+    crop_padding: Annotated[int, Field(ge=0)] = Field(
+        0, description="augmentation: random crops of the image with a margin of this many black pixels"
+    )
+    horizontal_flip: bool = Field(False, description="augmentation: mirror half of the images; refused for digits")
+    label_count: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="train and test on the first so many classes; on all if not given"
+    )
+    train_size: Count | None = Field(None, description="training images; all but the validation images if not given")
+    precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="bfloat16 is autocast")
+    channels_last: bool = Field(True, description="memory layout, faster for convolutions")
+    trained_part: TrainedPart = Field(
+        "all", description="`read_out`: the last linear map alone, all else stays as drawn"
+    )
+
+
+RecipeChanges = create_model(
+    "RecipeChanges",
+    __base__=Block,
+    __doc__="What one network's training has different from `training`.",
+    **{
+        name: (field.rebuild_annotation() | None, Field(None, description=field.description))
+        for name, field in Recipe.model_fields.items()
+    },
+)
+
+
+class NetworkBlock(Block):
+    """A network and what is special about its training."""
+
+    architecture: str = Field(
+        description="a network of the package, timm:<name>, torchvision:<name>, or your own as <package.module>:<function>",
+        json_schema_extra={
+            "anyOf": [{"enum": list(ARCHITECTURES)}, {"pattern": LIBRARY_ARCHITECTURE}, {"pattern": OWN_ARCHITECTURE}]
+        },
+    )
+    weights: Annotated[str, Field(pattern=WEIGHTS)] | None = Field(
+        None,
+        description="of a network that is trained already: a .safetensors or .pt file, such a file as "
+        "package:<package>/<file>, or torchvision:<name>; the network is trained if not given",
+    )
+    width: Positive = Field(1.0, description="multiplies the number of channels or hidden units")
+    filter_size: Count | None = Field(
+        None, description="first filters' pixels a side, for VGG and one_hidden_layer networks"
+    )
+    training: RecipeChanges = Field(RecipeChanges(), description="keys of `training` that differ for this network")
+
+    @field_validator("architecture")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if (
+            name not in ARCHITECTURES
+            and not re.match(LIBRARY_ARCHITECTURE, name)
+            and not re.match(OWN_ARCHITECTURE, name)
+        ):
+            allowed = f"{', '.join(ARCHITECTURES)}, timm:<name>, torchvision:<name> or <package.module>:<function>"
+            raise ValueError(f"{name!r} is no network; allowed are {allowed}")
+        return name

@@ -1,0 +1,1 @@
+"""What turns configurations into figures: plan, jobs, records, notebooks, claims, report."""

@@ -1,0 +1,87 @@
+"""Which code decides what each rule makes."""
+
+import hashlib
+from pathlib import Path
+
+from ..data.sources import SOURCES
+from ..figures import FIGURES
+from ..networks.catalogue import ARCHITECTURES, LIBRARIES, networks
+from .config import Run
+from .fingerprint import PACKAGE, fingerprint, source_of
+
+
+class CodeOf:
+    """Fingerprints of the code behind each rule of a run.
+
+    Args:
+        project: folder of the Snakefile.
+        config: the run.
+    """
+
+    def __init__(self, project: Path, config: Run):
+        self._project = project
+        self._config = config
+
+    def script(self, name: str, *modules: str) -> str:
+        """Return the fingerprint of a script and of the modules of this package that decide what it makes.
+
+        Args:
+            name: of the script.
+            modules: by dotted name below the package.
+        """
+        return fingerprint(self._project / "workflow" / "scripts" / f"{name}.py", *map(_module, modules))
+
+    def dataset(self) -> str:
+        """Return that of what reads the run's images."""
+        return self.script("fetch_dataset", "data.prepare", f"data.{SOURCES[self._config.dataset.source].reader}")
+
+    def training(self) -> str:
+        """Return that of how every network is trained."""
+        return self.script("train_network", "networks.training", "networks.build")
+
+    def weights(self) -> str:
+        """Return that of how networks that are trained already are read."""
+        return self.script("import_network", "networks.weights", "networks.build")
+
+    def network(self, name: str) -> str:
+        """Return that of what builds a network of the run: its file, and what that uses of this package and the user's own."""
+        architecture = self._config.networks[name].architecture
+        if architecture in networks():
+            return fingerprint(ARCHITECTURES / f"{networks()[architecture].module}.py")
+        module = architecture.partition(":")[0]
+        source = None if module in LIBRARIES else source_of(module)
+        return "" if source is None or source.suffix != ".py" else fingerprint(source)
+
+    def measurement(self, stem: str) -> str:
+        """Return that of what measures a figure."""
+        return self.script("measure", f"figures.{stem}.measurement")
+
+    def collection(self, stem: str) -> str:
+        """Return that of what collects a figure's table."""
+        parts = [f"figures.{stem}.collection"] if FIGURES[stem].has("collection") else []
+        return self.script("collect_tables", *parts)
+
+    def drawing(self, stem: str) -> str:
+        """Return that of a figure's notebook and of all that it uses."""
+        return fingerprint(self._project / "workflow" / "notebooks" / f"{stem}.py", _module("pipeline.notebooks"))
+
+    def contents(self, *paths: str) -> str:
+        """Return a hash of what stands in files of the project: texts, of which every letter counts."""
+        return hashlib.sha256(b"\0".join((self._project / path).read_bytes() for path in paths)).hexdigest()[:32]
+
+    def claims(self) -> str:
+        """Return that of what measures and judges claims."""
+        rooms = [f"figures.{stem}.claims" for stem, figure in FIGURES.items() if figure.has("claims")]
+        return self.script("evaluate_claims", "pipeline.claims", *rooms)
+
+    def report(self) -> str:
+        """Return that of what writes the report."""
+        return self.script("write_report", "pipeline.report")
+
+    def crate(self) -> str:
+        """Return that of what packs the run."""
+        return self.script("pack_crate", "pipeline.crate")
+
+
+def _module(name: str) -> Path:
+    return PACKAGE.joinpath(*name.split(".")).with_suffix(".py")

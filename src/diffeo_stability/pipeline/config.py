@@ -1,0 +1,202 @@
+"""The configuration of a run: every key with its type, range and default, checked before any job starts.
+
+Each part of the package declares its own block; here they are put together.
+"""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError, create_model, field_validator, model_validator
+
+from ..core.errors import InputError, one_line
+from ..data.settings import DatasetBlock
+from ..data.sources import SOURCES
+from ..figures import FIGURES
+from ..figures.settings import FigureSettings, Probe
+from ..networks.catalogue import kinds_of
+from ..networks.settings import ARCHITECTURES, NetworkBlock, Recipe
+from ..settings import Block, Name, Seed, WithoutRepeats
+
+
+class Run(Block):
+    """What a run has besides its figures."""
+
+    run: Name = Field(description="name of the run, and of its folders below results/ and figures/")
+    data_dir: str = Field("data", description="folder of the data sets")
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
+        "auto", description="`auto` takes a GPU where there is one; else cpu, cuda or cuda:<index>"
+    )
+    seeds: Annotated[list[Seed], Field(min_length=1), WithoutRepeats] = Field(
+        description="one training of every network each"
+    )
+    dataset: DatasetBlock
+    training: Recipe | None = Field(None, description="recipe of every network; needed if one is trained")
+    checkpoints: Annotated[int, Field(ge=2)] = Field(
+        6, description="checkpoints a training: at init, at the end, and between them at log-spaced epochs"
+    )
+    networks: Annotated[dict[Name, NetworkBlock], Field(min_length=1)] = Field(description="networks by name")
+    probe: Probe = Field(Probe(), description="images on which everything is measured")
+
+    @field_validator("run")
+    @classmethod
+    def _is_no_folder_of_the_project(cls, name: str) -> str:
+        if name == "reference":
+            raise ValueError("'reference' is the folder of the committed figures; allowed is any other name")
+        return name
+
+    @model_validator(mode="after")
+    def _what_is_trained_can_be(self):
+        trained = self.trained
+        if trained and self.training is None:
+            raise ValueError(f"training is missing: {trained[0]} has no weights and must be trained")
+        if trained and self.dataset.test_only:
+            raise ValueError(f"networks.{trained[0]}: there are no training images (dataset.test_only): give weights")
+        for stem, block in self.figures.items():
+            for name in getattr(block, "networks", []) if block.training_changes() != [{}] else []:
+                if name not in trained and name in self.networks:
+                    raise ValueError(f"{stem}.networks: {name} has weights, but this figure trains its networks itself")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit_the_images(self):
+        """Beyond a cutoff of 2 n / pi no field is both visible and a diffeomorphism, and patches lie in the image."""
+        size = self.dataset.known_size
+        for block in self.figures.values() if size is not None else ():
+            block.check_size(size)
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_a_figure(self):
+        if not self.figures:
+            raise ValueError(f"there is no figure to make: give the block of one, of {', '.join(FIGURES)}")
+        return self
+
+    @model_validator(mode="after")
+    def _figures_have_their_inputs(self):
+        for stem in self.figures:
+            missing = next((needed for needed in FIGURES[stem].needs if needed not in self.figures), None)
+            if missing is not None:
+                raise ValueError(f"{stem}: needs the block {missing}, on which it builds")
+        for stem, block in self.figures.items():
+            for name in getattr(block, "networks", []):
+                if name not in self.networks:
+                    known = ", ".join(self.networks)
+                    raise ValueError(f"{stem}.networks: {name!r} is no network of this run; it has {known}")
+            block.check_run(self)
+        return self
+
+    @model_validator(mode="after")
+    def _figures_can_use_their_networks(self):
+        """What the names of this package's networks tell; those of other libraries are looked at when they are measured."""
+        for stem, block in self.figures.items():
+            if FIGURES[stem].usable is None:
+                continue
+            kind, in_words = FIGURES[stem].usable
+            for name in getattr(block, "networks", []):
+                architecture = self.networks[name].architecture
+                if architecture in ARCHITECTURES and kind not in kinds_of(architecture):
+                    raise ValueError(
+                        f"{stem}.networks: {name!r} ({architecture}) is no {in_words}, which this figure needs"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _flips_keep_the_meaning(self):
+        for name in self.networks:
+            if SOURCES[self.dataset.source].digits and self.recipe(name).horizontal_flip:
+                raise ValueError(
+                    f"training.horizontal_flip: true (for {name}) is not allowed for {self.dataset.source}, "
+                    "whose digits mean something else when mirrored; allowed is false"
+                )
+        return self
+
+    @property
+    def figures(self) -> dict[str, FigureSettings]:
+        """The blocks of the figures that the run asks for, by stem."""
+        blocks = ((stem, getattr(self, stem)) for stem in FIGURES)
+        return {stem: block for stem, block in blocks if block is not None}
+
+    @property
+    def trained(self) -> list[str]:
+        """Networks that the run trains: those without weights."""
+        return [name for name, block in self.networks.items() if block.weights is None]
+
+    def recipe(self, network: str) -> Recipe:
+        """Return the recipe of a network: ``training`` with the network's own changes; no steps if it has weights."""
+        if self.networks[network].weights is not None:
+            return Recipe(epochs=0, learning_rate=1.0)
+        changes = self.networks[network].training.model_dump(exclude_none=True)
+        return self.training.model_copy(update=changes)
+
+
+RunConfig = create_model(
+    "RunConfig",
+    __base__=Run,
+    __doc__="A run: one file of `config/`.",
+    **{
+        stem: (figure.settings | None, Field(None, description="figure; left out if not given"))
+        for stem, figure in FIGURES.items()
+    },
+)
+
+
+def parse_config(raw: dict[str, Any]) -> RunConfig:
+    """Check a configuration.
+
+    Raises:
+        InputError: one line for each key that is wrong, with what is allowed.
+    """
+    try:
+        return RunConfig.model_validate(raw)
+    except ValidationError as error:
+        raise InputError("\n".join(_explain(problem, raw) for problem in error.errors())) from None
+
+
+def _explain(problem: dict, raw: dict) -> str:
+    key = ".".join(str(step) if str(step).isprintable() else repr(step) for step in problem["loc"])
+    given = problem["input"]
+    if problem["type"] == "extra_forbidden":
+        allowed = _keys_beside(problem["loc"])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"config: {key} is no key{hint}; allowed are {', '.join(allowed)}"
+    if problem["type"] == "missing":
+        return f"config: {key} is missing"
+    if problem["type"] == "value_error":
+        text = str(problem["ctx"]["error"])
+        return f"config: {key}: {text}" if key else f"config: {text}"
+    hint = ""
+    if isinstance(given, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", given):
+        hint = " (YAML reads this as text: write 5.0e-4 for 5e-4)"
+    return f"config: {key} is {given!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}{hint}"
+
+
+def _keys_beside(location: tuple) -> list[str]:
+    """Allowed keys of the block in which a wrong key stands."""
+    schema = RunConfig.model_json_schema()
+    node = schema
+    for step in location[:-1]:
+        by_pattern = next(iter(node.get("patternProperties", {}).values()), {})
+        node = node.get("properties", {}).get(step, by_pattern)
+        for choice in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
+            if "$ref" in choice:
+                node = schema["$defs"][choice["$ref"].rsplit("/", 1)[1]]
+    return list(node.get("properties", {}))
+
+
+def load_config(path: str | Path) -> RunConfig:
+    """Read and check a configuration file.
+
+    Raises:
+        InputError: the file is missing, no YAML, or a key is wrong.
+    """
+    try:
+        raw = yaml.safe_load(Path(path).read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"config {path} cannot be read: {one_line(error)}") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"config {path} holds no keys")
+    return parse_config(raw)

@@ -1,0 +1,214 @@
+"""Fingerprints of the code that decides a result, read from the sources without running them.
+
+A rule has one among its params, so that a job is run again when its code changes, and only then. Comments, docstrings,
+annotations, formatting and the order of imports are no code, nor are modules that decide no number (``MACHINERY``). An import
+counts if something that is left uses it: then its module's code counts too, if it is of this package or the user's own.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import HOMES
+
+PACKAGE = Path(__file__).parents[1]
+# Settings decide by their values, which are params themselves; facts of data sets and networks likewise; the rest stores,
+# finds and describes results
+MACHINERY = (
+    "settings.py",
+    "*/settings.py",
+    "core/errors.py",
+    "data/files.py",
+    "data/sources.py",
+    "data/store.py",
+    "data/tensors.py",
+    "networks/catalogue.py",
+    "networks/checkpoints.py",
+    "figures/__init__.py",
+    "figures/registry.py",
+    "figures/*/__init__.py",
+    "pipeline/interactive.py",
+    "pipeline/records.py",
+    "pipeline/tables.py",
+)
+INSTALLED = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+
+
+class Code(NamedTuple):
+    """A source file, stripped of what is no code.
+
+    Attributes:
+        digest: hash of its syntax tree.
+        imports: sources that it uses and whose code counts.
+    """
+
+    digest: str
+    imports: frozenset[Path]
+
+
+def fingerprint(*roots: str | Path) -> str:
+    """Return the fingerprint of source files and of all that they use.
+
+    Args:
+        roots: scripts, notebooks or modules, wherever they lie; moving one changes nothing.
+
+    Raises:
+        SyntaxError: a file is no Python.
+    """
+    digest = hashlib.sha256()
+    for path in sources_used_by(*roots):
+        digest.update(_code_of(path).digest.encode())
+    return digest.hexdigest()[:32]
+
+
+def sources_used_by(*roots: str | Path) -> list[Path]:
+    """Return source files and all those that they use, in an order that does not depend on where they lie."""
+    found: set[Path] = set()
+    pending = [Path(root).resolve() for root in roots]
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending += _code_of(path).imports
+    return sorted(found, key=lambda path: (path.name, _code_of(path).digest))
+
+
+def source_of(module: str) -> Path | None:
+    """Return the source file of any importable module, found without running it; nothing if there is none."""
+    top, *steps = module.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except ValueError:  # of a module that was run as a script
+        return None
+    if spec is None:
+        return None
+    if not steps:
+        return Path(spec.origin) if spec.has_location else None
+    for folder in spec.submodule_search_locations or ():
+        place = Path(folder, *steps)
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
+@cache
+def _code_of(path: Path) -> Code:
+    tree = ast.parse(path.read_text(), str(path))
+    bare = _Stripper().visit(tree)
+    used = {node.id for node in ast.walk(bare) if isinstance(node, ast.Name)}
+    imports = sorted({alias for alias in _imports(bare) if alias.bound in used})
+    digest = hashlib.sha256(repr((imports, _dump(_ImportRemover().visit(bare)))).encode()).hexdigest()
+    sources = {source for alias in imports for source in _sources_of(path, alias)}
+    return Code(digest, frozenset(source for source in sources if _counts(source)))
+
+
+class _Import(NamedTuple):
+    """One name that is imported.
+
+    Attributes:
+        module: from which; with as many dots in front as the import has.
+        name: of what is imported from it; empty for ``import module``.
+        bound: the name by which it is known afterwards.
+    """
+
+    module: str
+    name: str
+    bound: str
+
+
+def _imports(tree: ast.AST) -> Iterator[_Import]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield _Import(alias.name, "", alias.asname or alias.name.partition(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield _Import("." * node.level + (node.module or ""), alias.name, alias.asname or alias.name)
+
+
+class _Stripper(ast.NodeTransformer):
+    """Takes docstrings, annotations and imports for type checkers out of a syntax tree."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.Constant(None)  # what is left of it says that a field is declared
+        return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return None
+        return self.generic_visit(node)
+
+
+class _ImportRemover(ast.NodeTransformer):
+    """Takes imports out of a syntax tree."""
+
+    def visit_Import(self, _node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, _node: ast.ImportFrom) -> None:
+        return None
+
+
+def _dump(node: object) -> object:
+    """A syntax tree as nested tuples, without fields that are empty: newer versions of Python have more of these."""
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in ("kind", "type_comment"))
+        return type(node).__name__, *((name, _dump(value)) for name, value in fields if value not in (None, []))
+    return [_dump(each) for each in node] if isinstance(node, list) else node
+
+
+def _sources_of(path: Path, alias: _Import) -> set[Path]:
+    """Source files of the module from which a name comes, and of the name, if that is a module."""
+    base = _absolute(path, alias.module)
+    names = [base, f"{base}.{alias.name}"] if alias.name else [base]
+    if base == PACKAGE.name and alias.name in HOMES:
+        names = [f"{base}.{HOMES[alias.name]}"]
+    return {source.resolve() for name in names if (source := _source(name)) is not None}
+
+
+def _absolute(path: Path, module: str) -> str:
+    """The absolute name of a module that a file of this package imports by its relative one."""
+    name = module.lstrip(".")
+    level = len(module) - len(name)
+    if not level or not path.is_relative_to(PACKAGE):
+        return name
+    parts = [PACKAGE.name, *path.relative_to(PACKAGE).parts[:-1]]
+    return ".".join([*parts[: len(parts) - level + 1], *([name] if name else [])])
+
+
+@cache
+def _source(name: str) -> Path | None:
+    """Source file of a module of this package or of the user's own."""
+    top, *steps = name.split(".")
+    if top == PACKAGE.name:
+        place = PACKAGE.joinpath(*steps)
+        candidates = (place.with_suffix(".py"), place / "__init__.py") if steps else ()
+        return next((path for path in candidates if path.is_file()), None)
+    source = source_of(name)
+    installed = source is None or source.suffix != ".py" or any(source.is_relative_to(place) for place in INSTALLED)
+    return None if installed else source
+
+
+def _counts(source: Path) -> bool:
+    if not source.is_relative_to(PACKAGE):
+        return True
+    return not any(source.relative_to(PACKAGE).match(pattern) for pattern in MACHINERY)

@@ -1,0 +1,177 @@
+"""What every job of the pipeline does around its one library call: logging, one-line errors, records, threads, device."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import InputError
+from ..data.files import as_input_error, remove_leftovers
+from ..figures import FIGURES
+from ..figures.registry import Given
+from ..figures.settings import Probe
+from ..figures.stability import Stability
+from .gpus import take_gpu
+from .records import checked_hashes_of, code_state, software_versions, write_records
+from .tables import read_table
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..data.datasets import Dataset
+
+logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def running(job: Any) -> Iterator[None]:
+    """Run a job that is recorded and ends in one line if it fails; what the library logs goes to its log and the terminal.
+
+    Any error but one of the user's is a bug: its traceback goes to the log and to the terminal.
+
+    Args:
+        job: Snakemake's own object.
+    """
+    with exit_on_error():
+        log = Path(job.log[0])
+        log.parent.mkdir(parents=True, exist_ok=True)
+        handlers = logging.FileHandler(log, mode="w"), logging.StreamHandler()
+        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+        logging.captureWarnings(True)
+        with exit_on_error(), recorded(job):
+            yield
+
+
+@contextlib.contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the process with status 1, and with one line if the block fails for a reason that the user can mend."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError):
+            error = as_input_error(error, "a file")
+        if isinstance(error, InputError):
+            logger.error("error: %s", error)
+        else:
+            logger.critical("unexpected error", exc_info=error)
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def recorded(job: Any) -> Iterator[None]:
+    """Check what a job reads against its records before it runs, and write beside all that it has made from what it was made.
+
+    Args:
+        job: Snakemake's own object. Inputs that its params name as ``unrecorded`` are not hashed.
+
+    Raises:
+        InputError: a file that it reads is not what its job wrote.
+    """
+    params = dict(job.params.items())
+    unrecorded = params.pop("unrecorded", ())
+    read = {name: files for name, files in job.input.items() if name not in unrecorded}
+    paths = [path for files in read.values() for path in ([files] if isinstance(files, str) else files)]
+    inputs = checked_hashes_of(paths)
+    for path in job.output:
+        remove_leftovers(path)
+    yield
+    write_records(job.output, rule=job.rule, inputs=inputs, params=params, config=job.config)
+
+
+def given_to(job: Any) -> Given:
+    """Return what a figure's measurement is given, from the files and params of its job.
+
+    Args:
+        job: Snakemake's own object.
+    """
+    figure, params = FIGURES[job.params.stem], dict(job.params.items())
+    files = dict(job.input.items())
+    device: Any = "cpu"
+    if figure.reads:
+        from ..data.store import load_dataset  # seconds to import, and what is measured from tables needs no torch
+
+        device = set_up_torch(params["device"], job.threads)
+    return Given(
+        # Checked when the run was planned; here only what decides the numbers is left
+        settings=figure.settings.model_construct(**params["settings"]),
+        probe=Probe(**params["probe"]) if "probe" in params else None,
+        stability=Stability.model_construct(**params["stability"]) if "stability" in params else None,
+        device=device,
+        dataset=load_dataset(files["dataset"]) if "dataset" in files else None,
+        checkpoints=files.get("checkpoints"),
+        tables={name: read_table(files[name]) for name in figure.tables},
+    )
+
+
+def describe_training(job: Any, dataset: "Dataset") -> dict:
+    """Return the metadata that all checkpoints of a training share.
+
+    Args:
+        job: Snakemake's own object, of the job that makes them; ``params.training`` is what decides the training.
+        dataset: the images, read from ``input.dataset``.
+    """
+    training = job.params.training
+    sizes = {
+        "in_channels": dataset.channels,
+        "image_size": dataset.image_size,
+        "classes": training["split"]["label_count"] or len(dataset.classes),
+    }
+    return {
+        "run": job.wildcards.run,
+        "net": job.wildcards.net,
+        "variant": job.wildcards.variant,
+        "dataset": {"path": job.input.dataset, "sha256": dataset.sha256},
+        "network": training["network"] | sizes,
+        "trained_part": training["recipe"]["trained_part"],
+        "split": training["split"],
+    }
+
+
+def origin() -> dict:
+    """Return by which commit and versions a file is made."""
+    return {**code_state(), "versions": software_versions()}
+
+
+def set_up_torch(device: str, threads: int) -> "torch.device":
+    """Give torch as many threads as the job has, have it compute exactly and reproducibly, and return the device to use.
+
+    Args:
+        device: see :func:`device_for`.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    # The same GPU has another index in a process that sees fewer of them, but never another identifier
+    chosen = torch.device(device_for(device, [str(torch.cuda.get_device_properties(k).uuid) for k in range(count)]))
+    if chosen.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would blur small differences of outputs
+        torch.backends.cudnn.deterministic = True
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return chosen
+
+
+def device_for(device: str, gpus: Sequence[str], locks: Path | None = None) -> str:
+    """Return the device that a job uses.
+
+    Args:
+        device: ``auto`` for a GPU where there is one; ``cpu``; ``cuda``; or ``cuda:<index>``.
+        gpus: identifiers of the GPUs that torch finds. Of several, ``auto`` and ``cuda`` take one that no other job holds.
+        locks: folder of the locks by which jobs hold GPUs; one of the user's own if not given.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    if device == "cpu" or (device == "auto" and not gpus):
+        return "cpu"
+    index = int(device.partition(":")[2] or 0)
+    if index >= len(gpus):
+        raise InputError(f"device is {device}, but torch finds {len(gpus)} GPUs here: set device to cpu or auto")
+    return f"cuda:{take_gpu(gpus, locks) if ':' not in device and len(gpus) > 1 else index}"

@@ -1,0 +1,203 @@
+"""What a run consists of: its trainings, the files they make, and where everything lies."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..data.files import check_access
+from ..figures import FIGURES
+from ..networks.settings import TrainedPart
+from .config import Run
+
+SUFFIXES = {"table": ".csv", "summary": "_summary.csv", "pictures": ".safetensors"}
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a network: its seed, and what a figure may ask to be different from the network's own settings."""
+
+    network: str
+    variant: str
+    seed: int
+    train_size: int | None
+    width: float
+    trained_part: TrainedPart
+
+    def place(self, run: str) -> str:
+        """Return the folder of the training and of all that is measured on it."""
+        return f"results/{run}/networks/{self.network}/{self.variant}"
+
+
+class Plan:
+    """The trainings and files of a run.
+
+    A variant is a name such as ``seed0``, ``seed0-400-images`` or ``seed0-width0.5-read_out`` that is looked up here and never
+    taken apart.
+    """
+
+    def __init__(self, config: Run):
+        self.config = config
+
+    @property
+    def dataset(self) -> str:
+        """The file that holds the data set."""
+        return f"{self.config.data_dir}/{self.config.dataset.folder}/images.safetensors"
+
+    @cached_property
+    def trainings(self) -> dict[tuple[str, str], Training]:
+        """All trainings of the run, by network and variant."""
+        usual = [self._training(name, seed) for name in self.config.networks for seed in self._seeds_of(name)]
+        special = [training for stem in self.stems for training in self.trainings_of(stem)]
+        return {(training.network, training.variant): training for training in (*usual, *special)}
+
+    def trainings_of(self, stem: str) -> list[Training]:
+        """Trainings that a figure's block asks for."""
+        block = self.config.figures[stem]
+        return [
+            self._training(name, seed, changes)
+            for name in getattr(block, "networks", self.config.networks)
+            for changes in block.training_changes()
+            for seed in self._seeds_of(name)
+        ]
+
+    def _seeds_of(self, network: str) -> list[int]:
+        """Seeds of a network's trainings; what is trained already is there once."""
+        return self.config.seeds if self.config.networks[network].weights is None else self.config.seeds[:1]
+
+    def _training(self, network: str, seed: int, changes: Mapping[str, Any] | None = None) -> Training:
+        """A training as the network's own settings have it, but for the changes; its variant names what differs."""
+        recipe = self.config.recipe(network)
+        usual = {
+            "train_size": recipe.train_size,
+            "width": self.config.networks[network].width,
+            "trained_part": recipe.trained_part,
+        }
+        settings = {**usual, **(changes or {})}
+        names = {
+            "train_size": f"{settings['train_size']}-images",
+            "width": f"width{settings['width']}",
+            "trained_part": settings["trained_part"],
+        }
+        differing = [names[key] for key in usual if settings[key] != usual[key]]
+        return Training(network, "-".join((f"seed{seed}", *differing)), seed, **settings)
+
+    def weights_file(self, network: str) -> list[str]:
+        """The file of a network's weights, if they are a file of the user's own."""
+        weights = self.config.networks[network].weights
+        return [] if weights is None or weights.startswith(("package:", "torchvision:")) else [weights]
+
+    def training_settings(self, network: str, variant: str) -> dict[str, Any]:
+        """Return all that decides a training, as plain values: the training is redone when one of them changes."""
+        training, block = self.trainings[network, variant], self.config.networks[network]
+        changes = {"train_size": training.train_size, "trained_part": training.trained_part}
+        recipe = self.config.recipe(network).model_copy(update=changes)
+        options = {"name": block.architecture, "width": training.width, "filter_size": block.filter_size}
+        return {
+            "network": {name: value for name, value in options.items() if value is not None},
+            "recipe": recipe.model_dump(),
+            "seed": training.seed,
+            "checkpoints": self.config.checkpoints,
+            "split": {
+                "validation_images": self.config.dataset.validation_images,
+                "seed": self.config.dataset.split_seed,
+                "train_size": training.train_size,
+                "label_count": recipe.label_count,
+            },
+        }
+
+    @property
+    def stems(self) -> list[str]:
+        """Stems of the figures that the run asks for."""
+        return list(self.config.figures)
+
+    def read_by(self, stem: str) -> dict[str, str]:
+        """What a figure is measured from, by name; of a training's files, patterns for all trainings."""
+        figure = FIGURES[stem]
+        places = {"dataset": self.dataset, "checkpoints": "results/{run}/networks/{net}/{variant}/checkpoints"}
+        if figure.measured == "run" and "checkpoints" in figure.reads:
+            network = self.config.figures[stem].network
+            first = self._training(network, self.config.seeds[0])
+            places["checkpoints"] = f"{first.place(self.config.run)}/checkpoints"
+        tables = {name: f"results/{{run}}/tables/{name}.csv" for name in figure.tables}
+        return {name: places[name] for name in figure.reads} | tables
+
+    def made_by(self, stem: str) -> dict[str, str]:
+        """What a figure is measured into, by kind, as patterns."""
+        figure = FIGURES[stem]
+        if figure.measured == "training":
+            return {
+                kind: f"results/{{run}}/networks/{{net}}/{{variant}}/{stem}{SUFFIXES[kind]}" for kind in figure.makes
+            }
+        folders = {"pictures": "pictures"}
+        return {kind: f"results/{{run}}/{folders.get(kind, 'tables')}/{stem}{SUFFIXES[kind]}" for kind in figure.makes}
+
+    def measured(self, stem: str, kind: str = "table") -> list[str]:
+        """Files that hold what was measured on each training of a figure."""
+        return [
+            f"{training.place(self.config.run)}/{FIGURES[stem].collects or stem}{SUFFIXES[kind]}"
+            for training in self.trainings_of(stem)
+        ]
+
+    def collected_from(self, stem: str) -> dict[str, list[str]]:
+        """What a figure's table and its summary are collected from, by kind."""
+        kinds = ("table", "summary") if "summary" in FIGURES[stem].makes else ("table",)
+        return {kind: self.measured(stem, kind) for kind in kinds}
+
+    def drawn_from(self, stem: str) -> dict[str, str | list[str]]:
+        """What a figure's notebook reads, by name, as patterns."""
+        figure = FIGURES[stem]
+        files: dict[str, str | list[str]] = {"table": f"results/{{run}}/tables/{stem}.csv"}
+        if figure.has_summary:
+            files["summary"] = f"results/{{run}}/tables/{stem}_summary.csv"
+        if figure.has_pictures:
+            of_run = f"results/{{run}}/pictures/{stem}.safetensors"
+            files["pictures"] = of_run if figure.measured == "run" else self.measured(stem, "pictures")
+        return files | {name: f"results/{{run}}/tables/{name}.csv" for name in figure.draws}
+
+    def settings_of(self, stem: str) -> dict[str, Any]:
+        """Blocks that decide a figure's numbers, as plain values: it is measured again when one of them changes."""
+        own = {"settings": self.config.figures[stem].measured_with()}
+        taken = {
+            "probe": lambda: self.config.probe.model_dump(),
+            "stability": lambda: self.config.figures["stability"].measured_with(),
+        }
+        return own | {name: taken[name]() for name in FIGURES[stem].takes}
+
+    def tables(self, stem: str) -> list[str]:
+        """Table of a figure, and its summary if it has one."""
+        kinds = ("table", "summary") if FIGURES[stem].has_summary else ("table",)
+        return [f"results/{self.config.run}/tables/{stem}{SUFFIXES[kind]}" for kind in kinds]
+
+    def every_table(self) -> list[str]:
+        """Tables and summaries of all figures of the run."""
+        return [table for stem in self.stems for table in self.tables(stem)]
+
+    def claims(self) -> str:
+        """Table of the decks' claims and their verdicts."""
+        return f"results/{self.config.run}/tables/claims.csv"
+
+    def figures(self) -> list[str]:
+        """PDF and PNG of every figure of the run."""
+        return [f"figures/{self.config.run}/{stem}.{kind}" for stem in self.stems for kind in ("pdf", "png")]
+
+    def notebooks(self) -> list[str]:
+        """Executed copies of every analysis of the run, as HTML."""
+        return [f"results/{self.config.run}/notebooks/{stem}.html" for stem in self.stems]
+
+    def check_access(self) -> None:
+        """Check that the run may read its data, if they are there, and write all that it makes.
+
+        Raises:
+            InputError: a folder cannot be read or written.
+        """
+        dataset = Path(self.dataset)
+        check_access(dataset.parents[1], write=False)
+        check_access(dataset.parent, write=False)
+        for folder in () if dataset.exists() else (dataset.parents[1], dataset.parent):
+            check_access(folder, write=True)
+        for part in ("results", "figures", "logs"):
+            for folder, _, _ in os.walk(Path(part, self.config.run)):
+                check_access(folder, write=True)

@@ -1,0 +1,58 @@
+"""Tidy tables: CSV, one row a number, floats in full precision, written atomically."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ..core.errors import InputError, one_line
+from ..data.files import atomic_path
+
+
+def write_table(table: pd.DataFrame | list[dict], path: str | Path) -> None:
+    """Write a table, or its rows, as CSV; reading it back gives the same numbers to the last bit."""
+    with atomic_path(path) as partial:
+        pd.DataFrame(table).to_csv(partial, index=False, lineterminator="\n")
+
+
+def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """Read a table.
+
+    Args:
+        columns: those that it must have.
+
+    Raises:
+        InputError: the file is missing, empty, no table, or lacks a column.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"table {path} cannot be read ({one_line(error)}): delete it and run again, to make it anew"
+        ) from None
+    if missing := [column for column in columns if column not in table]:
+        raise InputError(f"{path} is another table: it has no column {', '.join(missing)}")
+    return table
+
+
+def write_parts(parts: NamedTuple, output: Any) -> None:
+    """Write what was measured or collected: a table, a summary and pictures, as far as a job has outputs of these names.
+
+    Args:
+        parts: with the attributes ``table``, ``summary`` and, of measurements, ``pictures``.
+        output: of Snakemake's own object.
+    """
+    for name, path in output.items():
+        content = getattr(parts, name)
+        if name == "pictures":
+            from ..data.tensors import save_tensors  # seconds to import, and most jobs have none
+
+            save_tensors(content, path)
+        else:
+            write_table(content, path)
+
+
+def concatenate(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Return the rows of several tables of the same columns, in order."""
+    return pd.concat([read_table(path) for path in paths], ignore_index=True)
