@@ -9,8 +9,8 @@ from conftest import ratio, seconds_in_turn
 from torch import nn
 
 from diffeo_stability import build_network, remap
-from diffeo_stability.cropping import views_of
-from diffeo_stability.neuron_stability import linear_norms, measure_responses, unit_transformations
+from diffeo_stability.core.cropping import views_of
+from diffeo_stability.core.neurons import linear_norms, measure_responses, unit_transformations
 
 IMAGES = 10
 LAYER = "relu4"  # 256 x 8 x 8 neurons
@@ -66,8 +66,8 @@ import resource, time
 import torch
 from torch import nn
 from diffeo_stability import build_network
-from diffeo_stability.cropping import views_of
-from diffeo_stability.neuron_stability import average_alphas, measure_responses, unit_transformations
+from diffeo_stability.core.cropping import views_of
+from diffeo_stability.core.neurons import average_alphas, measure_responses, unit_transformations
 
 torch.set_num_threads(2)
 network = build_network("vgg11", 3, 32, 10).eval()

@@ -54,7 +54,8 @@ MEASURE_AND_TELL_MEMORY = """
 import resource, sys
 import torch
 from diffeo_stability import build_network, stability_by_operation
-from diffeo_stability.datasets import Dataset, probe_images
+from diffeo_stability.data.datasets import Dataset
+from diffeo_stability.data.probe import probe_images
 
 torch.set_num_threads(2)
 count = int(sys.argv[1])

@@ -7,11 +7,11 @@ import pytest
 
 IMPORTS = {
     "nothing": "pass",
-    "collecting": "import diffeo_stability.tables",
-    "training": "import diffeo_stability.training",
-    "measuring": "import diffeo_stability.stability",
-    "drawing": "import diffeo_stability.plotting",
-    "running a notebook": "import diffeo_stability.notebooks",
+    "collecting": "import diffeo_stability.pipeline.tables",
+    "training": "import diffeo_stability.networks.training",
+    "measuring": "import diffeo_stability.figures.measuring",
+    "drawing": "import diffeo_stability.pipeline.plotting",
+    "running a notebook": "import diffeo_stability.pipeline.notebooks",
     "downloading (torchvision)": "import torchvision",
     "snakemake": "import snakemake.cli",
 }

@@ -7,9 +7,9 @@ import torch
 from conftest import ratio, seconds_in_turn
 
 from diffeo_stability import build_network
-from diffeo_stability.config import Recipe
-from diffeo_stability.datasets import Dataset, split_dataset
-from diffeo_stability.training import make_optimizer, train_epoch
+from diffeo_stability.data.datasets import Dataset, split_dataset
+from diffeo_stability.networks.settings import Recipe
+from diffeo_stability.networks.training import make_optimizer, train_epoch
 
 IMAGES = 512
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffeo_stability.datasets import Dataset, prepare_dataset
+from diffeo_stability.data.datasets import Dataset
+from diffeo_stability.data.prepare import prepare_dataset
 
 ROOT = Path(__file__).parents[1]
 PARTS_OF_A_COPY = ("Snakefile", "config", "workflow", "profiles", "pyproject.toml")

@@ -5,32 +5,24 @@ import re
 import pytest
 import yaml
 
-import diffeo_stability.config
-from diffeo_stability.config import DECKS, FIGURES
-from diffeo_stability.plan import SUMMARISED
+from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline.config import RunConfig
+
+FILES = (
+    "workflow/notebooks/{stem}.py",
+    "workflow/report/{stem}.rst",
+    "src/diffeo_stability/figures/{stem}/__init__.py",
+    "tests/figures/test_{stem}.py",
+)
 
 
 @pytest.mark.parametrize("stem", FIGURES)
 def test_every_figure_has_all_its_files_under_its_stem(root, stem):
-    for path in (
-        f"workflow/rules/{stem}.smk",
-        f"workflow/notebooks/{stem}.py",
-        f"workflow/report/{stem}.rst",
-        f"src/diffeo_stability/{stem}.py",
-        f"tests/test_{stem}.py",
-    ):
-        assert (root / path).is_file(), path
-    scripts = [path.name for path in (root / "workflow" / "scripts").glob(f"*_{stem}.py")]
-    assert {f"measure_{stem}.py", f"collect_{stem}.py"} & set(scripts)
-
-
-@pytest.mark.parametrize("stem", FIGURES)
-def test_rules_make_the_table_and_the_figure_of_the_stem(root, stem):
-    text = (root / "workflow" / "rules" / f"{stem}.smk").read_text()
-    for file in (f"results/{{run}}/tables/{stem}.csv", f"figures/{{run}}/{stem}.pdf", f"figures/{{run}}/{stem}.png"):
-        assert f'"{file}"' in text, file
-    assert f"rule draw_{stem}:" in text and f'caption="../report/{stem}.rst"' in text
-    assert (f'"results/{{run}}/tables/{stem}_summary.csv"' in text) == (stem in SUMMARISED)
+    for path in FILES:
+        assert (root / path.format(stem=stem)).is_file(), path
+    figure = FIGURES[stem]
+    assert figure.has("measurement") == (figure.measured is not None)
+    assert figure.has("collection") or not figure.summarised
 
 
 @pytest.mark.parametrize("stem", FIGURES)
@@ -39,42 +31,33 @@ def test_captions_end_with_what_the_default_run_shows(root, stem):
     assert re.match(r"On mnist5k, .{80,}\.$", last, flags=re.DOTALL) and not re.search(r"\b[A-Z]{6,}\b", last)
 
 
-@pytest.mark.parametrize(("deck", "stems"), DECKS.items())
-def test_rules_and_readme_say_which_deck_a_figure_comes_from(root, deck, stems):
-    readme = (root / "README.md").read_text()
-    for stem in stems:
-        categories = re.findall(r'category="(.+)"', (root / "workflow" / "rules" / f"{stem}.smk").read_text())
-        assert set(categories) == {deck}
-        row = next(line for line in readme.splitlines() if f"| `{stem}` |" in line)
-        assert row.split("|")[3].split(",")[0].strip() in deck
-
-
 @pytest.mark.parametrize("stem", FIGURES)
-def test_readmes_have_a_row_for_the_figure(root, stem):
-    for readme in ("README.md", "config/README.md"):
-        assert f"`{stem}`" in (root / readme).read_text(), readme
-    assert hasattr(diffeo_stability.config.RunConfig.model_fields[stem], "description")
+def test_the_readme_has_a_row_for_the_figure_that_says_which_deck_it_comes_from(root, stem):
+    readme = (root / "README.md").read_text()
+    (row,) = [line for line in readme.splitlines() if f"| `{stem}` |" in line]
+    assert row.split("|")[3].split(",")[0].strip() in FIGURES[stem].source
+    assert RunConfig.model_fields[stem].description
 
 
-def test_there_are_no_stray_rules_notebooks_or_captions(root):
+def test_there_are_no_stray_notebooks_captions_or_tests(root):
     stems = set(FIGURES)
     assert {path.stem for path in (root / "workflow" / "notebooks").glob("*.py")} == stems
     assert {path.stem for path in (root / "workflow" / "report").glob("*.rst")} == stems | {"workflow", "claims"}
-    others = {"common", "datasets", "training", "claims", "report"}
-    assert {path.stem for path in (root / "workflow" / "rules").glob("*.smk")} == stems | others
+    assert {path.stem.removeprefix("test_") for path in (root / "tests" / "figures").glob("test_*.py")} == stems
 
 
 def test_every_rule_says_what_it_needs(root):
     """Every rule that runs a script has a log, a benchmark, threads, resources and a message."""
-    for rules in (root / "workflow" / "rules").glob("*.smk"):
-        for rule in re.split(r"^rule ", rules.read_text(), flags=re.MULTILINE)[1:]:
-            for keyword in ("log", "benchmark", "threads", "resources", "message", "script"):
-                assert re.search(rf"^    {keyword}:", rule, flags=re.MULTILINE), (
-                    rules.name,
-                    rule.split(":")[0],
-                    keyword,
-                )
-            assert "mem_mb" in rule and "runtime" in rule
+    rules = [
+        rule
+        for path in (root / "workflow" / "rules").glob("*.smk")
+        for rule in re.split(r"^ *rule\b", path.read_text(), flags=re.MULTILINE)[1:]
+    ]
+    assert len(rules) > 7
+    for rule in rules:
+        for keyword in ("log", "benchmark", "threads", "resources", "params", "message", "script"):
+            assert re.search(rf"^ +{keyword}:", rule, flags=re.MULTILINE), (rule.split("\n")[:3], keyword)
+        assert "mem_mb" in rule and "runtime" in rule and "code=code." in rule
 
 
 def test_figures_are_drawn_from_tables_and_never_from_checkpoints(root):

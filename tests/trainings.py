@@ -8,19 +8,20 @@ import torch
 from torch import nn
 
 from diffeo_stability import build_network
-from diffeo_stability.checkpoints import save_checkpoint
+from diffeo_stability.networks.checkpoints import save_checkpoint
 
 SPLIT = {"validation_images": 100, "seed": 0, "train_size": 200, "label_count": None}
 
 
-def save_training(folder: Path, networks: Iterable[nn.Module], arguments: dict) -> None:
+def save_training(folder: Path, networks: Iterable[nn.Module], arguments: dict, trained_part: str = "all") -> None:
     """Write checkpoints of epochs 0, 1, ... with the given networks, all built from the same arguments."""
     for epoch, network in enumerate(networks):
-        metadata = {"net": "mine", "seed": 3, "network": arguments, "split": SPLIT, "epoch": epoch, "step": 10 * epoch}
+        described = {"net": "mine", "seed": 3, "network": arguments, "split": SPLIT, "trained_part": trained_part}
+        metadata = {**described, "epoch": epoch, "step": 10 * epoch}
         save_checkpoint(network, folder / f"epoch{epoch:04d}.safetensors", metadata)
 
 
-def write_training(folder: Path, change: Callable[[nn.Module], None], **arguments) -> Path:
+def write_training(folder: Path, change: Callable[[nn.Module], None], trained_part: str = "all", **arguments) -> Path:
     """Write checkpoints of a network at init and, changed in place, as trained; return their folder."""
     arguments = {"in_channels": 1, "image_size": 28, "classes": 10, **arguments}
     torch.manual_seed(0)
@@ -28,5 +29,5 @@ def write_training(folder: Path, change: Callable[[nn.Module], None], **argument
     trained = copy.deepcopy(network)
     with torch.no_grad():
         change(trained)
-    save_training(folder, [network, trained], arguments)
+    save_training(folder, [network, trained], arguments, trained_part)
     return folder

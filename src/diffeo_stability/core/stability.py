@@ -234,7 +234,7 @@ def stability_of(
     }
 
 
-def measure_stability(
+def stability_of_outputs(
     evaluate: Evaluate,
     batches: Iterable[Perturbed],
     pilot: Tensor,
@@ -299,7 +299,7 @@ def relative_stability(
             raise InputError(f"the model returned {got} for {len(batch)} images: it must return a tensor (batch, ...)")
         take(OUTPUT, output)
 
-    measure = partial(measure_stability, resamples=resamples, confidence=confidence, generator=generator)
+    measure = partial(stability_of_outputs, resamples=resamples, confidence=confidence, generator=generator)
     measured = _on_model(
         measure,
         model,
@@ -332,7 +332,7 @@ def stability_by_operation(
     Returns:
         One result a named operation, in the order in which the model executes them.
     """
-    measure = partial(measure_stability, resamples=resamples, confidence=confidence, generator=generator)
+    measure = partial(stability_of_outputs, resamples=resamples, confidence=confidence, generator=generator)
     return _on_model(measure, model, _by_operation(model), images, generator=generator, **perturbation)
 
 

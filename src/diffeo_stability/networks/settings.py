@@ -58,7 +58,7 @@ class NetworkBlock(Block):
     """A network and what is special about its training."""
 
     architecture: str = Field(
-        description="a network of the package, timm:<name>, torchvision:<name>, or your own as <package.module>:<function>",
+        description="a network of the package, `timm:<name>`, `torchvision:<name>`, or your own as `<package.module>:<function>`",
         json_schema_extra={
             "anyOf": [{"enum": list(ARCHITECTURES)}, {"pattern": LIBRARY_ARCHITECTURE}, {"pattern": OWN_ARCHITECTURE}]
         },
@@ -66,7 +66,7 @@ class NetworkBlock(Block):
     weights: Annotated[str, Field(pattern=WEIGHTS)] | None = Field(
         None,
         description="of a network that is trained already: a .safetensors or .pt file, such a file as "
-        "package:<package>/<file>, or torchvision:<name>; the network is trained if not given",
+        "`package:<package>/<file>`, or `torchvision:<name>`; the network is trained if not given",
     )
     width: Positive = Field(1.0, description="multiplies the number of channels or hidden units")
     filter_size: Count | None = Field(

@@ -27,7 +27,7 @@ class Run(Block):
     run: Name = Field(description="name of the run, and of its folders below results/ and figures/")
     data_dir: str = Field("data", description="folder of the data sets")
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
-        "auto", description="`auto` takes a GPU where there is one; else cpu, cuda or cuda:<index>"
+        "auto", description="`auto` takes a GPU where there is one; else `cpu`, `cuda` or `cuda:<index>`"
     )
     seeds: Annotated[list[Seed], Field(min_length=1), WithoutRepeats] = Field(
         description="one training of every network each"

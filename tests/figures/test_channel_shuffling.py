@@ -1,0 +1,236 @@
+"""Shuffled channels: symmetries of the permutation, planted gains, and a training's table."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from trainings import write_training
+
+from diffeo_stability import InputError, build_network
+from diffeo_stability.core.distances import Distances
+from diffeo_stability.figures.channel_shuffling import ChannelShuffling
+from diffeo_stability.figures.channel_shuffling.measurement import (
+    batch_norm_choices,
+    log_relative_stability,
+    mean_over_permutations,
+    measure_channel_shuffling,
+    permute_input_channels,
+    random_permutations,
+    surviving_gain,
+)
+from diffeo_stability.figures.registry import Given
+from diffeo_stability.figures.settings import Probe
+from diffeo_stability.figures.stability import Stability
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return build_network("vgg11_bn", 3, 32, 10, width=0.125).eval()
+
+
+@pytest.fixture
+def images():
+    return torch.randn(4, 3, 32, 32, generator=seeded())
+
+
+@torch.no_grad()
+def test_the_identity_changes_nothing(network, images):
+    identity = {name: order.sort().values for name, order in random_permutations(network, seeded()).items()}
+    assert len(identity) == 8
+    assert torch.equal(permute_input_channels(network, identity)(images), network(images))
+
+
+@torch.no_grad()
+def test_a_random_permutation_changes_the_function_but_no_filter(network, images):
+    before = copy.deepcopy(network.state_dict())
+    shuffled = permute_input_channels(network, random_permutations(network, seeded()))
+    assert not torch.allclose(shuffled(images), network(images), rtol=0.1)
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in before.items())
+    for name, value in shuffled.state_dict().items():
+        if name.startswith("conv") and name.endswith("weight"):
+            # Of each neuron the same filters, in another order
+            old, new = (w.flatten(2).sum(2).sort(dim=1).values for w in (before[name], value))
+            torch.testing.assert_close(new, old)
+        else:
+            assert torch.equal(value, before[name])
+
+
+@torch.no_grad()
+def test_permuting_what_is_read_is_permuting_what_is_written_the_other_way(network, images):
+    """The outputs of conv2, with its batch-norm, in another order, to be read by conv3."""
+    order = torch.randperm(network.conv3.in_channels, generator=seeded())
+    inverse = order.argsort()
+    other = copy.deepcopy(network)
+    for module in (other.conv2, other.batchnorm2):
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.ndim:
+                tensor.copy_(tensor[inverse])
+    shuffled = permute_input_channels(network, {"conv3": order})
+    torch.testing.assert_close(shuffled(images), other(images))
+
+
+def test_channels_stay_in_their_group():
+    network = nn.Sequential(nn.Conv2d(6, 6, 3, groups=6), nn.Conv2d(6, 4, 3, groups=2))
+    for seed in range(5):
+        orders = random_permutations(network, seeded(seed))
+        assert orders["0"].tolist() == list(range(6))
+        assert set(orders["1"][:3].tolist()) == {0, 1, 2} and set(orders["1"][3:].tolist()) == {3, 4, 5}
+    orders = {"1": torch.tensor([2, 0, 1, 3, 5, 4])}
+    images = torch.randn(2, 6, 9, 9)
+    with torch.no_grad():
+        read = network[0](images)
+        # Filters made for channel p(c) meet channel c: the channel that filter d was made for is now at p^-1(d)
+        expected = network[1](read[:, orders["1"].argsort()])
+        torch.testing.assert_close(permute_input_channels(network, orders)(images), expected)
+
+
+@pytest.mark.parametrize(
+    ("orders", "message"),
+    [
+        ({"conv9": torch.arange(3)}, "'conv9' is no convolution of the network; it has conv1, "),
+        ({"conv1": torch.tensor([0, 0, 1])}, "permutation of conv1 must hold its 3 input channels once each"),
+        ({"conv1": torch.arange(2)}, "permutation of conv1 must hold its 3 input channels once each"),
+    ],
+)
+def test_wrong_permutations_are_named(network, orders, message):
+    with pytest.raises(InputError, match=message):
+        permute_input_channels(network, orders)
+
+
+def logs(value, resamples=400, scatter=0.05, seed=0):
+    """log R of one operation: a value, then bootstrap samples about it."""
+    noise = scatter * torch.randn(resamples, generator=seeded(seed), dtype=torch.float64)
+    return math.log(value) + torch.cat((torch.zeros(1, dtype=torch.float64), noise))[None]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_a_planted_share_is_found(share):
+    """From R = 0.8 at init to 0.2: a shuffled net with that part of the gain in logarithm."""
+    kept = 0.8 * (0.2 / 0.8) ** share
+    shuffled = torch.stack([logs(kept * math.exp(shift), seed=3) for shift in (-0.02, 0.0, 0.02)])
+    found = surviving_gain(logs(0.8, seed=1), logs(0.2, seed=2), shuffled, seeded())
+    assert float(found["R_shuffled"]) == pytest.approx(kept) and float(found["gain"]) == pytest.approx(math.log(4))
+    assert float(found["share"]) == pytest.approx(share, abs=1e-9)
+    assert float(found["share_low"]) < share < float(found["share_high"])
+    assert float(found["share_high"] - found["share_low"]) < 0.3
+
+
+def test_without_a_gain_there_is_no_share():
+    shuffled = torch.stack([logs(0.5), logs(0.5)])
+    found = surviving_gain(logs(0.5, seed=1), logs(0.5, seed=2), shuffled, seeded())
+    assert all(found[name].isnan().all() for name in ("share", "share_low", "share_high"))
+    assert float(found["gain_low"]) < 0 < float(found["gain_high"])
+
+
+@pytest.mark.parametrize("count", [3, 10])
+def test_the_scatter_over_few_permutations_is_that_of_their_mean(count):
+    """Intervals from n normal draws hold the true mean 95% of the time, where percentiles of so few hold it less often."""
+    generator, held = seeded(5), 0
+    for _ in range(400):
+        values = torch.randn(count, 1, 1, generator=generator, dtype=torch.float64).expand(-1, -1, 401)
+        samples = mean_over_permutations(values, generator)[0, 1:]
+        low, high = samples.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
+        held += bool(low <= 0 <= high)
+    assert 0.88 < held / 400 < 0.99
+
+
+def test_networks_are_compared_on_the_same_images():
+    """R of one is 3 times that of the other on every image, so that their gain has an interval of no width."""
+    one, other = (
+        {"out": Distances(torch.rand(2, 50, generator=seeded(), dtype=torch.float64) * scale, torch.rand(50), 0.0)}
+        for scale in (torch.tensor([[3.0], [1.0]]), 1.0)
+    )
+    first, second = (log_relative_stability(each, 200, seeded(1)) for each in (one, other))
+    torch.testing.assert_close(first - second, torch.full((1, 201), math.log(3), dtype=torch.float64))
+    assert float(first.std()) > 0.01
+    means = one["out"].moved.mean(1)
+    assert float(first[0, 0].exp()) == pytest.approx(float(means[0] / means[1]))
+
+
+def test_which_statistics_there_are():
+    assert batch_norm_choices(build_network("vgg11", 1, 28, 10, width=0.0625)) == ("none",)
+    assert batch_norm_choices(build_network("vgg11_bn", 1, 28, 10, width=0.0625)) == ("kept", "re-estimated")
+
+
+def test_a_training_is_measured_in_all_states(mnist5k, tmp_path):
+    def blunt(network):
+        """Much smoother filters, from the second layer on."""
+        for module in list(network.modules()):
+            if isinstance(module, nn.Conv2d) and module.in_channels > 1:
+                module.weight.copy_(module.weight.mean((2, 3), keepdim=True).expand_as(module.weight))
+
+    folder = write_training(tmp_path / "checkpoints", blunt, name="vgg11_bn", width=0.0625)
+    settings, probe = (
+        ChannelShuffling(networks=["mine"], permutations=2),
+        Probe(images=40, batch_size=30, resamples=100),
+    )
+    rows, summary, _ = measure_channel_shuffling(
+        Given(settings=settings, probe=probe, checkpoints=folder, dataset=mnist5k, stability=Stability())
+    )
+    count = len(rows) // 8
+    assert [(row["state"], row["permutation"], row["batch_norm"]) for row in rows[::count]] == [
+        (state, number, batch_norm)
+        for batch_norm in ("kept", "re-estimated")
+        for state, number in (("init", None), ("trained", None), ("shuffled", 0), ("shuffled", 1))
+    ]
+    assert len(summary) == 2 * count and summary[-1]["kind"] == "linear"
+    by_state = {
+        key: rows[place * count : (place + 1) * count] for place, key in enumerate(("init", "trained", "one", "two"))
+    }
+    # Images of one channel: the first convolution has nothing to permute, and the first layer is as it was
+    for row in range(4):
+        assert by_state["trained"][row]["R"] == by_state["one"][row]["R"] == by_state["two"][row]["R"]
+    assert by_state["one"][-1]["R"] != by_state["two"][-1]["R"]
+    for place, row in enumerate(summary[:count]):
+        parts = {key: math.log(by_state[key][place]["R"]) for key in by_state}
+        assert row["gain"] == pytest.approx(parts["init"] - parts["trained"], abs=1e-9)
+        surviving = parts["init"] - (parts["one"] + parts["two"]) / 2
+        assert row["gain_shuffled"] == pytest.approx(surviving, abs=1e-9)
+        if not math.isnan(row["share"]):
+            assert row["share"] == pytest.approx(row["gain_shuffled"] / row["gain"], rel=1e-9)
+    assert rows[count - 1]["R"] != rows[5 * count - 1]["R"]  # statistics of the batch-norm matter
+
+
+def test_a_shuffle_that_kills_an_operation_is_named(mnist5k, tmp_path):
+    """Only one channel is alive, and only it is read: a shuffle has a dead one read instead."""
+
+    def set_one_channel(network):
+        network.conv1.weight[1:] = 0
+        network.conv1.bias[1:] = 0
+        network.conv2.weight[:, 1:] = 0
+
+    folder = write_training(tmp_path / "checkpoints", set_one_channel, name="lenet")
+    settings = ChannelShuffling(networks=["mine"], permutations=2)
+    with pytest.raises(InputError, match="mine, shuffled by permutation .*, batch-norm none: operation conv2 gives"):
+        measure_channel_shuffling(
+            Given(
+                settings=settings,
+                probe=Probe(images=20, resamples=100),
+                checkpoints=folder,
+                dataset=mnist5k,
+                stability=Stability(),
+            )
+        )
+
+
+def test_a_network_without_channels_is_named(mnist5k, tmp_path):
+    folder = write_training(tmp_path / "checkpoints", lambda network: None, name="fully_connected_2", width=0.1)
+    with pytest.raises(
+        InputError, match="mine has no convolution that combines channels.*out of channel_shuffling.networks"
+    ):
+        measure_channel_shuffling(
+            Given(
+                settings=ChannelShuffling(networks=["mine"]),
+                probe=Probe(),
+                checkpoints=folder,
+                dataset=mnist5k,
+                stability=Stability(),
+            )
+        )

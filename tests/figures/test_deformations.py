@@ -1,0 +1,52 @@
+"""The table and the pictures of the ensemble."""
+
+import pytest
+import torch
+
+from diffeo_stability import InputError, remap
+from diffeo_stability.figures.deformations import Deformations
+from diffeo_stability.figures.registry import Given
+from diffeo_stability.figures.settings import Probe
+
+
+@pytest.fixture(scope="module")
+def measured(mnist5k):
+    settings = Deformations(cutoffs=[2, 3, 8], temperatures=[0.0005, 0.005], fields=600, image=3)
+    rows, _, pictures = measure_deformations(Given(settings=settings, probe=Probe(), dataset=mnist5k))
+    return rows, pictures
+
+
+def test_measured_displacement_agrees_with_both_formulas(measured):
+    rows, _ = measured
+    assert len(rows) == 6
+    for row in rows:
+        # The formula averages over the square, the measurement over pixels, border included: (n - 1) / n
+        assert row["delta_measured"] == pytest.approx(row["delta_exact"] * 27 / 28, rel=0.05)
+        assert row["delta_measured"] == pytest.approx(row["delta_formula"], rel=0.25)
+
+
+def test_pictures_are_the_image_displaced_by_the_field(measured, mnist5k):
+    _, pictures = measured
+    image = mnist5k.test_images[3]
+    assert torch.equal(pictures["image"], image)
+    assert pictures["deformed"].shape == (2, 3, 1, 28, 28) and pictures["field"].shape == (2, 3, 2, 28, 28)
+    expected = remap(image[None].float(), pictures["field"][1, 2][None])[0]
+    assert (pictures["deformed"][1, 2].float() - expected).abs().max() <= 0.51
+
+
+def test_fields_share_their_modes_and_scale_with_the_root_of_temperature(measured):
+    _, pictures = measured
+    torch.testing.assert_close(pictures["field"][1], pictures["field"][0] * 10**0.5)
+    low, high = pictures["field"][0, 0, 0].flatten(), pictures["field"][0, 2, 0].flatten()
+    assert torch.corrcoef(torch.stack((low, high)))[0, 1] > 0.5
+
+
+def test_what_is_not_there_is_named(mnist5k):
+    with pytest.raises(InputError, match="deformations.image is 1000"):
+        measure_deformations(
+            Given(settings=Deformations(cutoffs=[3], temperatures=[0.001], image=1000), probe=Probe(), dataset=mnist5k)
+        )
+    with pytest.raises(InputError, match="cutoff 30"):
+        measure_deformations(
+            Given(settings=Deformations(cutoffs=[30], temperatures=[0.001]), probe=Probe(), dataset=mnist5k)
+        )

@@ -1,0 +1,142 @@
+"""Stability after every operation: the closed form of a hand-made network, and a training's table."""
+
+import pytest
+import torch
+from torch import nn
+from trainings import write_training
+
+from diffeo_stability import InputError, relative_stability, stability_by_operation
+from diffeo_stability.core.curves import measure_curves, noise_of_norms, towards
+from diffeo_stability.core.seeds import generator_for
+from diffeo_stability.core.spectra import spectra_by_operation
+from diffeo_stability.core.stability import perturbed_batches
+from diffeo_stability.data.probe import ProbeImages, probe_images
+from diffeo_stability.figures.operation_stability.measurement import measure_operation_stability
+from diffeo_stability.figures.registry import Given
+from diffeo_stability.figures.settings import Probe
+from diffeo_stability.figures.stability import Stability
+from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def closed_form(images, perturbed, weight):
+    """D or G of the map ``weight``, from the differences of inputs alone."""
+    count = len(images)
+    pairs = ((images[:, None] - images[None]) @ weight.T).square().sum() / (count * (count - 1))
+    return float(((perturbed - images) @ weight.T).square().sum(1).mean() / pairs)
+
+
+def test_every_operation_of_a_hand_made_network_has_its_closed_form():
+    """A convolution, an average over all places and a linear map are linear maps, one after the other."""
+    images = torch.randn(40, 1, 8, 8, generator=seeded(), dtype=torch.float64)
+    torch.manual_seed(1)
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(12, 5)
+    ).double()
+    batch = next(iter(perturbed_batches(images, batch_size=120, generator=seeded())))
+    x, deformed, noisy = (part.flatten(1) for part in batch)
+    identity = torch.eye(64, dtype=torch.float64).view(64, 1, 8, 8)
+    measured = stability_by_operation(network, images, batch_size=30, generator=seeded())
+    assert list(measured) == ["0", "1", "3"]
+    for depth, stability in zip((1, 2, 4), measured.values(), strict=True):
+        with torch.no_grad():
+            part = network[:depth]
+            weight = (part(identity) - part(torch.zeros(1, 1, 8, 8, dtype=torch.float64))).flatten(1).T
+        d, g = closed_form(x, deformed, weight), closed_form(x, noisy, weight)
+        assert stability.deformation.value == pytest.approx(d, rel=1e-9)
+        assert stability.noise.value == pytest.approx(g, rel=1e-9)
+        assert stability.relative.value == pytest.approx(d / g, rel=1e-9)
+
+
+def test_a_training_is_measured_after_every_operation(mnist5k, tmp_path):
+    def set_back(network):
+        network.conv2.weight.mul_(0.5)
+
+    folder = write_training(tmp_path / "checkpoints", set_back, name="lenet")
+    probe = Probe(images=40, batch_size=30, resamples=100)
+    rows = measure_operation_stability(
+        Given(probe=probe, checkpoints=folder, dataset=mnist5k, stability=Stability())
+    ).table
+    init, trained = rows[:11], rows[11:]
+    names = ["conv1", "relu1", "pool1", "conv2", "relu2", "pool2", "linear1", "relu3", "linear2", "relu4", "linear3"]
+    for state, part in (("init", init), ("trained", trained)):
+        assert [row["operation"] for row in part] == names
+        assert [row["operation_index"] for row in part] == list(range(1, 12))
+        assert {row["state"] for row in part} == {state}
+    assert [row["kind"] for row in init[:4]] == ["conv", "relu", "pool", "conv"]
+    # What is before the change is as it was; a convolution's scale cancels but for its bias
+    assert [row["R"] for row in init[:3]] == [row["R"] for row in trained[:3]]
+    assert trained[3]["D"] == pytest.approx(init[3]["D"], rel=1e-5)
+    assert trained[4]["D"] != pytest.approx(init[4]["D"], rel=1e-4)
+    network, _ = load_checkpoint(list_checkpoints(folder)[-1])
+    output = relative_stability(
+        network,
+        probe_images(mnist5k, 40, 0),
+        batch_size=30,
+        resamples=100,
+        generator=generator_for("perturbations", 0),
+    )
+    assert trained[-1]["R"] == pytest.approx(output.relative.value, rel=1e-9)
+    assert trained[-1]["D_low"] == pytest.approx(output.deformation.low, rel=1e-9)
+
+
+class Windows(nn.Module):
+    """Folds the four quarters of each image into the batch, as transformers do, and averages them again."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.out = nn.Conv2d(1, 1, 1), nn.Linear(196, 3)
+
+    def forward(self, x):
+        windows = self.scale(x.unfold(2, 14, 14).unfold(3, 14, 14).reshape(-1, 1, 14, 14))
+        return self.out(windows.flatten(1).view(len(x), 4, -1).mean(1))
+
+
+def test_operations_without_one_output_an_image_are_left_out(mnist5k):
+    torch.manual_seed(0)
+    assert list(stability_by_operation(Windows(), probe_images(mnist5k, 20, 0), resamples=100)) == ["out"]
+
+
+def test_a_dead_operation_is_named(mnist5k):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 5), nn.ReLU(), nn.Linear(5, 2))
+    nn.init.constant_(network[1].weight, 0)
+    with pytest.raises(InputError, match="operation 1 gives the same output for every image"):
+        stability_by_operation(network, probe_images(mnist5k, 20, 0), resamples=100)
+
+
+def test_a_lazily_normalised_probe_gives_what_a_tensor_gives(mnist5k):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.Flatten(), nn.Linear(2304, 10))
+    lazy = probe_images(mnist5k, 50, seed=0)
+    results = [stability_by_operation(network, images, resamples=100, generator=seeded()) for images in (lazy, lazy[:])]
+    assert results[0] == results[1]
+
+
+class WatchedImages(ProbeImages):
+    """Probe images that remember the most that was ever taken of them at a time."""
+
+    largest = 0
+
+    def __getitem__(self, part):
+        taken = super().__getitem__(part)
+        self.largest = max(self.largest, len(taken))
+        return taken
+
+
+@pytest.mark.parametrize("count", [50, 600])
+def test_memory_holds_a_batch_of_images_however_many_there_are(mnist5k, count):
+    """What is taken at a time is set by the batch, or the pilot's 32 images, and never by their number."""
+    images = WatchedImages(mnist5k, torch.arange(count))
+    network = nn.Sequential(nn.AvgPool2d(7), nn.Flatten(), nn.Linear(16, 4))
+    stability_by_operation(network, images, batch_size=60, resamples=100, generator=seeded())
+    assert images.largest == 32
+    spectra_by_operation(network, images, batch_size=40)
+    perturbations = {
+        "noise": noise_of_norms([1.0], seeded()),
+        "datapoint": towards(images, torch.arange(count).roll(1), [1.0]),
+    }
+    measure_curves(network, images, images.labels, perturbations, batch_size=40)
+    assert images.largest == 40

@@ -1,0 +1,255 @@
+"""Training: seeds, breaks, augmentation, schedules, and that the test images have no say."""
+
+import dataclasses
+import math
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from diffeo_stability import InputError, build_network
+from diffeo_stability import training as training_module
+from diffeo_stability.data.datasets import split_dataset
+from diffeo_stability.networks.batch_norm import estimate_batch_norm
+from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint, read_metadata
+from diffeo_stability.networks.evaluation import error_rate
+from diffeo_stability.networks.settings import Recipe
+from diffeo_stability.networks.training import (
+    augment,
+    freeze_all_but_read_out,
+    learning_rate_at,
+    log_spaced_epochs,
+    train_network,
+)
+
+NETWORK = {"name": "vgg11_bn", "in_channels": 1, "image_size": 28, "classes": 10, "width": 0.03}
+
+
+@pytest.fixture(scope="module")
+def splits(mnist5k):
+    return split_dataset(mnist5k, validation_images=100, seed=0, train_size=301)
+
+
+def train(folder, splits, network=NETWORK, seed=0, **changes):
+    recipe = Recipe(**{"epochs": 4, "learning_rate": 0.05, "crop_padding": 2, "batch_size": 50, **changes})
+    return train_network(
+        partial(build_network, **network),
+        splits,
+        recipe,
+        folder,
+        seed=seed,
+        checkpoints=4,
+        metadata={"net": "tiny", "network": network},
+    )
+
+
+def weights(folder):
+    return load_checkpoint(list_checkpoints(folder)[-1])[0].state_dict()
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_training_learns(splits, tmp_path):
+    network = {**NETWORK, "name": "lenet", "width": 1.0}
+    history = train(tmp_path / "checkpoints", splits, network, epochs=12, optimizer="adam", learning_rate=0.005)
+    assert history[0].train_loss == pytest.approx(math.log(10), abs=0.2)
+    assert history[-1].train_loss < 1.0 and history[-1].validation_error < 0.35
+    trained, _ = load_checkpoint(list_checkpoints(tmp_path / "checkpoints")[-1])
+    assert error_rate(trained, splits, splits.validation) == history[-1].validation_error
+
+
+def test_all_training_images_can_be_trained_on(mnist5k, tmp_path):
+    splits = split_dataset(mnist5k, validation_images=0, seed=0, label_count=2)
+    history = train(tmp_path / "checkpoints", splits, {**NETWORK, "name": "lenet", "width": 1.0})
+    assert len(splits.train) == int((mnist5k.train_labels < 2).sum())
+    assert history[-1].train_error < 0.1 < history[0].train_error
+    assert all(row.validation_error is None for row in history)
+    assert read_metadata(list_checkpoints(tmp_path / "checkpoints")[-1])["validation_error"] is None
+
+
+def test_same_seed_same_weights_other_seed_others(splits, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        torch.manual_seed(ord(name))
+        train(tmp_path / name, splits, network={**NETWORK, "name": "alexnet"}, seed=seed, epochs=2)
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("epoch", [1, 3, 4])
+def test_a_killed_training_goes_on_and_ends_with_the_same_weights(splits, tmp_path, monkeypatch, optimizer, epoch):
+    """Dies in the given epoch, before anything of it is saved, as from kill -9."""
+    settings = {
+        "network": {**NETWORK, "name": "alexnet"},
+        "optimizer": optimizer,
+        "learning_rate": 0.002,
+        "channels_last": True,
+    }
+    whole = train(tmp_path / "whole", splits, **settings)
+    train_epoch = training_module.train_epoch
+    trained = []
+
+    def dying(*arguments, epoch, **others):
+        if epoch == fatal:
+            raise KeyboardInterrupt
+        trained.append(epoch)
+        return train_epoch(*arguments, epoch=epoch, **others)
+
+    monkeypatch.setattr(training_module, "train_epoch", dying)
+    fatal = epoch
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", splits, **settings)
+    assert not (tmp_path / "broken").exists()
+    fatal = None
+    # A write that was killed leaves its unfinished file behind, and a new process has another random state
+    (tmp_path / "broken.partial" / ".resume.1.safetensors").write_bytes(b"half a file")
+    torch.manual_seed(12345)
+    history = train(tmp_path / "broken", splits, **settings)
+    assert same(weights(tmp_path / "broken"), weights(tmp_path / "whole"))
+    assert history == whole
+    # Only what came after the last checkpoint was done twice, and no epoch from before it
+    saved = max(kept for kept in log_spaced_epochs(4, 4) if kept < epoch)
+    assert trained[len(range(1, epoch)) :] == list(range(saved + 1, 5))
+    assert not (tmp_path / "broken.partial").exists()
+
+
+def test_a_break_of_other_settings_is_not_gone_on_from(splits, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_module.Path, "replace", _fail_for(tmp_path / "broken"))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", splits, epochs=1)
+    monkeypatch.undo()
+    train(tmp_path / "broken", splits, epochs=2, learning_rate=0.01)
+    train(tmp_path / "whole", splits, epochs=2, learning_rate=0.01)
+    assert same(weights(tmp_path / "broken"), weights(tmp_path / "whole"))
+
+
+def _fail_for(target):
+    replace = training_module.Path.replace
+
+    def failing(source, destination):
+        if destination == target:
+            raise KeyboardInterrupt
+        return replace(source, destination)
+
+    return failing
+
+
+def test_a_damaged_state_is_started_over(splits, tmp_path):
+    partial_folder = tmp_path / "broken.partial"
+    partial_folder.mkdir()
+    (partial_folder / "resume.safetensors").write_bytes(b"half a file")
+    train(tmp_path / "broken", splits, epochs=1)
+    train(tmp_path / "whole", splits, epochs=1)
+    assert same(weights(tmp_path / "broken"), weights(tmp_path / "whole"))
+
+
+def test_checkpoints_are_at_init_log_spaced_epochs_and_the_end(splits, tmp_path):
+    train(tmp_path / "checkpoints", splits, epochs=4)
+    metadata = [read_metadata(path) for path in list_checkpoints(tmp_path / "checkpoints")]
+    assert [entry["epoch"] for entry in metadata] == [0, 1, 2, 4]
+    assert [entry["step"] for entry in metadata] == [0, 7, 14, 28]
+    assert all({"seed", "net", "network", "commit", "versions", "sha256"} <= entry.keys() for entry in metadata)
+    initial = load_checkpoint(list_checkpoints(tmp_path / "checkpoints")[0])[0]
+    torch.random.manual_seed(training_module.derive_seed("weights", 0))
+    assert torch.equal(initial.conv1.weight, build_network(**NETWORK).conv1.weight)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "count", "expected"),
+    [(0, 6, [0]), (1, 6, [0, 1]), (10, 2, [0, 10]), (10, 6, [0, 1, 2, 3, 6, 10]), (250, 5, [0, 1, 6, 40, 250])],
+)
+def test_log_spaced_epochs(epochs, count, expected):
+    assert log_spaced_epochs(epochs, count) == expected
+
+
+def test_no_epochs_keeps_the_untrained_network(splits, tmp_path):
+    history = train(tmp_path / "checkpoints", splits, epochs=0)
+    assert len(history) == 1 and len(list_checkpoints(tmp_path / "checkpoints")) == 1
+
+
+def test_batch_norm_at_init_has_the_statistics_of_the_training_images(splits):
+    torch.manual_seed(0)
+    network = build_network(**{**NETWORK, "width": 0.125})
+    estimate_batch_norm(network, splits)
+    images = splits.normalise(splits.train.images)
+    activations = network.conv1(network.pad1(images))
+    torch.testing.assert_close(network.batchnorm1.running_mean, activations.mean((0, 2, 3)), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(network.batchnorm1.running_var, activations.var((0, 2, 3)), rtol=1e-3, atol=1e-4)
+    assert network.batchnorm1.momentum == 0.1
+
+
+def test_batch_norm_estimates_need_no_batch_of_one_image(mnist5k):
+    splits = split_dataset(mnist5k, validation_images=100, seed=0, train_size=501)
+    network = nn.Sequential(nn.Conv2d(1, 2, 28), nn.BatchNorm2d(2))
+    estimate_batch_norm(network, splits)
+    values = network[0](splits.normalise(splits.train.images))
+    torch.testing.assert_close(network[1].running_mean, values.mean((0, 2, 3)), rtol=1e-2, atol=1e-2)
+
+
+def test_test_images_have_no_say(splits, tmp_path):
+    poisoned = dataclasses.replace(
+        splits,
+        test=dataclasses.replace(
+            splits.test, images=torch.zeros(0, 1, 28, 28, dtype=torch.uint8), labels=torch.zeros(0)
+        ),
+    )
+    train(tmp_path / "with", splits, epochs=2)
+    train(tmp_path / "without", poisoned, epochs=2)
+    assert same(weights(tmp_path / "with"), weights(tmp_path / "without"))
+
+
+def test_nan_loss_stops_with_the_remedy(splits, tmp_path):
+    with pytest.raises(InputError, match=r"loss became (nan|inf) in epoch \d: lower training.learning_rate"):
+        train(tmp_path / "checkpoints", splits, learning_rate=1e12, precision="float32", epochs=3)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_precision_and_layout_change_little(splits, tmp_path):
+    losses = []
+    for name, precision, channels_last in (("a", "float32", False), ("b", "float32", True), ("c", "bfloat16", True)):
+        settings = {"precision": precision, "channels_last": channels_last, "epochs": 1}
+        losses.append(train(tmp_path / name, splits, **settings)[-1].train_loss)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2)
+    assert losses[2] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_crops_are_shifts_of_the_image_with_a_black_margin(generator):
+    images = torch.arange(1, 51, dtype=torch.uint8).reshape(1, 2, 5, 5).repeat(200, 1, 1, 1)
+    crops = augment(images, crop_padding=2, horizontal_flip=False, generator=generator)
+    padded = nn.functional.pad(images[0], (2, 2, 2, 2))
+    possible = {tuple(padded[:, r : r + 5, c : c + 5].flatten().tolist()) for r in range(5) for c in range(5)}
+    seen = {tuple(crop.flatten().tolist()) for crop in crops}
+    assert seen <= possible and len(seen) > 20
+
+
+def test_half_of_the_images_are_mirrored(generator):
+    images = torch.rand(2000, 1, 4, 4, generator=generator)
+    flipped = augment(images, crop_padding=0, horizontal_flip=True, generator=generator)
+    mirrored = (flipped == images.flip(-1)).all((1, 2, 3))
+    assert (mirrored | (flipped == images).all((1, 2, 3))).all()
+    assert 900 < mirrored.sum() < 1100
+
+
+def test_learning_rate_schedules():
+    recipe = Recipe(epochs=1, learning_rate=2.0, schedule="cosine", warmup=0.2)
+    assert [learning_rate_at(recipe, share) for share in (0, 0.1, 0.2, 0.6, 1)] == pytest.approx([0, 1, 2, 1, 0])
+    linear = Recipe(epochs=1, learning_rate=2.0, schedule="linear")
+    assert [learning_rate_at(linear, share) for share in (0, 0.25, 1)] == pytest.approx([2, 1.5, 0])
+    constant = Recipe(epochs=1, learning_rate=2.0, schedule="constant")
+    assert learning_rate_at(constant, 0.9) == 2.0
+
+
+def test_training_the_read_out_alone_leaves_everything_else_bit_identical(splits, tmp_path):
+    """Also statistics of batch-norm, which a forward pass in training mode would move."""
+    train(tmp_path / "checkpoints", splits, trained_part="read_out")
+    paths = list_checkpoints(tmp_path / "checkpoints")
+    init, trained = (load_checkpoint(path)[0].state_dict() for path in (paths[0], paths[-1]))
+    assert {name for name in init if not torch.equal(init[name], trained[name])} == {"linear1.weight", "linear1.bias"}
+
+
+def test_a_network_without_a_linear_map_has_no_read_out_to_train():
+    with pytest.raises(InputError, match="no linear map to train: set it to all"):
+        freeze_all_but_read_out(nn.Conv2d(1, 10, 28))

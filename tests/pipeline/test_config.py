@@ -1,0 +1,202 @@
+"""The configuration: every wrong key ends in one line that names it and what is allowed."""
+
+import copy
+
+import jsonschema
+import pytest
+import yaml
+
+from diffeo_stability.core.errors import InputError
+from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline.config import load_config, parse_config
+from diffeo_stability.pipeline.generate import generated, schema_yaml
+
+
+@pytest.fixture
+def raw(root):
+    return yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
+
+
+def changed(raw, path, value):
+    """A copy in which the key at a dotted path has another value."""
+    raw = copy.deepcopy(raw)
+    *blocks, key = path.split(".")
+    block = raw
+    for name in blocks:
+        block = block[name]
+    block[key] = value
+    return raw
+
+
+def test_every_configuration_file_is_valid(root):
+    files = sorted(set((root / "config").glob("*.yaml")) - {root / "config" / "claims.yaml"})
+    assert {"mnist5k.yaml", "smoke.yaml"} <= {file.name for file in files}
+    for file in files:
+        assert load_config(file).run == file.stem
+
+
+def test_smoke_has_the_keys_of_the_default_run(root, raw):
+    def keys(block, free=("networks",)):
+        return {
+            name: keys(part) if isinstance(part, dict) and name not in free else None for name, part in block.items()
+        }
+
+    assert keys(yaml.safe_load((root / "config" / "smoke.yaml").read_text())) == keys(raw)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("networks.lenet.weights", "weights.ckpt", "networks.lenet.weights"),
+        (
+            "dataset.validation_images",
+            -1,
+            "dataset.validation_images is -1: input should be greater than or equal to 0",
+        ),
+        ("dataset.test_only", True, "test_only is true, but source mnist5k has training images"),
+        ("training", None, "training is missing"),
+        ("trainin", 1, "trainin is no key; did you mean training\\?; allowed are run, data_dir"),
+        ("training.epoch", 1, "training.epoch is no key; did you mean epochs\\?"),
+        ("networks.lenet.training", {"epoch": 1}, "networks.lenet.training.epoch is no key; did you mean epochs\\?"),
+        ("networks.lenet.widht", 1.0, "networks.lenet.widht is no key; did you mean width\\?"),
+        ("stability.cutof", 3, "stability.cutof is no key; did you mean cutoff\\?"),
+        ("training.epochs", -1, "training.epochs is -1: input should be greater than or equal to 0"),
+        ("training.epochs", "ten", "training.epochs is 'ten': input should be a valid integer"),
+        ("networks.lenet.training", {"epochs": -3}, "networks.lenet.training.epochs is -3"),
+        ("training.weight_decay", "5e-4", "write 5.0e-4 for 5e-4"),
+        ("training.optimizer", "lion", "training.optimizer is 'lion': input should be 'sgd', 'adam' or 'adamw'"),
+        (
+            "networks.lenet.architecture",
+            "lenet5",
+            "networks.lenet.architecture: 'lenet5' is no network; allowed are alexnet",
+        ),
+        ("networks.lenet.architecture", "../../evil", "is no network"),
+        ("networks.lenet.architecture", "timm:../evil", "is no network"),
+        ("networks", {"a/b": {"architecture": "lenet"}}, "networks.a/b"),
+        ("networks", {}, "networks is"),
+        ("dataset.source", "imagenet", "dataset.source is 'imagenet': input should be 'mnist5k', 'mnist'"),
+        ("dataset.source", "image_folder", "dataset: path is missing"),
+        ("dataset.path", "somewhere", "dataset: path is given, but source mnist5k takes none"),
+        ("training.horizontal_flip", True, "horizontal_flip: true .* is not allowed for mnist5k.*allowed is false"),
+        ("stability.cutoff", 1, "stability.cutoff is 1: input should be greater than or equal to 2"),
+        ("stability.cutoff", 18, "stability.cutoff: 18 leaves an empty temperature range.*allowed are 2 to 17"),
+        ("deformations.cutoffs", [3, 40], "deformations.cutoffs: 40 leaves an empty temperature range"),
+        ("deformations.temperatures", [], "deformations.temperatures is"),
+        ("stability_vs_train_size.networks", ["vgg99"], "'vgg99' is no network of this run; it has fully_connected_2"),
+        ("stability", None, "needs the block stability"),
+        ("noise_curves.networks", ["vgg99"], "noise_curves.networks: 'vgg99' is no network of this run"),
+        ("noise_curves.largest_norm", 0.01, "noise_curves: largest_norm is 0.01: it must exceed smallest_norm"),
+        ("noise_curves.cutoff", 40, "noise_curves.cutoff: 40 leaves an empty temperature range"),
+        ("noise_curves", None, "noise_bump_images: needs the block noise_curves"),
+        ("noise_bump_images.network", "alexnet", "noise_bump_images.network: 'alexnet' has no noise curve"),
+        ("rotation_coupling.angle_step", 120.0, "rotation_coupling.angle_step is 120.0"),
+        (
+            "channel_shuffling.networks",
+            ["lenet", "fully_connected_2"],
+            "'fully_connected_2' .* is no convolutional network",
+        ),
+        ("hidden_layer_pooling.networks", ["lenet"], "'lenet' .lenet. is no network of one hidden layer"),
+        ("neuron_stability.networks", ["resnet18"], "'resnet18' .resnet18. is no plain sequence of convolutions"),
+        ("neuron_stability.strongest", 101, "neuron_stability: strongest is 101: there are only 100 patches"),
+        ("field_decomposition.patch_sizes", [1, 4], "4 is even: it must be odd"),
+        (
+            "field_decomposition.patch_sizes",
+            [1, 99],
+            "field_decomposition.patch_sizes: 99 does not fit into images of 28 x 28",
+        ),
+        ("field_decomposition.cutoffs", [40], "field_decomposition.cutoffs: 40 leaves an empty temperature range"),
+        ("training.trained_part", "head", "training.trained_part is 'head': input should be 'all' or 'read_out'"),
+        ("seeds", [], "seeds is"),
+        ("dataset.title", "two\nlines", "dataset.title is"),
+        ("run", "../elsewhere", "run is '../elsewhere'"),
+        ("run", "reference", "run: 'reference' is the folder of the committed figures"),
+        ("seeds", [0, 1, 0], "seeds: 0 stands in the list more than once"),
+        ("stability_vs_train_size.train_sizes", [100, 100], "train_sizes: 100 stands in the list more than once"),
+        ("probe.resamples", 1, "probe.resamples is 1"),
+        ("device", "tpu", "device is 'tpu'"),
+    ],
+)
+def test_a_wrong_key_is_named_in_one_line(raw, path, value, message):
+    with pytest.raises(InputError, match=message) as caught:
+        parse_config(changed(raw, path, value))
+    lines = str(caught.value).splitlines()
+    assert all(line.startswith("config: ") for line in lines)
+    assert sum(path.split(".")[0] in line for line in lines) >= 1
+
+
+def test_a_run_without_a_figure_is_refused(raw):
+    for stem in FIGURES:
+        raw.pop(stem)
+    with pytest.raises(InputError, match="there is no figure to make"):
+        parse_config(raw)
+
+
+def test_several_errors_are_all_reported(raw):
+    with pytest.raises(InputError) as caught:
+        parse_config(changed(changed(raw, "training.epochs", -1), "probe.images", 1))
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_missing_keys_are_named(raw):
+    del raw["training"]["learning_rate"]
+    with pytest.raises(InputError, match=r"config: training.learning_rate is missing"):
+        parse_config(raw)
+
+
+def test_images_have_a_title_even_if_none_is_given(raw):
+    assert parse_config(raw).dataset.title == "MNIST, 5,000 digits"
+    raw["dataset"] = {"source": "image_folder", "name": "my_cats", "path": "cats", "validation_images": 10}
+    assert parse_config(raw).dataset.title == "my_cats"
+    assert parse_config(changed(raw, "dataset.title", "CIFAR-10 (JPEG copy)")).dataset.title == "CIFAR-10 (JPEG copy)"
+
+
+def test_a_network_changes_only_what_it_names(raw):
+    config = parse_config(raw)
+    usual, special = config.recipe("lenet"), config.recipe("efficientnet_b0")
+    assert usual == config.training
+    assert special.precision == "float32" and special.batch_size == usual.batch_size
+
+
+def test_files_that_are_no_configuration_are_named(tmp_path):
+    for content in ("", "- a list", "a: [unclosed", "a: !!python/object/apply:os.system [echo]"):
+        (tmp_path / "run.yaml").write_text(content)
+        with pytest.raises(InputError, match=r"config .*run.yaml"):
+            load_config(tmp_path / "run.yaml")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_config(tmp_path / "nothing.yaml")
+
+
+def test_what_is_generated_is_up_to_date(root):
+    for path, text in generated(root).items():
+        assert path.read_text() == text, f"{path.name} is stale: make generate"
+
+
+def test_schema_is_closed_and_describes_every_key(root, raw):
+    schema = yaml.safe_load(schema_yaml())
+    jsonschema.validate(raw, schema)
+    for block in [schema, *schema["$defs"].values()]:
+        if block.get("type") == "object":
+            assert block["additionalProperties"] is False
+    with pytest.raises(jsonschema.ValidationError, match="epoch"):
+        jsonschema.validate(changed(raw, "training.epoch", 1), schema)
+
+
+def test_readme_of_the_configuration_has_every_key_once(root):
+    text = (root / "config" / "README.md").read_text()
+    schema = yaml.safe_load(schema_yaml())
+    for prefix, name in {
+        "": None,
+        "dataset.": "DatasetBlock",
+        "dataset.normalisation.": "Normalisation",
+        "training.": "Recipe",
+        "networks.<name>.": "NetworkBlock",
+        "probe.": "Probe",
+        **{f"{stem}.": figure.settings.__name__ for stem, figure in FIGURES.items()},
+    }.items():
+        block = schema if name is None else schema["$defs"][name]
+        for key, node in block["properties"].items():
+            (row,) = [line for line in text.splitlines() if line.startswith(f"| `{prefix}{key}` |")]
+            default = node.get("default")
+            if isinstance(default, str | int | float):
+                assert f"| `{str(default).lower() if isinstance(default, bool) else default}` |" in row
+            assert "required" in row or key not in block.get("required", ())

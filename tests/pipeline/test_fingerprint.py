@@ -1,0 +1,171 @@
+"""What counts as code that decides a result, and what does not."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from diffeo_stability.pipeline.code import CodeOf
+from diffeo_stability.pipeline.config import load_config
+from diffeo_stability.pipeline.fingerprint import PACKAGE, fingerprint, source_of, sources_used_by
+
+SOURCE = '''
+"""What this module is for."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+LIMIT = 3  # pixels
+
+
+class Point(NamedTuple):
+    """A place."""
+
+    x: float
+    y: float = 0.0
+
+
+def area(radius: float) -> float:
+    """Return the area of a disc."""
+    if radius > LIMIT:
+        raise ValueError("too large")
+    return math.pi * radius**2
+'''
+
+
+def of(tmp_path, text, name="module.py"):
+    """The fingerprint of a source, read anew."""
+    folder = tmp_path / str(len(list(tmp_path.iterdir())))
+    folder.mkdir()
+    (folder / name).write_text(text)
+    return fingerprint(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  # pixels", "  # of a side"),
+        ('"""What this module is for."""', '"""Something else."""'),
+        ('    """Return the area of a disc."""\n', ""),
+        ("radius: float) -> float", "radius: int | float) -> complex"),
+        ("radius: float) -> float", "radius)"),
+        ("x: float", "x: int"),
+        ("from __future__ import annotations\n\n", ""),
+        ("import math\nfrom typing import NamedTuple\n", "from typing import NamedTuple\nimport math\n"),
+        ("import math\n", "import math\nfrom collections.abc import Sequence\nfrom typing import TYPE_CHECKING\n"),
+        ("LIMIT = 3", "if TYPE_CHECKING:\n    from pathlib import Path\n\nLIMIT = 3"),
+        ('raise ValueError("too large")', "raise ValueError('too large')"),
+        ("return math.pi * radius**2", "return (\n        math.pi\n        * radius ** 2\n    )"),
+    ],
+)
+def test_what_is_no_code_changes_nothing(tmp_path, old, new):
+    assert SOURCE.count(old) >= 1
+    assert of(tmp_path, SOURCE.replace(old, new)) == of(tmp_path, SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("radius > LIMIT", "radius >= LIMIT"),
+        ("radius**2", "radius**3"),
+        ("y: float = 0.0", "y: float = 1.0"),
+        ("    x: float\n", ""),
+        ("import math", "import cmath as math"),
+        ("def area(radius: float)", "def area(radius: float = 1)"),
+        ("class Point", "@final\nclass Point"),
+    ],
+)
+def test_code_changes_it(tmp_path, old, new):
+    assert old in SOURCE
+    assert of(tmp_path, SOURCE.replace(old, new)) != of(tmp_path, SOURCE)
+
+
+def test_a_folder_that_is_moved_changes_nothing(tmp_path):
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "module.py").write_text(SOURCE)
+    assert fingerprint(tmp_path / "here" / "module.py") == fingerprint(tmp_path / "there" / "module.py")
+
+
+def test_files_of_ones_own_count_if_they_are_used(tmp_path):
+    """In a process of its own, as what was imported from where is remembered."""
+    (tmp_path / "networks_of_mine.py").write_text("import torch\nfrom blocks_of_mine import size\n\nwidth = 2 * size\n")
+    (tmp_path / "blocks_of_mine.py").write_text("from hints_of_mine import Size\n\nsize: Size = 3\n")
+    (tmp_path / "hints_of_mine.py").write_text("Size = int\n")
+    code = """
+        from diffeo_stability.pipeline.fingerprint import sources_used_by
+        print(*[path.name for path in sources_used_by("networks_of_mine.py")])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["blocks_of_mine.py", "networks_of_mine.py"], done.stderr
+
+
+@pytest.fixture(scope="module")
+def code(root):
+    return CodeOf(root, load_config(root / "config" / "mnist5k.yaml"))
+
+
+def used_by(*names):
+    return {path.relative_to(PACKAGE).as_posix() for path in sources_used_by(*(PACKAGE / name for name in names))}
+
+
+def test_a_training_uses_what_decides_its_weights_and_nothing_else():
+    used = used_by("networks/training.py", "networks/build.py")
+    assert {"networks/batch_norm.py", "networks/evaluation.py", "data/datasets.py", "core/seeds.py"} <= used
+    assert not any(name.startswith(("pipeline", "figures", "networks/architectures")) for name in used)
+    assert not used & {"data/files.py", "data/tensors.py", "networks/checkpoints.py", "networks/settings.py"}
+
+
+def test_a_network_has_the_fingerprint_of_its_own_file(code):
+    assert code.network("vgg11") == code.network("vgg16_bn") != code.network("resnet18")
+
+
+def test_no_figure_uses_the_room_of_another_one():
+    for room in (PACKAGE / "figures").iterdir():
+        if (room / "measurement.py").exists():
+            rooms = {
+                name.split("/")[1] for name in used_by(f"figures/{room.name}/measurement.py") if name.count("/") == 2
+            }
+            assert rooms <= {room.name, "architectures"}, room.name
+
+
+def test_sources_are_found_without_running_them():
+    assert source_of("diffeo_stability.core.seeds") == PACKAGE / "core" / "seeds.py"
+    assert source_of("no_such_module_anywhere") is None
+    assert source_of("sys") is None
+
+
+def run(code):
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_planning_imports_no_torch():
+    run(
+        "import sys; from diffeo_stability.pipeline import code, plan;"
+        "assert not {'torch', 'numpy', 'pandas', 'scipy'} & set(sys.modules)"
+    )
+
+
+@pytest.mark.parametrize("stem", ["stability_vs_train_size", "first_layer_filters"])
+def test_jobs_that_collect_tables_do_not_wait_for_torch(stem):
+    run(
+        "import sys; from diffeo_stability.pipeline import jobs, tables;"
+        f"from diffeo_stability.figures.{stem} import collection; assert 'torch' not in sys.modules"
+    )
+
+
+def test_training_jobs_do_not_wait_for_torchvision():
+    run(
+        "import sys; from diffeo_stability.networks import build, training;"
+        "from diffeo_stability.data import store; assert 'torchvision' not in sys.modules"
+    )

@@ -1,0 +1,139 @@
+"""The analyses run in the pipeline, as plain scripts and in Jupyter; errors name the notebook's own line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import jupytext
+import pytest
+from nbclient import NotebookClient
+
+from diffeo_stability import InputError
+from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline.interactive import Job, mock_snakemake, project_root
+from diffeo_stability.pipeline.notebooks import execute
+
+
+@pytest.fixture
+def run_by_hand(finished_copy, monkeypatch):
+    """The folder of a finished project, to work in."""
+    monkeypatch.chdir(finished_copy.folder)
+    return finished_copy.folder
+
+
+def use_smoke(notebook: Path) -> str:
+    """The notebook's text, its configuration changed to the one that the finished project ran."""
+    text = notebook.read_text()
+    assert text.count('mock_snakemake("draw_') == 1
+    return text.replace(f'"draw_{notebook.stem}"', f'"draw_{notebook.stem}", config="config/smoke.yaml"')
+
+
+# Each in a process of its own, which has what takes long to import from the one that it was forked from
+RUN_EACH = """
+import os, runpy, sys
+import diffeo_stability.pipeline.plotting, snakemake.api
+
+for script in sys.argv[1:]:
+    if (child := os.fork()) == 0:
+        runpy.run_path(script, run_name="__main__")
+        sys.stdout.flush()
+        os._exit(0)
+    if os.waitpid(child, 0)[1] != 0:
+        sys.exit(f"{script} failed")
+"""
+
+
+def test_as_a_plain_script_each_notebook_draws_the_same_figure(run_by_hand, finished_project):
+    folder = run_by_hand / "workflow" / "notebooks"
+    scripts = [folder / f"{stem}.by_hand.py" for stem in FIGURES]
+    for stem, script in zip(FIGURES, scripts, strict=True):
+        (run_by_hand / "figures" / "smoke" / f"{stem}.png").unlink()
+        script.write_text(use_smoke(folder / f"{stem}.py"))
+    command = [sys.executable, "-c", RUN_EACH, *(script.name for script in scripts)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    for stem in FIGURES:
+        figure = f"figures/smoke/{stem}.png"
+        assert (run_by_hand / figure).read_bytes() == (finished_project.folder / figure).read_bytes(), stem
+
+
+def test_in_jupyter_a_notebook_draws_the_same_figure(run_by_hand):
+    """As Jupyter runs it: cell by cell in a kernel that works in the notebook's folder."""
+    figure = run_by_hand / "figures" / "smoke" / "stability_vs_error.png"
+    drawn_by_pipeline = figure.read_bytes()
+    figure.unlink()
+    folder = run_by_hand / "workflow" / "notebooks"
+    notebook = jupytext.reads(use_smoke(folder / "stability_vs_error.py"), fmt="py:percent")
+    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    assert figure.read_bytes() == drawn_by_pipeline
+    assert any("image/png" in output.get("data", {}) for output in notebook.cells[-1].outputs)
+
+
+def test_executed_pages_stand_alone_and_show_the_figure(finished_project):
+    for stem in FIGURES:
+        page = (finished_project.folder / "results" / "smoke" / "notebooks" / f"{stem}.html").read_text()
+        assert "data:image/png;base64" in page
+        assert not any(f'{attribute}="http' in page for attribute in ("src", "href"))
+
+
+def job(tmp_path) -> Job:
+    return Job("draw", SimpleNamespace(table="table.csv"), SimpleNamespace(), SimpleNamespace(), SimpleNamespace(), {})
+
+
+NOTEBOOK = """# %% [markdown]
+# # Title
+
+# %%
+first = 1
+
+# %%
+second = first + 1
+
+raise {error}
+"""
+
+
+def test_an_error_names_the_notebooks_own_file_and_line(tmp_path, capsys):
+    source = tmp_path / "stem.py"
+    source.write_text(NOTEBOOK.format(error='KeyError("R")'))
+    with pytest.raises(SystemExit) as caught:
+        execute(source, job(tmp_path), executed=tmp_path / "stem.ipynb", html=tmp_path / "stem.html")
+    line = source.read_text().splitlines().index('raise KeyError("R")') + 1
+    assert str(caught.value).startswith(f"error: {source}:{line}: KeyError: 'R'")
+    assert (tmp_path / "stem.ipynb").exists() and not (tmp_path / "stem.html").exists()
+
+
+def test_an_executed_copy_is_the_same_every_time(tmp_path):
+    source = tmp_path / "stem.py"
+    source.write_text(NOTEBOOK.replace("raise {error}", "second"))
+    for name in ("a", "b"):
+        execute(source, job(tmp_path), executed=tmp_path / f"{name}.ipynb", html=tmp_path / f"{name}.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+    outputs = json.loads((tmp_path / "a.ipynb").read_text())["cells"][-1]["outputs"]
+    assert outputs[0]["data"]["text/plain"] == ["2"]
+
+
+def test_jobs_survive_the_way_through_json(tmp_path):
+    assert Job.from_json(job(tmp_path).to_json()) == job(tmp_path)
+
+
+def test_a_missing_input_is_named_with_the_command_that_makes_it(project, monkeypatch):
+    monkeypatch.chdir(project.folder / "workflow" / "notebooks")
+    assert project_root() == project.folder
+    with pytest.raises(InputError, match=r"with 'snakemake results/.*\.csv --configfile config/s"):
+        mock_snakemake("draw_stability", config="config/smoke.yaml")
+    assert Path.cwd() == project.folder / "workflow" / "notebooks"
+
+
+def test_outside_the_project_the_remedy_is_named(tmp_path):
+    with pytest.raises(InputError, match="run this from inside the project"):
+        project_root(tmp_path)
+
+
+def test_python3_kernel_is_this_environments(tmp_path):
+    source = tmp_path / "stem.py"
+    source.write_text("# %%\nimport sys\n\nprint(sys.prefix)\n")
+    execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html")
+    assert sys.prefix in (tmp_path / "a.html").read_text()

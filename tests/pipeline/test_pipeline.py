@@ -1,0 +1,228 @@
+"""The whole pipeline, end to end on real data: figures, reruns, breaks, bad input and the report."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from diffeo_stability.figures import FIGURES
+
+TABLE_COLUMNS = {
+    "deformations": "cutoff, temperature, delta_formula, delta_exact, delta_measured",
+    "stability": "net, seed, state, cutoff, delta, D, G, R, D_low, D_high, G_low, G_high, R_low, R_high, D_median, "
+    "G_median, R_median, test_error, train_error, train_size",
+    "stability_vs_error": "quantity, correlation, correlation_low, correlation_high, a, b, networks",
+    "stability_vs_train_size": "net, seed, state, R, R_low, R_high, test_error, train_size",
+    "noise_curves": "net, seed, state, perturbation, output, r, delta, distance, error, changed",
+    "noise_bump_images": "net, seed, state, image, r, label, prediction, confidence, right",
+    "interpolation_curves": "net, seed, state, perturbation, output, r, distance, error, changed",
+    "activation_spectra": "net, seed, state, operation, operation_index, wavenumber, power, power_normalised",
+    "first_layer_filters": "net, seed, state, channel, gabor_r2, frequency, orientation, bandwidth",
+    "laplacian_spectra": "net, seed, layer, step, epoch, eigenvalue, multiplicity, c, ratio",
+    "operation_stability": "net, seed, state, operation, operation_index, kind, D, G, R, D_low, D_high, G_low, G_high, R_low, "
+    "R_high",
+    "rotation_coupling": "net, seed, state, layer, channel_a, channel_b, rotation_similarity, coupling",
+    "channel_shuffling": "net, seed, state, permutation, batch_norm, operation, operation_index, kind, D, G, R, D_low, D_high, "
+    "G_low, G_high, R_low, R_high",
+    "hidden_layer_pooling": "net, trained_part, seed, state, width, D, G, R, R_low, R_high, test_error",
+    "field_decomposition": "cutoff, temperature, patch_size, part, norm_formula, norm_measured, share",
+    "neuron_stability": "net, seed, state, layer, transformation, patch_choice, alpha, low, high, neurons, left_out",
+    "receptive_fields": "net, seed, state, layer, size, stride, centre_x, centre_y, effective_size, effective_x, effective_y",
+}
+SUMMARIES = {
+    "noise_curves": "net, seed, state, perturbation, output, exponent, linear_until, bump, bump_r, bump_r_low, bump_r_high",
+    "activation_spectra": "net, seed, state, operation, mean_wavenumber, mean_wavenumber_low, mean_wavenumber_high",
+    "first_layer_filters": "net, seed, train_size, p_value, p_value_mixture",
+    "rotation_coupling": "net, seed, state, rotations, correlation, p_value",
+    "channel_shuffling": "net, seed, batch_norm, operation, kind, gain, gain_low, gain_high, share, share_low, share_high",
+    "hidden_layer_pooling": "net, trained_part, seed, state, width, basis, energy",
+    "neuron_stability": "net, seed, state, layer, transformation, patch_choice, ratio_to_translation, ratio_low, ratio_high",
+    "receptive_fields": "net, seed, state, layer, transformation, distance, alpha, low, high",
+}
+
+
+def test_every_figure_and_table_is_made(finished_project):
+    for stem in FIGURES:
+        figure = finished_project.folder / "figures" / "smoke" / stem
+        with Image.open(figure.with_suffix(".png")) as image:
+            pixels = np.asarray(image.convert("L"))
+            assert image.size[0] > 900 and pixels.std() > 5
+            # Nothing is cut off at the edge of the page
+            edge = np.concatenate((pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
+            assert (edge == 255).all(), stem
+            provenance = json.loads(image.info["Description"])
+        assert provenance["stem"] == stem and provenance["run"] == "smoke" and len(provenance["config"]) == 64
+        assert f"results/smoke/tables/{stem}.csv" in provenance["tables"] or stem == "stability_vs_train_size"
+        pdf = figure.with_suffix(".pdf").read_bytes()
+        assert b"/FontFile2" in pdf and b"/CreationDate" not in pdf
+        table = pd.read_csv(finished_project.folder / "results" / "smoke" / "tables" / f"{stem}.csv")
+        assert set(TABLE_COLUMNS[stem].split(", ")) <= set(table.columns) and len(table) > 0
+    for stem, columns in SUMMARIES.items():
+        summary = pd.read_csv(finished_project.folder / "results" / "smoke" / "tables" / f"{stem}_summary.csv")
+        assert set(columns.split(", ")) <= set(summary.columns) and len(summary) > 0
+
+
+def test_tables_hold_what_the_run_asked_for(finished_project):
+    tables = finished_project.folder / "results" / "smoke" / "tables"
+    stability = pd.read_csv(tables / "stability.csv")
+    assert sorted(map(tuple, stability[["net", "state"]].values)) == [
+        (net, state)
+        for net in ("fully_connected_2", "lenet", "one_hidden_layer_cnn", "vgg11_bn")
+        for state in ("init", "trained")
+    ]
+    for symbol in "DGR":
+        assert (stability[f"{symbol}_low"] < stability[symbol]).all()
+        assert (stability[symbol] < stability[f"{symbol}_high"]).all()
+    np.testing.assert_allclose(stability.R, stability.D / stability.G)
+    trained, init = (stability[stability.state == state].test_error for state in ("trained", "init"))
+    assert trained.min() < 0.5 < init.min()
+    sizes = pd.read_csv(tables / "stability_vs_train_size.csv")
+    assert sorted(sizes.train_size.unique()) == [100, 400] and set(sizes.net) == {"lenet"}
+    history = pd.read_csv(finished_project.folder / "results/smoke/networks/lenet/seed0/history.csv")
+    assert list(history) == ["epoch", "train_loss", "train_error", "validation_error"]
+    assert history.epoch.tolist() == [0, 1, 2]
+
+
+def test_a_second_run_has_nothing_to_do(finished_project):
+    done = finished_project.snakemake("-n")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+def jobs_of(done):
+    """Rules that a dry run would run, with how often."""
+    rows = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
+    return {rule: int(count) for rule, count in rows if rule not in ("total", "all")}
+
+
+def test_editing_a_notebook_reruns_that_figure_alone(finished_copy):
+    notebook = finished_copy.folder / "workflow" / "notebooks" / "stability.py"
+    notebook.write_text(notebook.read_text().replace("capsize=1.2", "capsize=2.0"))
+    before = finished_copy.made()
+    assert jobs_of(finished_copy.snakemake("-n", "--quiet", "rules")) == {"draw_stability": 1}
+    assert finished_copy.snakemake().returncode == 0
+    after = finished_copy.made()
+    changed = {name for name in before if before[name] != after[name] and ".provenance" not in name}
+    assert changed == {
+        "figures/smoke/stability.pdf",
+        "figures/smoke/stability.png",
+        "results/smoke/notebooks/stability.html",
+    }
+
+
+def test_changing_one_networks_recipe_retrains_that_network_alone(finished_copy):
+    config = finished_copy.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("training: {epochs: 3}", "training: {epochs: 1}"))
+    jobs = jobs_of(finished_copy.snakemake("-n", "--quiet", "rules"))
+    assert jobs["train_network"] == 1 and jobs["measure_stability"] == 1 and "measure_deformations" not in jobs
+
+
+def test_calling_the_images_something_else_redraws_the_figures_alone(finished_copy):
+    config = finished_copy.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("  source: mnist5k\n", "  source: mnist5k\n  title: Digits\n"))
+    jobs = jobs_of(finished_copy.snakemake("-n", "--quiet", "rules"))
+    assert jobs == {f"draw_{stem}": 1 for stem in FIGURES}
+
+
+BATCHED = (
+    "stability",
+    "noise_curves",
+    "operation_stability",
+    "activation_spectra",
+    "neuron_stability",
+    "receptive_fields",
+)
+
+
+def test_the_batch_size_changes_no_number(finished_copy):
+    """But for the last digits of single precision, in which a forward pass sums in another order."""
+    before = {stem: pd.read_csv(finished_copy.folder / f"results/smoke/tables/{stem}.csv") for stem in BATCHED}
+    config = finished_copy.folder / "config" / "smoke.yaml"
+    assert config.read_text().count("  seed: 0\n  batch_size: 50\n") == 1
+    config.write_text(config.read_text().replace("  seed: 0\n  batch_size: 50\n", "  seed: 0\n  batch_size: 500\n"))
+    done = finished_copy.snakemake(*(f"results/smoke/tables/{stem}.csv" for stem in BATCHED))
+    assert done.returncode == 0, done.stderr
+    for stem, table in before.items():
+        after = pd.read_csv(finished_copy.folder / f"results/smoke/tables/{stem}.csv")
+        pd.testing.assert_frame_equal(after, table, rtol=1e-6, obj=stem)
+
+
+def test_a_wrong_configuration_ends_before_any_job(project):
+    config = project.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("epochs: 2", "epochs: -2").replace("cutoff: 3", "cutof: 3", 1))
+    done = project.snakemake()
+    assert done.returncode != 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("config: ")]
+    assert len(lines) == 2 and "training.epochs is -2" in lines[0] and "did you mean cutoff?" in lines[1]
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (project.folder / "results").exists() and not (project.folder / "data").exists()
+
+
+def test_code_in_a_configuration_is_not_run(project):
+    trace = project.folder / "trace"
+    config = project.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("run: smoke", f'run: !!python/object/apply:os.mkdir ["{trace}"]'))
+    done = project.snakemake()
+    assert done.returncode != 0 and "Config file is not valid JSON or YAML" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr and not trace.exists()
+
+
+def test_data_that_cannot_be_had_end_in_one_line(project):
+    config = project.folder / "config" / "smoke.yaml"
+    text = config.read_text().replace("source: mnist5k", "source: mnist\n  mirror: http://127.0.0.1:9")
+    config.write_text(text)
+    done = project.snakemake()
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode != 0 and len(lines) == 1
+    assert "mnist could not be downloaded" in lines[0] and "data/mnist/download by hand" in lines[0]
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not [path for path in project.folder.glob("data/**/*") if path.is_file()]
+
+
+def test_a_diverging_training_ends_in_one_line_and_leaves_nothing(project):
+    config = project.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("learning_rate: 0.002", "learning_rate: 1.0e+30"))
+    done = project.snakemake("results/smoke/networks/lenet/seed0/history.csv")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode != 0 and len(lines) == 1 and "lower training.learning_rate" in lines[0]
+    folder = project.folder / "results" / "smoke" / "networks" / "lenet" / "seed0"
+    assert not (folder / "checkpoints").exists() and not (folder / "history.csv").exists()
+
+
+def test_a_run_on_images_of_ones_own(project, tmp_path):
+    """A folder of colour images, one network, one figure: a configuration, no code."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 40), ("test", 20)):
+        for category, hue in (("red", 0), ("blue", 2)):
+            folder = tmp_path / "images" / part / category
+            folder.mkdir(parents=True)
+            for k in range(count):
+                pixels = rng.integers(0, 120, (24, 20, 3), dtype=np.uint8)
+                pixels[..., hue] += 100
+                Image.fromarray(pixels).save(folder / f"{k}.png")
+    (project.folder / "config" / "own.yaml").write_text(f"""
+run: own
+seeds: [0]
+dataset: {{source: image_folder, name: mine, path: {tmp_path / "images"}, image_size: 16, validation_images: 10}}
+training: {{epochs: 2, batch_size: 10, learning_rate: 0.05, horizontal_flip: true, crop_padding: 1}}
+networks: {{lenet: {{architecture: lenet}}}}
+probe: {{images: 30}}
+stability: {{}}
+""")
+    done = project.snakemake(config="config/own.yaml")
+    assert done.returncode == 0, done.stderr
+    assert (project.folder / "figures" / "own" / "stability.pdf").exists()
+    assert pd.read_csv(project.folder / "results/own/tables/stability.csv").test_error.iloc[-1] < 0.2
+    assert project.snakemake("--report", "report.html", config="config/own.yaml").returncode == 0
+    (tmp_path / "images" / "train" / "red" / "0.png").unlink()
+    assert jobs_of(project.snakemake("-n", "--quiet", "rules", config="config/own.yaml"))["fetch_dataset"] == 1
+
+
+def test_snakemakes_own_report_loads_nothing_from_elsewhere(finished_project, tmp_path):
+    page = tmp_path / "report.html"
+    done = finished_project.snakemake("--report", str(page))
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=\"https?://", text)
+    assert all(f"{stem}.png" in text for stem in FIGURES)

@@ -1,0 +1,88 @@
+"""What a run consists of, from its configuration."""
+
+import copy
+
+import pytest
+import yaml
+
+from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline.config import parse_config
+from diffeo_stability.pipeline.plan import Plan
+
+# of stability_vs_train_size, first_layer_filters and hidden_layer_pooling, but for those of the networks themselves
+OTHER_TRAININGS = 3 * 2 + 1 + (2 * 3 * 2 - 2)
+
+
+@pytest.fixture
+def raw(root):
+    return yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
+
+
+def test_the_usual_train_size_is_trained_once(raw):
+    plan = Plan(parse_config(raw))
+    assert len(plan.trainings) == len(raw["networks"]) + OTHER_TRAININGS
+    assert set(plan.measured("stability_vs_train_size", table="stability")) & set(plan.measured("stability")) == {
+        f"results/mnist5k/networks/{net}/seed0/stability.csv" for net in ("fully_connected_4", "lenet", "vgg11_bn")
+    }
+
+
+def test_seeds_multiply_trainings(raw):
+    raw["seeds"] = [0, 1, 2]
+    plan = Plan(parse_config(raw))
+    assert len(plan.trainings) == 3 * (len(raw["networks"]) + OTHER_TRAININGS)
+    assert len(set(plan.measured("stability"))) == 3 * len(raw["networks"])
+
+
+def test_training_settings_change_only_with_what_decides_the_training(raw):
+    before = Plan(parse_config(raw)).training_settings("lenet", "seed0")
+    other = copy.deepcopy(raw)
+    other["probe"]["images"] = 100
+    other["networks"]["vgg11"]["width"] = 0.5
+    assert Plan(parse_config(other)).training_settings("lenet", "seed0") == before
+    other["networks"]["lenet"]["training"] = {"epochs": 3}
+    assert Plan(parse_config(other)).training_settings("lenet", "seed0")["recipe"]["epochs"] == 3
+
+
+def test_smaller_training_sets_reach_recipe_and_split(raw):
+    settings = Plan(parse_config(raw)).training_settings("lenet", "seed0-400-images")
+    assert settings["split"]["train_size"] == settings["recipe"]["train_size"] == 400
+
+
+def test_figures_that_are_not_configured_are_not_made(raw):
+    kept = ("stability", "stability_vs_error")
+    for stem in set(FIGURES) - set(kept):
+        del raw[stem]
+    plan = Plan(parse_config(raw))
+    assert len(plan.trainings) == len(raw["networks"])
+    assert plan.figures() == [f"figures/mnist5k/{stem}.{kind}" for stem in kept for kind in ("pdf", "png")]
+
+
+def test_files_of_a_figure_follow_its_networks_sizes_and_seeds(raw):
+    raw["seeds"] = [0, 7]
+    plan = Plan(parse_config(raw))
+    assert plan.measured("operation_stability", ".csv") == [
+        f"results/mnist5k/networks/{net}/seed{seed}/operation_stability.csv"
+        for net in raw["operation_stability"]["networks"]
+        for seed in (0, 7)
+    ]
+    assert plan.measured("first_layer_filters", ".safetensors") == [
+        f"results/mnist5k/networks/vgg11_bn_9x9/{variant}/first_layer_filters.safetensors"
+        for variant in ("seed0-400-images", "seed7-400-images", "seed0", "seed7")
+    ]
+    one, all_networks = plan.settings("noise_curves", "lenet"), plan.settings("noise_curves")
+    assert one == {**all_networks, "networks": ["lenet"]} and len(all_networks["networks"]) > 1
+    assert plan.bump_checkpoints() == "results/mnist5k/networks/vgg11_bn/seed0/checkpoints"
+
+
+def test_widths_and_trained_parts_have_trainings_of_their_own(raw):
+    raw["hidden_layer_pooling"] = {"networks": ["one_hidden_layer_cnn"], "widths": [0.5, 2.0]}
+    plan = Plan(parse_config(raw))
+    folder = "results/mnist5k/networks/one_hidden_layer_cnn"
+    variants = ("seed0", "seed0-read_out", "seed0-width2.0", "seed0-width2.0-read_out")
+    assert plan.measured("hidden_layer_pooling") == [
+        f"{folder}/{variant}/hidden_layer_pooling.csv" for variant in variants
+    ]
+    settings = plan.training_settings("one_hidden_layer_cnn", "seed0-width2.0-read_out")
+    assert settings["network"]["width"] == 2.0 and settings["recipe"]["trained_part"] == "read_out"
+    usual = plan.training_settings("one_hidden_layer_cnn", "seed0")
+    assert usual["network"]["width"] == 0.5 and usual["recipe"]["trained_part"] == "all"

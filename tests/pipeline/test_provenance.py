@@ -1,0 +1,192 @@
+"""Records: what was made from what, followed from a figure down to the data, and noticed when a file is no longer the one."""
+
+import json
+import shutil
+import subprocess
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import pytest
+from trainings import write_training
+
+from diffeo_stability.__main__ import main
+from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.interactive import Job
+from diffeo_stability.pipeline.provenance import as_tree, embedded_record, trace
+from diffeo_stability.pipeline.records import code_state, hash_of, hashes_of, record_of, write_records
+
+CONFIG = {"run": "mine", "numbers": [1, 2]}
+
+
+def make(path, content, *inputs, rule="make", **params):
+    """A file and its record."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    write_records([path], rule=rule, inputs=hashes_of(inputs), code=[], params=params, config=CONFIG)
+    return path
+
+
+@pytest.fixture
+def chain(tmp_path, monkeypatch):
+    """A table made from two measurements, both of one data set; and a figure drawn from the table."""
+    monkeypatch.chdir(tmp_path)
+    results = tmp_path / "results" / "mine"
+    data = make(tmp_path / "data" / "pixels", "pixels", rule="fetch")
+    measurements = [
+        make(results / name / "m.csv", name, data, rule="measure", probe={"seed": 7}) for name in ("first", "second")
+    ]
+    table = make(results / "tables" / "stem.csv", "table", *measurements, rule="collect")
+    figure, ax = plt.subplots(figsize=(2, 2))
+    ax.plot([1, 2])
+    paths = {kind: str(tmp_path / "figures" / "mine" / f"stem.{kind}") for kind in ("pdf", "png")}
+    job = Job(
+        "draw_stem",
+        SimpleNamespace(table=str(table), notebook="stem.py", code=[]),
+        SimpleNamespace(**paths),
+        SimpleNamespace(images="mine"),
+        SimpleNamespace(run="mine"),
+        CONFIG,
+    )
+    plotting.save_figure(figure, job)
+    return SimpleNamespace(
+        folder=tmp_path, data=data, measurements=measurements, table=table, pdf=paths["pdf"], png=paths["png"]
+    )
+
+
+@pytest.mark.parametrize("kind", ["pdf", "png"])
+def test_a_figure_leads_down_to_the_data(chain, kind):
+    origin = trace(getattr(chain, kind))
+    assert origin.matches() and [source.path for source in origin.sources] == ["results/mine/tables/stem.csv"]
+    table = origin.sources[0]
+    assert table.rule == "collect" and [source.path for source in table.sources] == [
+        "results/mine/first/m.csv",
+        "results/mine/second/m.csv",
+    ]
+    first, second = (source.sources[0] for source in table.sources)
+    assert (first.path, first.state, second.state) == ("data/pixels", "ok", "as above")
+    tree = as_tree(origin)
+    for fact in ("collect", "measure", "fetch", "probe seed 7", "python 3.", "torch ", "run mine", "commit "):
+        assert fact in tree
+    assert tree.count("run mine") == 1  # what stands above is not said again
+
+
+def test_a_copy_of_a_figure_elsewhere_carries_its_record(chain, tmp_path):
+    copy = shutil.copy(chain.png, tmp_path / "copy.png")
+    assert trace(copy).matches()
+    record = embedded_record(copy)
+    assert record == embedded_record(chain.pdf)
+    assert record["tables"] == {"results/mine/tables/stem.csv": hash_of(chain.table)}
+    assert record["run"] == "mine" and record["stem"] == "stem" and isinstance(record["dirty"], bool)
+
+
+@pytest.mark.parametrize("part", ["table", "first", "data"])
+def test_a_changed_file_is_marked_wherever_it_is_used(chain, part, capsys):
+    changed = {"table": chain.table, "first": chain.measurements[0], "data": chain.data}[part]
+    changed.write_text("something else")
+    assert not trace(chain.png).matches()
+    assert main(["provenance", chain.png]) == 1
+    printed = capsys.readouterr()
+    marked = [line for line in printed.out.splitlines() if "CHANGED" in line]
+    assert len(marked) == (2 if part == "data" else 1) and all(changed.name in line for line in marked)
+    assert printed.err.count("\n") == 1
+
+
+def test_a_record_made_anew_with_other_content_is_noticed_by_those_who_used_the_old_one(chain):
+    make(chain.measurements[0], "measured again", chain.data, rule="measure")
+    table = trace(chain.png).sources[0]
+    assert [source.state for source in table.sources] == ["changed", "ok"]
+
+
+def test_a_missing_file_is_marked(chain, capsys):
+    chain.measurements[1].unlink()
+    assert main(["provenance", str(chain.table)]) == 1
+    assert "results/mine/second/m.csv  [MISSING]" in capsys.readouterr().out
+
+
+def test_what_matches_ends_with_status_0(chain, capsys):
+    assert main(["provenance", str(chain.table)]) == 0
+    assert "Every file on disk is the one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("nothing.csv", None, "does not exist"),
+        ("own.csv", b"1,2", "nothing is known of how"),
+        ("broken.png", b"no image", "is no PNG image"),
+        ("foreign.pdf", b"%PDF-1.4 nothing", "carries no record"),
+        ("tricky.pdf", b"/Keywords (no end", "carries no record"),
+        ("other.pdf", b"/Keywords ([1, 2])", "carries no record"),
+    ],
+)
+def test_files_of_unknown_origin_end_in_one_line(tmp_path, capsys, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert main(["provenance", str(tmp_path / name)]) == 1
+    printed = capsys.readouterr()
+    assert message in printed.err and printed.err.count("\n") == 1 and not printed.out
+
+
+def test_folders_are_known_by_their_files_and_not_by_hidden_ones(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "file").write_text("same")
+    (tmp_path / "b" / ".timestamp").write_text("now")
+    assert hash_of(tmp_path / "a") == hash_of(tmp_path / "b")
+    (tmp_path / "b" / "inner" / "file").rename(tmp_path / "b" / "inner" / "other")
+    assert hash_of(tmp_path / "a") != hash_of(tmp_path / "b")
+
+
+def test_records_tell_whether_the_working_tree_has_changes(monkeypatch, tmp_path):
+    """New files count, which are all there is to a figure or network of one's own."""
+    monkeypatch.chdir(tmp_path)
+    state = code_state.__wrapped__
+    assert state() == {"commit": "unknown", "dirty": False}
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x"]
+    (tmp_path / "file").write_text("as it was")
+    for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    clean = state()
+    assert len(clean["commit"]) == 40 and not clean["dirty"]
+    (tmp_path / "new").write_text("a new file")
+    assert state() == {**clean, "dirty": True}
+    (tmp_path / "new").unlink()
+    (tmp_path / "file").write_text("as it is")
+    assert state() == {**clean, "dirty": True}
+
+
+def test_a_lost_record_breaks_the_chain(chain, capsys):
+    record_of(chain.measurements[0]).unlink()
+    assert main(["provenance", chain.png]) == 1
+    assert "results/mine/first/m.csv  [NO RECORD of how it was made]" in capsys.readouterr().out
+
+
+def test_what_no_job_makes_needs_no_record(chain, tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "claims.yaml").write_text("claims")
+    table = make(tmp_path / "results" / "mine" / "claims.csv", "x", tmp_path / "config" / "claims.yaml", chain.table)
+    origin = trace(table)
+    assert origin.matches() and [source.state for source in origin.sources] == ["given", "ok"]
+    (tmp_path / "config" / "claims.yaml").write_text("others")
+    assert [source.state for source in trace(table).sources] == ["changed", "ok"]
+
+
+def test_files_of_a_training_lead_to_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = write_training(tmp_path / "seed0" / "checkpoints", lambda network: None, name="lenet")
+    for file in folder.glob("*.json"):
+        metadata = json.loads(file.read_text())
+        file.write_text(json.dumps({**metadata, "dataset": {"sha256": "0" * 64}}))
+    write_records([folder], rule="train", inputs={}, code=[], params={}, config=CONFIG)
+    for name, rule in (("epoch0001.safetensors", "a checkpoint of"), ("epoch0001.json", "part of")):
+        origin = trace(folder / name)
+        assert origin.matches() and origin.rule == rule and origin.sources[0].rule == "train"
+    (folder / "epoch0001.safetensors").write_bytes(b"other weights")
+    assert trace(folder / "epoch0001.safetensors").state == "changed"
+
+
+def test_text_in_a_pdf_may_hold_brackets(tmp_path):
+    record = {"tables": {"a (b) \\ c": "0"}, "stem": "x"}
+    text = json.dumps(record).replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+    (tmp_path / "x.pdf").write_bytes(b"<< /Keywords (" + text.encode() + b") >>")
+    assert embedded_record(tmp_path / "x.pdf") == record

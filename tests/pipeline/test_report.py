@@ -1,0 +1,159 @@
+"""The report page: captions, and the page of a finished run as a reader sees it in a browser."""
+
+import json
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+
+from diffeo_stability import InputError
+from diffeo_stability.figures import FIGURES
+from diffeo_stability.figures.registry import SOURCES
+from diffeo_stability.pipeline.report import render_caption
+
+
+def test_captions_are_filled_in_and_formulas_are_mathml(tmp_path):
+    (tmp_path / "a.rst").write_text(
+        '**A title.** With :math:`R_f` and {{ snakemake.config["probe"]["images"] }} images.'
+    )
+    title, caption = render_caption(tmp_path / "a.rst", {"probe": {"images": 7}})
+    assert title == "A title" and "<math" in caption and "7 images" in caption and "http://www.w3.org" not in title
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{{ snakemake.config["prob"]["images"] }}', "prob"),
+        ("{{ snakemake.config[", "caption"),
+        (":unknown:`role`", "role"),
+    ],
+)
+def test_wrong_captions_are_named_in_one_line(tmp_path, text, message):
+    (tmp_path / "a.rst").write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        render_caption(tmp_path / "a.rst", {"probe": {"images": 7}})
+    assert "a.rst" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def page(finished_project):
+    return finished_project.folder / "results" / "smoke" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def driver():
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromedriver = shutil.which("chromedriver")
+    if not program or not chromedriver:
+        pytest.skip("the report is looked at in Chromium: install chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("headless", "no-sandbox", "disable-gpu", "disable-background-networking", "disable-sync"):
+        options.add_argument(f"--{argument}")
+    options.add_argument("--window-size=1400,1000")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(chromedriver))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(driver, page):
+    """The page, freshly opened at the size of a desktop."""
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.get("about:blank")
+    driver.get_log("performance")
+    driver.get(page.as_uri())
+    return driver
+
+
+def texts(browser, selector):
+    return [element.text for element in browser.find_elements("css selector", selector)]
+
+
+def test_the_page_opens_on_the_claims(browser):
+    first = browser.find_elements("css selector", "h2")[0]
+    assert first.text == "Claims" and first.location["y"] < 600
+    rows = browser.find_elements("css selector", ".claims tbody tr")
+    assert len(rows) == 30 and {row.find_element("css selector", ".verdict").text for row in rows} == {
+        "reproduced",
+        "not reproduced",
+        "inconclusive",
+    }
+    assert "the run has no deep nets" in " ".join(row.text for row in rows)
+
+
+def test_figures_stand_under_their_decks_with_caption_table_and_provenance(browser, root):
+    assert texts(browser, "section > h2") == ["Claims", *SOURCES]
+    for number, source in enumerate(SOURCES, start=1):
+        stems = [stem for stem, figure in FIGURES.items() if figure.source == source]
+        articles = browser.find_elements("css selector", f"#deck-{number} > article")
+        assert [article.get_attribute("id") for article in articles] == list(stems)
+    for stem in FIGURES:
+        article = browser.find_element("id", stem)
+        image = article.find_element("css selector", "img")
+        assert image.get_property("naturalWidth") > 900 and image.get_attribute("alt")
+        caption = (root / "workflow" / "report" / f"{stem}.rst").read_text()
+        assert article.find_element("css selector", "figcaption strong").text.rstrip(".") in caption
+        links = [link.get_attribute("href") for link in article.find_elements("css selector", ".files a")]
+        assert any(link.endswith(f"/tables/{stem}.csv") for link in links)
+        assert any(link.endswith(f"/figures/smoke/{stem}.pdf") for link in links)
+        details = article.find_element("css selector", "details")
+        assert "draw_" + stem in details.find_element("css selector", "pre").get_property("textContent")
+
+
+def test_links_lead_to_files_that_are_there(browser, page):
+    links = {element.get_attribute("href") for element in browser.find_elements("css selector", "a")}
+    for link in links:
+        address = urlparse(link)
+        assert address.scheme == "file"
+        if address.path == page.as_posix():
+            assert browser.find_elements("id", address.fragment)
+        else:
+            assert Path(unquote(address.path)).is_file(), link
+
+
+def test_nothing_is_loaded_from_elsewhere(browser, page):
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    addresses = {
+        message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
+    }
+    assert page.as_uri() in addresses
+    assert all(address.startswith(("file:", "data:")) for address in addresses), addresses
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_the_page_can_be_read_by_keyboard(browser):
+    """Tab reaches the skip link, which is then seen, the navigation, and the provenance, which Enter opens."""
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def press(key):
+        ActionChains(browser).send_keys(key).perform()
+        return browser.switch_to.active_element
+
+    skip = press(Keys.TAB)
+    assert skip.text == "Skip to the claims" and skip.location["x"] >= 0
+    reached = [press(Keys.TAB) for _ in range(4)]
+    assert [element.text for element in reached] == ["Claims", *SOURCES, "All figures"]
+    press(Keys.ENTER)
+    assert browser.find_element("css selector", "nav details").get_attribute("open")
+    assert press(Keys.TAB).text == FIGURES[0]
+    browser.execute_script("arguments[0].focus()", browser.find_element("css selector", f"#{FIGURES[0]} summary"))
+    press(Keys.ENTER)
+    assert browser.find_element("css selector", f"#{FIGURES[0]} details").get_attribute("open")
+
+
+def test_the_page_fits_a_narrow_screen(browser):
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 700, "deviceScaleFactor": 1, "mobile": True}
+    )
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    widths = browser.execute_script("return [...document.images].map(image => image.getBoundingClientRect().width)")
+    assert len(widths) == len(FIGURES) and all(0 < width <= 360 for width in widths)
+    claim = browser.find_element("css selector", ".claims tbody tr")
+    assert claim.size["width"] <= 360 and "reproduced" in claim.text

@@ -1,0 +1,44 @@
+"""Tables: what is written is what is read."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diffeo_stability import InputError
+from diffeo_stability.pipeline.tables import concatenate, read_table, write_table
+
+
+def test_floats_come_back_to_the_last_bit(tmp_path):
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=20_000) * 10.0 ** rng.integers(-300, 300, 20_000)
+    table = pd.DataFrame({"number": [*numbers, np.nan, np.inf, 5e-324], "name": 'a, "quoted" name'})
+    write_table(table, tmp_path / "table.csv")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table, check_exact=True)
+
+
+def test_rows_of_several_tables_stand_in_order(tmp_path):
+    for number in (2, 1):
+        write_table([{"a": number}, {"a": 10 * number}], tmp_path / f"{number}.csv")
+    assert concatenate([tmp_path / "2.csv", tmp_path / "1.csv"]).a.tolist() == [2, 20, 1, 10]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00\x01", b'a,b\n1,2,3,4\n"'])
+def test_files_that_are_no_table_are_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "table.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"table .*table.csv cannot be read .*delete it and run again") as caught:
+        read_table(tmp_path / "table.csv")
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_failed_write_leaves_the_old_table(tmp_path):
+    write_table([{"a": 1}], tmp_path / "table.csv")
+
+    class Broken:
+        def __str__(self):
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        write_table([{"a": Broken()}], tmp_path / "table.csv")
+    assert read_table(tmp_path / "table.csv").a.tolist() == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
