@@ -1,25 +1,14 @@
 """Images, labels and fixed splits, as tensors in memory."""
 
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import torch
+from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.seeds import generator_for
-
-import contextlib
-import hashlib
-import json
-import tempfile
-import urllib.error
-import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
-from pathlib import Path
-
-import numpy as np
-import torch
-from safetensors import SafetensorError
-from torch import Tensor
-
 
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -198,5 +187,3 @@ def _check_dataset(dataset: Dataset) -> None:
         if values is not None and values.shape != (dataset.test_images.shape[1],):
             channels = dataset.test_images.shape[1]
             raise InputError(f"normalisation.{name} has {values.numel()} numbers: the images have {channels} channels")
-
-

@@ -1,8 +1,5 @@
 """Writes that either happen whole or not at all, and hashes of what was written."""
 
-
-from ..core.errors import InputError
-
 import errno
 import glob
 import hashlib
@@ -13,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..core.errors import InputError
 
 METADATA = "json"  # the one entry of a safetensors file's metadata
 SLACK = 64 * 2**20  # bytes that a file may unpack to whatever its own size

@@ -3,11 +3,6 @@
 Archives are read as a stream and never unpacked, so that nothing in them can land outside.
 """
 
-
-from ..core.errors import InputError, one_line
-from .requests import Request, fields_of
-from .files import check_fits, most_unpacked
-
 import lzma
 import tarfile
 import warnings
@@ -23,6 +18,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..core.errors import InputError, one_line
+from .files import check_fits, most_unpacked
+from .requests import Request, fields_of
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 LARGEST_FILE = 64 * 2**20  # bytes; no image of a sensible size is larger

@@ -1,8 +1,5 @@
 """Named tensors in safetensors files: written atomically, read whole with their metadata."""
 
-
-from .files import METADATA, atomic_path
-
 import json
 from pathlib import Path
 
@@ -10,6 +7,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from .files import METADATA, atomic_path
 
 
 def save_tensors(tensors: dict[str, Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:

@@ -27,9 +27,14 @@ def networks_by_state(folder: str | Path, device: torch.device | str) -> Iterato
     """Yield a training's network at ``init`` and ``trained``, each with its metadata, one at a time."""
     checkpoints = list_checkpoints(folder)
     for state, path in (("init", checkpoints[0]), ("trained", checkpoints[-1])):
-        network, metadata = load_checkpoint(path)
-        # Processors and GPUs both evaluate convolutions faster in this layout
-        yield state, network.to(device, memory_format=torch.channels_last), metadata
+        yield state, *load_network(path, device)
+
+
+def load_network(checkpoint: str | Path, device: torch.device | str) -> tuple[nn.Module, dict]:
+    """Return the network of a checkpoint as it is measured, and its metadata."""
+    network, metadata = load_checkpoint(checkpoint)
+    # Processors and GPUs both evaluate convolutions faster in this layout
+    return network.to(device, memory_format=torch.channels_last), metadata
 
 
 def probe_on(dataset: Dataset, probe: Probe, device: torch.device | str) -> ProbeImages:

@@ -11,8 +11,8 @@ from ...core.errors import InputError
 from ...core.laplacian import laplacian_components, laplacian_eigenspaces
 from ...core.operations import named_operations
 from ...core.seeds import generator_for
-from ...networks.checkpoints import list_checkpoints, load_checkpoint
-from ..measuring import describe
+from ...networks.checkpoints import list_checkpoints
+from ..measuring import describe, load_network
 from ..registry import Given, Measured
 
 
@@ -31,7 +31,7 @@ def measure_laplacian_spectra(given: Given) -> Measured:
     """
     rows, initial = [], {}
     for path in list_checkpoints(given.checkpoints):
-        network, metadata = load_checkpoint(path)
+        network, metadata = load_network(path, given.device)
         layers = {name: laplacian_components(filters).mean(1) for name, filters in _square_filters(network).items()}
         if not layers:
             raise InputError(

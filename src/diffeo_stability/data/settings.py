@@ -1,0 +1,76 @@
+"""The block ``dataset`` of a configuration."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ..settings import Block, Name, Positive, Seed
+from .sources import SOURCES
+
+
+class Normalisation(Block):
+    """How pixels, scaled to 0..1, are normalised: `(pixel - mean) / std`."""
+
+    mean: Annotated[list[float], Field(min_length=1)] = Field(description="one number a channel")
+    std: Annotated[list[Positive], Field(min_length=1)] = Field(description="one number a channel")
+
+
+def _usual_title(block: dict) -> str:
+    source = SOURCES.get(block.get("source"))
+    return (source and source.title) or block.get("name") or ""
+
+
+class DatasetBlock(Block):
+    """The images."""
+
+    source: Literal[tuple(SOURCES)] = Field(description="where the images come from")
+    name: Name | None = Field(None, description="folder below `data_dir`; the source's name if not given")
+    title: Annotated[str, Field(pattern=r"^[^\s*][^*\n]*$", max_length=80)] = Field(
+        default_factory=_usual_title,
+        description="what every figure and the report call the images; the data set's or the folder's name if not given",
+    )
+    path: str | None = Field(None, description="folder, archive or .npz file, for `image_folder` and `arrays`")
+    image_size: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="pixels a side to which `image_folder` scales and crops; as they are if not given"
+    )
+    mirror: str | None = Field(None, description="address of a folder to download from, instead of the usual one")
+    test_only: bool = Field(
+        False,
+        description="`image_folder` is a tree `<class>/*`, `arrays` has `x_test`, `y_test` alone: for networks with `weights`",
+    )
+    normalisation: Normalisation | None = Field(None, description="the training images' own statistics if not given")
+    validation_images: Annotated[int, Field(ge=0)] = Field(
+        description="training images held out for the validation error in `history.csv`; 0 to train on all"
+    )
+    split_seed: Seed = Field(0, description="seed of the hold-out and of smaller training sets")
+
+    @property
+    def folder(self) -> str:
+        return self.name or self.source
+
+    @property
+    def known_size(self) -> int | None:
+        """Pixels along a side, if they are known before the images are read."""
+        return SOURCES[self.source].image_size or self.image_size
+
+    @property
+    def scale(self) -> tuple[list[float], list[float]] | None:
+        """Mean and standard deviation per channel, if they are given."""
+        return self.normalisation and (self.normalisation.mean, self.normalisation.std)
+
+    @model_validator(mode="after")
+    def _path_goes_with_source(self):
+        own = SOURCES[self.source].own
+        if own and self.path is None:
+            raise ValueError(f"path is missing: source {self.source} needs the path of the images")
+        if own and self.name is None:
+            raise ValueError(f"name is missing: source {self.source} needs a name for its folder below data_dir")
+        if not own and self.path is not None:
+            raise ValueError(f"path is given, but source {self.source} takes none")
+        if self.image_size is not None and self.source != "image_folder":
+            raise ValueError(f"image_size is given, but source {self.source} has a size of its own")
+        if self.test_only and not own:
+            raise ValueError(f"test_only is true, but source {self.source} has training images")
+        if self.test_only and self.normalisation is None:
+            raise ValueError("normalisation is missing: without training images it must be given")
+        return self
