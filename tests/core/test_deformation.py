@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffeo_stability import (
@@ -129,6 +129,7 @@ def test_asymptotic_displacement_is_near_the_exact_one(cutoff):
     assert rms_displacement(1e-3, 400, 32) / displacement_from_temperature(1e-3, 400, 32) > ratio
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.floats(1e-3, 100), st.integers(2, 200), st.integers(2, 2000))
 def test_displacement_and_temperature_are_inverse(displacement, cutoff, size):
     temperature = temperature_from_displacement(displacement, cutoff, size)
@@ -177,8 +178,8 @@ def test_same_seed_gives_the_same_deformation():
 def test_large_batches_in_pieces_equal_one_batch(generator):
     size = 64
     count = 2 * FIELD_ELEMENTS_PER_CHUNK // (2 * size * size) + 3
-    images = torch.rand(count, 1, size, size, generator=generator)
-    coefficients = sample_coefficients(count, 3, 1e-3, generator=generator)
+    images = torch.rand(count, 1, size, size, generator=generator, dtype=torch.float64)
+    coefficients = sample_coefficients(count, 3, 1e-3, generator=generator, dtype=torch.float64)
     whole = remap(images, displacement_field(coefficients, size))
     torch.testing.assert_close(deform_with(images, coefficients), whole)
 

@@ -23,7 +23,7 @@ def accumulate(outputs, batch_size, centre=None):
 
 def test_distances_are_those_of_the_definition(outputs):
     clean, *perturbed = outputs
-    pairs = torch.cdist(clean, clean).square().sum() / (60 * 59)
+    pairs = (clean[:, None] - clean).square().sum() / (60 * 59)
     expected = torch.stack([(other - clean).square().sum(1).mean() / pairs for other in perturbed])
     torch.testing.assert_close(accumulate(outputs, 60).normalised(), expected, rtol=1e-10, atol=0)
     medians = torch.stack([(other - clean).square().sum(1).quantile(0.5) / pairs for other in perturbed])

@@ -32,12 +32,12 @@ def seeded(seed=0):
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return build_network("vgg11_bn", 3, 32, 10, width=0.125).eval()
+    return build_network("vgg11_bn", 3, 32, 10, width=0.125).double().eval()
 
 
 @pytest.fixture
 def images():
-    return torch.randn(4, 3, 32, 32, generator=seeded())
+    return torch.randn(4, 3, 32, 32, generator=seeded(), dtype=torch.float64)
 
 
 @torch.no_grad()
@@ -77,13 +77,13 @@ def test_permuting_what_is_read_is_permuting_what_is_written_the_other_way(netwo
 
 
 def test_channels_stay_in_their_group():
-    network = nn.Sequential(nn.Conv2d(6, 6, 3, groups=6), nn.Conv2d(6, 4, 3, groups=2))
+    network = nn.Sequential(nn.Conv2d(6, 6, 3, groups=6), nn.Conv2d(6, 4, 3, groups=2)).double()
     for seed in range(5):
         orders = random_permutations(network, seeded(seed))
         assert orders["0"].tolist() == list(range(6))
         assert set(orders["1"][:3].tolist()) == {0, 1, 2} and set(orders["1"][3:].tolist()) == {3, 4, 5}
     orders = {"1": torch.tensor([2, 0, 1, 3, 5, 4])}
-    images = torch.randn(2, 6, 9, 9)
+    images = torch.randn(2, 6, 9, 9, dtype=torch.float64)
     with torch.no_grad():
         read = network[0](images)
         # Filters made for channel p(c) meet channel c: the channel that filter d was made for is now at p^-1(d)

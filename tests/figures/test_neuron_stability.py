@@ -115,10 +115,10 @@ def test_unit_transformations_have_norm_one_and_all_directions():
 
 
 def test_neurons_are_measured_as_the_naive_way_does(mnist5k):
-    """One pass of the whole displaced image for every image, place and transformation."""
+    """One pass of the whole displaced image for every image, place and transformation, in double precision."""
     torch.manual_seed(0)
-    network = build_network("vgg11_bn", 1, 28, 10, width=0.0625).eval()
-    images = torch.randn(5, 1, 28, 28)
+    network = build_network("vgg11_bn", 1, 28, 10, width=0.0625).double().eval()
+    images = torch.randn(5, 1, 28, 28, dtype=torch.float64)
     views = {"relu4": views_of(network, nn.ReLU, 28, 1)["relu4"]}
     places = [Place(0, 3), Place(4, 4), Place(7, 0)]
     transformations = unit_transformations(5, seeded())
@@ -133,10 +133,10 @@ def test_neurons_are_measured_as_the_naive_way_does(mnist5k):
             field = norms[number] * torch.einsum("pab,byx->payx", matrices, offsets) + shifts[:, :, None, None]
             with torch.no_grad():
                 still, moved = (upto(some)[:, :, *place] for some in (images, remap(images, field)))
-            torch.testing.assert_close(measured.still[:, number], still, rtol=1e-4, atol=1e-5)
-            scale = float(still.square().max())
+            scale = float(still.abs().max())
+            torch.testing.assert_close(measured.still[:, number], still, rtol=1e-9, atol=1e-12 * scale)
             torch.testing.assert_close(
-                measured.moved[kind, :, number], (moved - still).square(), rtol=1e-4, atol=1e-4 * scale
+                measured.moved[kind, :, number], (moved - still).square(), rtol=1e-9, atol=1e-12 * scale**2
             )
 
 

@@ -204,9 +204,10 @@ def test_a_training_is_measured_over_all_norms(mnist5k, tmp_path):
     deformation = [row for row in rows if row["perturbation"] == "deformation" and row["output"] == "logits"]
     assert [row["state"] for row in noise] == ["init"] * 9 + ["trained"] * 9
     assert all(math.isnan(row["delta"]) for row in noise) and 12 <= len(deformation) < 18
-    # Three times the read-out moves all logits three times as far, and no distance between images in proportion
+    # Three times the read-out moves all logits three times as far, and no distance between images in proportion. Single
+    # precision rounds logits, of which images share the larger part: a floor for the smallest distances
     for before, after in zip(noise[:9], noise[9:], strict=True):
-        assert after["distance"] == pytest.approx(before["distance"], rel=1e-4) and before["r"] == after["r"]
+        assert after["distance"] == pytest.approx(before["distance"], rel=1e-4, abs=5e-9) and before["r"] == after["r"]
         assert before["distance_low"] < before["distance"] < before["distance_high"]
     lowest, highest = (displacement_from_temperature(t, 3, 28) for t in temperature_range(28, 3))
     assert all(row["diffeomorphism"] == (lowest <= row["delta"] <= highest) for row in deformation)

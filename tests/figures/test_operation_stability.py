@@ -112,7 +112,10 @@ def test_a_lazily_normalised_probe_gives_what_a_tensor_gives(mnist5k):
     network = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.Flatten(), nn.Linear(2304, 10))
     lazy = probe_images(mnist5k, 50, seed=0)
     results = [stability_by_operation(network, images, resamples=100, generator=seeded()) for images in (lazy, lazy[:])]
-    assert results[0] == results[1]
+    # Pixels may be rounded otherwise where they are not normalised at the same place of a tensor
+    for found, expected in zip(*(result.values() for result in results), strict=True):
+        for part in ("deformation", "noise", "relative"):
+            assert getattr(found, part) == pytest.approx(getattr(expected, part), rel=1e-5)
 
 
 class WatchedImages(ProbeImages):

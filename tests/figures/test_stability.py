@@ -307,7 +307,9 @@ def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
         trained, probe_images(mnist5k, 80, 0), resamples=100, generator=generator_for("perturbations", 0)
     )
     assert rows[1]["R"] == by_hand.relative.value and rows[1]["G_high"] == by_hand.noise.high
-    images = normalise(mnist5k.test_images, mnist5k.mean, mnist5k.std)
-    error = (trained(images).argmax(1) != mnist5k.test_labels).float().mean()
-    assert rows[1]["test_error"] == pytest.approx(float(error))
+    logits = trained(normalise(mnist5k.test_images, mnist5k.mean, mnist5k.std))
+    error = (logits.argmax(1) != mnist5k.test_labels).double().mean()
+    best, second = logits.topk(2).values.T
+    undecided = (best - second < 1e-5 * logits.std()).double().mean()  # but for rounding, which batches change
+    assert abs(rows[1]["test_error"] - error) <= undecided + 1e-9
     assert rows[1]["test_error_low"] < rows[1]["test_error"] < rows[1]["test_error_high"]

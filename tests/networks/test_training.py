@@ -63,7 +63,8 @@ def test_training_learns(splits, tmp_path):
 
 def test_all_training_images_can_be_trained_on(mnist5k, tmp_path):
     splits = split_dataset(mnist5k, validation_images=0, seed=0, label_count=2)
-    history = train(tmp_path / "checkpoints", splits, {**NETWORK, "name": "lenet", "width": 1.0})
+    network = {**NETWORK, "name": "lenet", "width": 1.0}
+    history = train(tmp_path / "checkpoints", splits, network, epochs=2, optimizer="adam", learning_rate=0.005)
     assert len(splits.train) == int((mnist5k.train_labels < 2).sum())
     assert history[-1].train_error < 0.1 < history[0].train_error
     assert all(row.validation_error is None for row in history)

@@ -135,9 +135,9 @@ def test_without_training_images_batch_norm_sees_the_test_images(mnist5k):
     assert len(splits.train) == 0 and len(splits.test) == 1000
     norm = nn.BatchNorm2d(1)
     estimate_batch_norm(nn.Sequential(norm, nn.Conv2d(1, 1, 1)), splits)
-    pixels = splits.normalise(mnist5k.test_images)
-    torch.testing.assert_close(norm.running_mean, pixels.mean()[None], atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(norm.running_var, pixels.var()[None], atol=1e-3, rtol=1e-3)
+    pixels = splits.normalise(mnist5k.test_images).double()
+    torch.testing.assert_close(norm.running_mean.double(), pixels.mean()[None], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(norm.running_var.double(), pixels.var()[None], atol=1e-3, rtol=1e-3)
 
 
 OWN_NETWORK = """
