@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from waiting import HANGS
 
 from diffeo_stability.data.datasets import Dataset
 from diffeo_stability.data.prepare import prepare_dataset
@@ -85,7 +86,7 @@ class Project:
     ) -> subprocess.CompletedProcess:
         """Run snakemake on a configuration, after the command's prefix if there is one, and return what it printed."""
         command = [*prefix, *self.command(*arguments, "--configfile", config)]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=env, timeout=900)
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=env, timeout=HANGS)
 
     def made(self) -> dict[str, bytes]:
         """Everything that runs have made: data, checkpoints, measurements, tables, figures, pages and records."""

@@ -4,11 +4,13 @@ import re
 
 import jupytext
 from nbclient import NotebookClient
+from waiting import HANGS
 
 
 def test_any_network(root, tmp_path):
     notebook = jupytext.read(root / "workflow" / "tutorials" / "any_network.py")
-    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    there = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, kernel_name="python3", startup_timeout=HANGS, resources=there).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
     printed = "".join(output.get("text", "") for output in outputs)

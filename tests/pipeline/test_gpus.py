@@ -4,58 +4,71 @@ import itertools
 import signal
 import subprocess
 import sys
-import time
 from collections import defaultdict
 
 import pytest
+from waiting import HANGS
 
 from diffeo_stability import InputError
 from diffeo_stability.pipeline.gpus import take_gpu
 from diffeo_stability.pipeline.jobs import device_for
 
+# Holds a GPU until it is told to end
 JOB = """
 import sys, time
 from diffeo_stability.pipeline.gpus import take_gpu
 place = take_gpu(["first", "second"], sys.argv[1])
-print(place, time.time(), flush=True)
-time.sleep(float(sys.argv[2]))
-print(time.time(), flush=True)
+print(place, time.monotonic(), flush=True)
+sys.stdin.readline()
+print(time.monotonic(), flush=True)
 """
 
 
-def job(folder, seconds):
-    command = [sys.executable, "-c", JOB, str(folder), str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.fixture
+def job(tmp_path):
+    """Starts a job; those that still run at the end are killed."""
+    jobs = []
 
+    def start():
+        command = [sys.executable, "-c", JOB, str(tmp_path)]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        jobs.append(subprocess.Popen(command, **pipes, text=True))
+        return jobs[-1]
 
-def test_no_two_jobs_hold_the_same_gpu_and_all_get_one(tmp_path):
-    jobs = [job(tmp_path, 0.4) for _ in range(6)]
-    held = defaultdict(list)
-    waited = 0
+    yield start
     for one in jobs:
-        output, told = one.communicate(timeout=60)
-        place, start, end = output.split()
-        held[place].append((float(start), float(end)))
-        waited += "all 2 GPUs are taken: waiting for one" in told
-    assert set(held) == {"0", "1"} and sum(map(len, held.values())) == 6 and waited >= 2
+        if one.poll() is None:
+            one.kill()
+            one.communicate()
+
+
+def test_no_two_jobs_hold_the_same_gpu_and_all_get_one(job):
+    first = [job() for _ in range(2)]
+    starts = [one.stdout.readline() for one in first]
+    others = [job() for _ in range(4)]
+    assert all(one.stderr.readline() == "all 2 GPUs are taken: waiting for one\n" for one in others)
+    for one in (*first, *others):
+        one.stdin.write("end\n")
+        one.stdin.flush()
+    held = defaultdict(list)
+    for one, start in zip([*first, *others], [*starts, *4 * [""]], strict=True):
+        output, _ = one.communicate(timeout=HANGS)
+        place, taken, given_back = (start + output).split()
+        held[place].append((float(taken), float(given_back)))
+    assert set(held) == {"0", "1"} and sum(map(len, held.values())) == 6
     for times in held.values():
         times.sort()
         assert all(before[1] <= after[0] for before, after in itertools.pairwise(times))
 
 
-def test_a_killed_job_gives_its_gpu_back(tmp_path):
-    holding = [job(tmp_path, 60) for _ in range(2)]
+def test_a_killed_job_gives_its_gpu_back(job):
+    holding = [job() for _ in range(2)]
     places = [one.stdout.readline().split()[0] for one in holding]
     assert sorted(places) == ["0", "1"]
     holding[0].send_signal(signal.SIGKILL)
     holding[0].wait()
-    start = time.monotonic()
-    next_one = job(tmp_path, 0)
-    output, _ = next_one.communicate(timeout=60)
-    assert output.split()[0] == places[0] and time.monotonic() - start < 30
-    holding[1].kill()
-    for one in holding:
-        one.communicate()
+    output, _ = job().communicate("end\n", timeout=HANGS)
+    assert output.split()[0] == places[0]
 
 
 def test_gpus_are_taken_in_order(tmp_path):

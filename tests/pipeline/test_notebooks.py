@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import jupytext
 import pytest
 from nbclient import NotebookClient
+from waiting import HANGS
 
 from diffeo_stability import InputError
 from diffeo_stability.figures import FIGURES
@@ -52,7 +53,7 @@ def test_as_a_plain_script_each_notebook_draws_the_same_figure(run_by_hand, fini
         (run_by_hand / "figures" / "smoke" / f"{stem}.png").unlink()
         script.write_text(use_smoke(folder / f"{stem}.py"))
     command = [sys.executable, "-c", RUN_EACH, *(script.name for script in scripts)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=HANGS)
     assert done.returncode == 0, done.stderr
     for stem in FIGURES:
         figure = f"figures/smoke/{stem}.png"
@@ -66,7 +67,8 @@ def test_in_jupyter_a_notebook_draws_the_same_figure(run_by_hand):
     figure.unlink()
     folder = run_by_hand / "workflow" / "notebooks"
     notebook = jupytext.reads(use_smoke(folder / "stability_vs_error.py"), fmt="py:percent")
-    NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
+    there = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, kernel_name="python3", startup_timeout=HANGS, resources=there).execute()
     assert figure.read_bytes() == drawn_by_pipeline
     assert any("image/png" in output.get("data", {}) for output in notebook.cells[-1].outputs)
 
