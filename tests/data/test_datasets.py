@@ -15,10 +15,10 @@ import torchvision.datasets
 from PIL import Image
 
 from diffeo_stability import InputError, load_images
-from diffeo_stability.data.store import load_dataset, save_dataset
+from diffeo_stability.data.datasets import split_dataset
 from diffeo_stability.data.prepare import prepare_dataset
 from diffeo_stability.data.probe import probe_images
-from diffeo_stability.data.datasets import split_dataset
+from diffeo_stability.data.store import load_dataset, save_dataset
 
 
 def test_mnist5k_holds_the_real_digits(mnist5k):

@@ -10,7 +10,29 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from diffeo_stability import HOMES, InputError, build_network, compression_matrix, decompose_gradient, deform, displacement_field, displacement_from_temperature, laplacian_eigenspaces, laplacian_spectrum, load_images, pure_shear_matrix, radial_power_spectrum, relative_stability, remap, rms_displacement, rotation_matrix, sample_coefficients, stability_by_operation, temperature_from_displacement, temperature_range
+from diffeo_stability import (
+    HOMES,
+    InputError,
+    build_network,
+    compression_matrix,
+    decompose_gradient,
+    deform,
+    displacement_field,
+    displacement_from_temperature,
+    laplacian_eigenspaces,
+    laplacian_spectrum,
+    load_images,
+    pure_shear_matrix,
+    radial_power_spectrum,
+    relative_stability,
+    remap,
+    rms_displacement,
+    rotation_matrix,
+    sample_coefficients,
+    stability_by_operation,
+    temperature_from_displacement,
+    temperature_range,
+)
 from diffeo_stability.__main__ import main
 from diffeo_stability.pipeline.config import RunConfig, parse_config
 

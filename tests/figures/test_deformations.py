@@ -5,6 +5,7 @@ import torch
 
 from diffeo_stability import InputError, remap
 from diffeo_stability.figures.deformations import Deformations
+from diffeo_stability.figures.deformations.measurement import measure_deformations
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
 

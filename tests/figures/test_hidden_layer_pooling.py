@@ -208,7 +208,7 @@ def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
         network.linear1.weight.zero_()
         network.linear1.weight.unflatten(1, (3, 28, 28))[range(9), [0, 1, 2] * 3] = 0.01
 
-    folder = write_training(tmp_path / "checkpoints", pool, name="one_hidden_layer_cnn", width=0.05)
+    folder = write_training(tmp_path / "checkpoints", pool, "read_out", name="one_hidden_layer_cnn", width=0.05)
     probe = Probe(images=40, batch_size=30, resamples=100)
     given = Given(probe=probe, checkpoints=folder, dataset=mnist5k, stability=Stability())
     rows, summary, _ = measure_hidden_layer_pooling(given)

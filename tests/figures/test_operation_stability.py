@@ -11,11 +11,12 @@ from diffeo_stability.core.seeds import generator_for
 from diffeo_stability.core.spectra import spectra_by_operation
 from diffeo_stability.core.stability import perturbed_batches
 from diffeo_stability.data.probe import ProbeImages, probe_images
+from diffeo_stability.figures.measuring import load_network
 from diffeo_stability.figures.operation_stability.measurement import measure_operation_stability
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
 from diffeo_stability.figures.stability import Stability
-from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint
+from diffeo_stability.networks.checkpoints import list_checkpoints
 
 
 def seeded(seed=0):
@@ -71,7 +72,7 @@ def test_a_training_is_measured_after_every_operation(mnist5k, tmp_path):
     assert [row["R"] for row in init[:3]] == [row["R"] for row in trained[:3]]
     assert trained[3]["D"] == pytest.approx(init[3]["D"], rel=1e-5)
     assert trained[4]["D"] != pytest.approx(init[4]["D"], rel=1e-4)
-    network, _ = load_checkpoint(list_checkpoints(folder)[-1])
+    network, _ = load_network(list_checkpoints(folder)[-1], "cpu")
     output = relative_stability(
         network,
         probe_images(mnist5k, 40, 0),

@@ -11,11 +11,12 @@ from diffeo_stability.core.seeds import generator_for
 from diffeo_stability.core.stability import Perturbed, perturbed_batches, stability_of_outputs
 from diffeo_stability.data.datasets import normalise, split_dataset
 from diffeo_stability.data.probe import probe_images
+from diffeo_stability.figures.measuring import load_network
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
 from diffeo_stability.figures.stability import Stability
 from diffeo_stability.figures.stability.measurement import measure_stability
-from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint
+from diffeo_stability.networks.checkpoints import list_checkpoints
 from diffeo_stability.networks.evaluation import error_interval
 from diffeo_stability.networks.settings import Recipe
 from diffeo_stability.networks.training import train_network
@@ -302,7 +303,7 @@ def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
         ("mine", 3, "trained", 2),
     ]
     assert all(row["train_size"] == 200 and row["images"] == 80 for row in rows)
-    trained, _ = load_checkpoint(list_checkpoints(folder)[-1])
+    trained, _ = load_network(list_checkpoints(folder)[-1], "cpu")
     by_hand = relative_stability(
         trained, probe_images(mnist5k, 80, 0), resamples=100, generator=generator_for("perturbations", 0)
     )

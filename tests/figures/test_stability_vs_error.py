@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from diffeo_stability import InputError
+from diffeo_stability.figures.stability_vs_error.measurement import correlate_with_error
 
 
 def table(count=12, noise=0.0, seed=0):

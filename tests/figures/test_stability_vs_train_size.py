@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from diffeo_stability import InputError
+from diffeo_stability.figures.stability_vs_train_size.collection import collect_stability_vs_train_size
 
 
 def table():

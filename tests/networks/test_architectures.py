@@ -165,7 +165,7 @@ def test_networks_of_other_libraries_are_built(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("vgg12", 3, 32, 10), "vgg12.*not known; there are fully_connected_2"),
+        (("vgg12", 3, 32, 10), "vgg12.*not known; there are alexnet"),
         (("torchvision:resnet17", 3, 32, 10), "not known to torchvision; it has resnet1"),
         (("torchvision:resnet18", 1, 32, 10), "3 channels"),
         (("lenet", 1, 12, 10), "at least 16 pixels"),

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from diffeo_stability import InputError, build_network
-from diffeo_stability import training as training_module
 from diffeo_stability.data.datasets import split_dataset
+from diffeo_stability.networks import training as training_module
 from diffeo_stability.networks.batch_norm import estimate_batch_norm
 from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint, read_metadata
 from diffeo_stability.networks.evaluation import error_rate

@@ -115,12 +115,13 @@ def code(root):
     return CodeOf(root, load_config(root / "config" / "mnist5k.yaml"))
 
 
-def used_by(*names):
-    return {path.relative_to(PACKAGE).as_posix() for path in sources_used_by(*(PACKAGE / name for name in names))}
+def used_by(root, script, *names):
+    paths = sources_used_by(root / "workflow" / "scripts" / script, *(PACKAGE / name for name in names))
+    return {path.relative_to(PACKAGE).as_posix() for path in paths if path.is_relative_to(PACKAGE)}
 
 
-def test_a_training_uses_what_decides_its_weights_and_nothing_else():
-    used = used_by("networks/training.py", "networks/build.py")
+def test_a_training_uses_what_decides_its_weights_and_nothing_else(root):
+    used = used_by(root, "train_network.py", "networks/training.py", "networks/build.py")
     assert {"networks/batch_norm.py", "networks/evaluation.py", "data/datasets.py", "core/seeds.py"} <= used
     assert not any(name.startswith(("pipeline", "figures", "networks/architectures")) for name in used)
     assert not used & {"data/files.py", "data/tensors.py", "networks/checkpoints.py", "networks/settings.py"}
@@ -130,13 +131,12 @@ def test_a_network_has_the_fingerprint_of_its_own_file(code):
     assert code.network("vgg11") == code.network("vgg16_bn") != code.network("resnet18")
 
 
-def test_no_figure_uses_the_room_of_another_one():
+def test_no_figure_uses_the_room_of_another_one(root):
     for room in (PACKAGE / "figures").iterdir():
         if (room / "measurement.py").exists():
-            rooms = {
-                name.split("/")[1] for name in used_by(f"figures/{room.name}/measurement.py") if name.count("/") == 2
-            }
-            assert rooms <= {room.name, "architectures"}, room.name
+            used = used_by(root, "measure.py", f"figures/{room.name}/measurement.py")
+            assert {name.split("/")[1] for name in used if name.count("/") == 2} <= {room.name, "architectures"}
+            assert not any(name.startswith("pipeline") for name in used), room.name
 
 
 def test_sources_are_found_without_running_them():

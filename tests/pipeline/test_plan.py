@@ -21,7 +21,7 @@ def raw(root):
 def test_the_usual_train_size_is_trained_once(raw):
     plan = Plan(parse_config(raw))
     assert len(plan.trainings) == len(raw["networks"]) + OTHER_TRAININGS
-    assert set(plan.measured("stability_vs_train_size", table="stability")) & set(plan.measured("stability")) == {
+    assert set(plan.measured("stability_vs_train_size")) & set(plan.measured("stability")) == {
         f"results/mnist5k/networks/{net}/seed0/stability.csv" for net in ("fully_connected_4", "lenet", "vgg11_bn")
     }
 
@@ -60,18 +60,29 @@ def test_figures_that_are_not_configured_are_not_made(raw):
 def test_files_of_a_figure_follow_its_networks_sizes_and_seeds(raw):
     raw["seeds"] = [0, 7]
     plan = Plan(parse_config(raw))
-    assert plan.measured("operation_stability", ".csv") == [
+    assert plan.measured("operation_stability") == [
         f"results/mnist5k/networks/{net}/seed{seed}/operation_stability.csv"
         for net in raw["operation_stability"]["networks"]
         for seed in (0, 7)
     ]
-    assert plan.measured("first_layer_filters", ".safetensors") == [
+    assert plan.measured("first_layer_filters", "pictures") == [
         f"results/mnist5k/networks/vgg11_bn_9x9/{variant}/first_layer_filters.safetensors"
         for variant in ("seed0-400-images", "seed7-400-images", "seed0", "seed7")
     ]
-    one, all_networks = plan.settings("noise_curves", "lenet"), plan.settings("noise_curves")
-    assert one == {**all_networks, "networks": ["lenet"]} and len(all_networks["networks"]) > 1
-    assert plan.bump_checkpoints() == "results/mnist5k/networks/vgg11_bn/seed0/checkpoints"
+    assert plan.read_by("noise_bump_images") == {
+        "dataset": "data/mnist5k/images.safetensors",
+        "checkpoints": "results/mnist5k/networks/vgg11_bn/seed0/checkpoints",
+        "noise_curves_summary": "results/{run}/tables/noise_curves_summary.csv",
+    }
+
+
+def test_one_network_more_in_a_block_changes_no_other_measurement(raw):
+    before = Plan(parse_config(raw)).settings_of("noise_curves")
+    raw["noise_curves"]["networks"].append("resnet18")
+    raw["stability_vs_train_size"]["train_sizes"].append(100)
+    assert Plan(parse_config(raw)).settings_of("noise_curves") == before
+    raw["noise_curves"]["norms"] += 1
+    assert Plan(parse_config(raw)).settings_of("noise_curves") != before
 
 
 def test_widths_and_trained_parts_have_trainings_of_their_own(raw):

@@ -63,7 +63,7 @@ class CodeOf:
 
     def drawing(self, stem: str) -> str:
         """Return that of a figure's notebook and of all that it uses."""
-        return fingerprint(self._project / "workflow" / "notebooks" / f"{stem}.py", _module("pipeline.notebooks"))
+        return fingerprint(self._project / "workflow" / "notebooks" / f"{stem}.py", *map(_module, ("pipeline.notebooks", "pipeline.plotting")))
 
     def contents(self, *paths: str) -> str:
         """Return a hash of what stands in files of the project: texts, of which every letter counts."""
@@ -76,11 +76,11 @@ class CodeOf:
 
     def report(self) -> str:
         """Return that of what writes the report."""
-        return self.script("write_report", "pipeline.report")
+        return self.script("write_report", "pipeline.report", "pipeline.claims", "pipeline.provenance")
 
     def crate(self) -> str:
         """Return that of what packs the run."""
-        return self.script("pack_crate", "pipeline.crate")
+        return self.script("pack_crate", "pipeline.crate", "pipeline.provenance")
 
 
 def _module(name: str) -> Path:
