@@ -1,6 +1,6 @@
 # Thin front door: every target sets up what it needs by itself. `make` explains.
 .DEFAULT_GOAL := help
-.PHONY: help environment slurm imagenet figures notebooks report crate gallery test lint format benchmarks lock clean
+.PHONY: help environment slurm imagenet figures notebooks report crate gallery adopt test test-fast lint format generate benchmarks lock clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,8 +17,10 @@ help:
 	@echo 'make crate        the results of the run with metadata, as an RO-Crate'
 	@echo 'make gallery      figures/reference/<run>: small copies of figures and tables, to commit'
 	@echo 'make notebooks    executed HTML copies of the analyses'
-	@echo 'make test         run the whole test suite'
-	@echo 'make lint         check style; make format mends it'
+	@echo 'make adopt        check a run that was copied without its times, and set them right'
+	@echo 'make test         run the whole test suite; make test-fast what needs no pipeline run, no Slurm and no browser'
+	@echo 'make lint         check style and imports; make format mends style'
+	@echo 'make generate     write what is generated: the schema and the tables of config/README.md'
 	@echo 'make benchmarks   measure speed'
 	@echo 'make environment  set up .venv from the lock, which the others do by themselves'
 	@echo 'make slurm        the same with what a Slurm cluster needs (profiles/slurm)'
@@ -68,14 +70,25 @@ gallery: crate
 	@echo 'make: putting $(RUN) into figures/reference/$(RUN)'
 	@$(BIN)/python workflow/gallery.py $(RUN)
 
-# A thread a worker, and one in all that it starts: more of them than cores wait for each other
+adopt: environment $(CONFIG)
+	@$(BIN)/python -m diffeo_stability adopt $(CONFIG)
+
+# One thread per worker, and in all that it starts: more of them than cores wait for each other
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+
 test: .venv/installed-test
 	@echo 'make: running the tests'
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	@$(PYTEST)
+
+test-fast: .venv/installed-test
+	@echo 'make: running the tests that are fast'
+	@$(PYTEST) -m 'not slow'
 
 lint: .venv/installed-test
 	@echo 'make: ruff'
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo 'make: import-linter'
+	@$(BIN)/lint-imports --no-cache --no-logo >.venv/imports.log || { cat .venv/imports.log; exit 1; }
 	@echo 'make: snakefmt'
 	@$(BIN)/snakefmt --check Snakefile workflow/rules
 	@echo 'make: snakemake --lint'
@@ -84,6 +97,9 @@ lint: .venv/installed-test
 format: .venv/installed-test
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 	@$(BIN)/snakefmt Snakefile workflow/rules
+
+generate: environment
+	@$(BIN)/python -m diffeo_stability.pipeline.generate
 
 benchmarks: .venv/installed-test
 	@$(BIN)/python -m pytest benchmarks --benchmark-only

@@ -1,10 +1,12 @@
-"""Commands: ``python -m diffeo_stability provenance FILE`` and ``python -m diffeo_stability claims TABLE``."""
+"""Commands of the project: ``python -m diffeo_stability provenance FILE``, ``claims TABLE`` and ``adopt CONFIG``."""
 
 import argparse
 import sys
 
 from .core.errors import InputError
+from .pipeline.adopt import adopt
 from .pipeline.claims import COLUMNS, format_claims
+from .pipeline.config import load_config
 from .pipeline.provenance import as_tree, trace
 from .pipeline.tables import read_table
 
@@ -19,10 +21,17 @@ def main(arguments: list[str] | None = None) -> int:
     provenance.add_argument("file", help="a PDF, PNG, table or checkpoint; run this in the project's folder")
     claims = commands.add_parser("claims", help="the claims of a run with their verdicts, aligned")
     claims.add_argument("table", help="results/<run>/tables/claims.csv")
+    adopting = commands.add_parser("adopt", help="check a run that was copied without its times, and set them right")
+    adopting.add_argument("config", help="config/<run>.yaml")
     chosen = parser.parse_args(arguments)
     try:
         if chosen.command == "claims":
             print(format_claims(read_table(chosen.table, COLUMNS)))
+            return 0
+        if chosen.command == "adopt":
+            print(
+                f"{adopt(load_config(chosen.config))} files and folders are as their records say; their times are set right"
+            )
             return 0
         origin = trace(chosen.file)
         print(as_tree(origin))
@@ -32,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("Every file on disk is the one that this was made from.")
         return 0
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
         return 1
 
 

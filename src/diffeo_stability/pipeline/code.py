@@ -63,7 +63,10 @@ class CodeOf:
 
     def drawing(self, stem: str) -> str:
         """Return that of a figure's notebook and of all that it uses."""
-        return fingerprint(self._project / "workflow" / "notebooks" / f"{stem}.py", *map(_module, ("pipeline.notebooks", "pipeline.plotting")))
+        return fingerprint(
+            self._project / "workflow" / "notebooks" / f"{stem}.py",
+            *map(_module, ("pipeline.notebooks", "pipeline.plotting")),
+        )
 
     def contents(self, *paths: str) -> str:
         """Return a hash of what stands in files of the project: texts, of which every letter counts."""

@@ -1,0 +1,61 @@
+"""A run that was copied without its times: checked against its records, then given times in which nothing is out of date."""
+
+import os
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from ..core.errors import InputError
+from ..data.files import read_json
+from .config import Run
+from .records import FOLDER, hash_of
+
+TIMESTAMP = ".snakemake_timestamp"  # by which Snakemake goes in a folder that a job made
+
+
+def adopt(config: Run) -> int:
+    """Check every file of a run against the record of the job that made it, and then give all of them one time: now.
+
+    Paths are taken from the working directory, which has to be the project's folder.
+
+    Returns:
+        How many files and folders of the run there are.
+
+    Raises:
+        InputError: there are none, or some are not what their job wrote or what they were made from: one line for each; then all
+            times stay as they are.
+    """
+    places = (Path(config.data_dir, config.dataset.folder), Path("results", config.run), Path("figures", config.run))
+    records = {path: read_json(record) for place in places for path, record in _recorded_in(place)}
+    if not records:
+        raise InputError(f"there is nothing of run {config.run} here: copy its data, results and figures first")
+    found = cache(lambda path: hash_of(path) if path.exists() else None)
+    wrong = [line for path, record in records.items() for line in _mismatches(path, record, found)]
+    if wrong:
+        raise InputError("\n".join(wrong))
+    now = time.time()
+    for path in records:
+        if path.is_dir():
+            (path / TIMESTAMP).touch()
+            os.utime(path / TIMESTAMP, (now, now))
+        os.utime(path, (now, now))
+    return len(records)
+
+
+def _recorded_in(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield everything below a folder that has a record, and the record."""
+    for record in sorted(folder.rglob(f"{FOLDER}/*.json")):
+        yield record.parents[1] / record.name.removesuffix(".json"), record
+
+
+def _mismatches(path: Path, record: dict, found) -> Iterator[str]:
+    """Yield a line for each thing about a file that is not as its record says."""
+    if found(path) is None:
+        yield f"{path} is missing: copy it, or delete its record in {path.parent / FOLDER}"
+    elif found(path) != record["sha256"]:
+        yield f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again"
+    for name, expected in record["inputs"].items():
+        # What lies outside, weights and images of one's own say, need not have come along
+        if found(Path(name)) not in (None, expected):
+            yield f"{path} was made from another {name}: delete {path}, run again"
