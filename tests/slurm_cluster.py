@@ -13,8 +13,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
+
+from waiting import wait_until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 SETTINGS = """
@@ -43,7 +45,6 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=2,batch_sched_delay=0
 ReturnToService=2
 MinJobAge=3600
-SlurmdTimeout=5
 SlurmdParameters=config_overrides
 KillWait=2
 GresTypes=gpu
@@ -109,9 +110,19 @@ class Cluster:
         """Start slurmd."""
         self._run("slurmd")
 
-    def stop_node(self) -> None:
-        """End slurmd, as a node that is taken down does."""
+    def lose_node(self) -> None:
+        """Take the node down, with the jobs that run on it; Slurm puts them back into the queue."""
+        name = self.output("sinfo", "-h", "-o", "%n")
+        self.output("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=lost")
+        self.wait_for("the node's jobs to end", lambda: not self.output("squeue", "-h", "--states=R,CG"))
         self._end("slurmd")
+
+    def bring_node_back(self) -> None:
+        """Start slurmd again, and at once the jobs that went with the node: Slurm would let them wait for two minutes."""
+        self.start_node()
+        self.wait_for("the node to take jobs", lambda: self.output("sinfo", "-h", "-o", "%T") == "idle")
+        for job in self.output("squeue", "-h", "--states=PD", "-o", "%i").split():
+            self.output("scontrol", "update", f"JobId={job}", "StartTime=now")
 
     def stop(self) -> None:
         """End all jobs and all of Slurm's own processes; the folder stays."""
@@ -120,18 +131,13 @@ class Cluster:
         for name in ("slurmd", "slurmctld", "munge"):
             self._end(name)
 
-    def wait_for(self, what: str, condition, seconds: float = 30) -> None:
-        """Wait until a condition holds.
-
-        Raises:
-            RuntimeError: it does not come to hold in time.
-        """
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                logs = [f"{log}:\n{log.read_text()[-2000:]}" for log in sorted(self.folder.glob("*.log"))]
-                raise RuntimeError("\n".join([f"waited {seconds} s for {what}", *logs]))
-            time.sleep(0.1)
+    def wait_for(self, what: str, condition: Callable[[], bool], run: subprocess.Popen | None = None) -> None:
+        """Wait until a condition holds; see :func:`waiting.wait_until`, whose error gets the end of the logs."""
+        try:
+            wait_until(condition, what, run)
+        except RuntimeError as error:
+            logs = [f"{log}:\n{log.read_text()[-2000:]}" for log in sorted(self.folder.glob("*.log"))]
+            raise RuntimeError("\n".join([str(error), *logs])) from None
 
     def _end(self, name: str) -> None:
         file = self.folder / f"{name}.pid"

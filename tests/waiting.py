@@ -23,4 +23,4 @@ def wait_until(holds: Callable[[], bool], what: str, run: subprocess.Popen | Non
         ended = run is not None and run.poll() is not None
         if (ended and not holds()) or time.monotonic() > deadline:
             raise RuntimeError(f"waited for {what}: {'the run has ended' if ended else f'{HANGS} s were not enough'}")
-        time.sleep(0.05)
+        time.sleep(0.1)
