@@ -11,6 +11,8 @@ import yaml
 from slurm_cluster import Cluster, missing_programs
 from waiting import HANGS
 
+from diffeo_stability.figures import FIGURES
+
 OPTIONS = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "4")
 # Two trainings, measured, and a figure that needs the table of another one
 TABLES = ("laplacian_spectra", "noise_curves", "noise_curves_summary", "noise_bump_images")
@@ -34,8 +36,8 @@ def cluster(tmp_path_factory):
         cluster.stop()
 
 
-def take_in(profile, key):
-    """Take a setting, with all that belongs to it, into a profile that has it as a comment."""
+def uncomment(profile, key):
+    """Uncomment a setting of a profile, with all that belongs to it."""
     block = re.compile(rf"^# ({key}:.*\n(?:#   .*\n)*)", flags=re.MULTILINE)
     text, count = block.subn(lambda found: re.sub("^# ", "", "# " + found[1], flags=re.MULTILINE), profile.read_text())
     assert count == 1
@@ -46,8 +48,8 @@ def take_in(profile, key):
 def profile(project):
     """The project's own profile, set up for a cluster without an accounting database."""
     profile = project.folder / "profiles" / "slurm" / "config.yaml"
-    take_in(profile, "slurm-no-account")
-    take_in(profile, "slurm-status-command")
+    uncomment(profile, "slurm-no-account")
+    uncomment(profile, "slurm-status-command")
     return profile
 
 
@@ -107,7 +109,7 @@ def test_a_job_asks_for_a_gpu_as_the_cluster_wants_it(cluster, project, profile,
     config = project.folder / "config" / "smoke.yaml"
     config.write_text(config.read_text().replace("device: cpu", "device: auto"))
     if as_gres:
-        take_in(profile, "set-resources")
+        uncomment(profile, "set-resources")
     training = "rule_train_network_wildcards_smoke_lenet"
     before = len(jobs_of(cluster, training))
     with running(cluster, project, "results/smoke/networks/lenet/seed0-100-images/history.csv", *OPTIONS) as run:
@@ -118,8 +120,7 @@ def test_a_job_asks_for_a_gpu_as_the_cluster_wants_it(cluster, project, profile,
     assert (partition, *told) == asked
 
 
-def test_the_profile_names_all_jobs_that_use_a_gpu(root, project, profile):
-    take_in(profile, "set-resources")
-    rules = "".join(path.read_text() for path in (root / "workflow" / "rules").glob("*.smk"))
-    on_a_gpu = {rule.partition(":")[0] for rule in rules.split("\nrule ")[1:] if "gpu=" in rule}
-    assert set(yaml.safe_load(profile.read_text())["set-resources"]) == on_a_gpu
+def test_the_profile_names_all_jobs_that_use_a_gpu(profile):
+    uncomment(profile, "set-resources")
+    on_a_gpu = {f"measure_{stem}" for stem, figure in FIGURES.items() if figure.on_gpu}
+    assert set(yaml.safe_load(profile.read_text())["set-resources"]) == on_a_gpu | {"train_network"}

@@ -30,12 +30,12 @@ class Run(Block):
         "auto", description="`auto` takes a GPU where there is one; else `cpu`, `cuda` or `cuda:<index>`"
     )
     seeds: Annotated[list[Seed], Field(min_length=1), WithoutRepeats] = Field(
-        description="one training of every network each"
+        description="one training of every network per seed"
     )
     dataset: DatasetBlock
     training: Recipe | None = Field(None, description="recipe of every network; needed if one is trained")
     checkpoints: Annotated[int, Field(ge=2)] = Field(
-        6, description="checkpoints a training: at init, at the end, and between them at log-spaced epochs"
+        6, description="checkpoints per training: at init, at the end, and between them at log-spaced epochs"
     )
     networks: Annotated[dict[Name, NetworkBlock], Field(min_length=1)] = Field(description="networks by name")
     probe: Probe = Field(Probe(), description="images on which everything is measured")

@@ -44,52 +44,56 @@ def pack_crate(archive: str | Path, files: Iterable[str | Path], *, stems: list[
     )
     crate.datePublished = commit_time() or UNDATED
     crate.license = "https://spdx.org/licenses/MIT"
-    state = code_state()
-    software = crate.add(
-        SoftwareApplication(
-            crate,
-            "#diffeo-stability",
-            properties={
-                "name": "diffeo-stability",
-                "version": __version__,
-                "identifier": state["commit"],
-                "softwareRequirements": [f"{name} {number}" for name, number in software_versions().items()],
-                "description": "with uncommitted changes" if state["dirty"] else "as committed",
-            },
-        )
-    )
     with TemporaryDirectory() as folder:
         resolved = Path(folder, "config.yaml")
         resolved.write_text(yaml.safe_dump(config, sort_keys=False))
         settings = crate.add_file(
             resolved, "config.yaml", properties={**_describe(resolved), "identifier": config_hash(config)}
         )
-        entities = {str(path): crate.add_file(path, str(path), properties=_describe(Path(path))) for path in files}
-        for path, entity in entities.items():
-            if Path(path).suffix in (".png", ".pdf"):
-                origin = trace(path)
-                entity["isBasedOn"] = [entities[one.path] for one in origin.sources if one.path in entities]
-                entity["description"] = as_tree(origin)
-        crate.add(
-            ContextEntity(
-                crate,
-                "#run",
-                properties={
-                    "@type": "CreateAction",
-                    "name": f"run {config['run']}",
-                    "instrument": software,
-                    "object": settings,
-                    "result": list(entities.values()),
-                },
-            )
-        )
+        results = _add_results(crate, files)
+        run = {
+            "@type": "CreateAction",
+            "name": f"run {config['run']}",
+            "instrument": _add_software(crate),
+            "object": settings,
+            "result": results,
+        }
+        crate.add(ContextEntity(crate, "#run", properties=run))
         written = Path(folder, "crate")
         crate.write(written)
-        with atomic_path(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as target:
-            for path in sorted(path for path in written.rglob("*") if path.is_file()):
-                # Without the file's own time
-                entry = zipfile.ZipInfo(path.relative_to(written).as_posix())
-                target.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
+        _zip(written, Path(archive))
+
+
+def _add_software(crate: ROCrate) -> SoftwareApplication:
+    """Add this package, with commit and versions."""
+    state = code_state()
+    properties = {
+        "name": "diffeo-stability",
+        "version": __version__,
+        "identifier": state["commit"],
+        "softwareRequirements": [f"{name} {number}" for name, number in software_versions().items()],
+        "description": "with uncommitted changes" if state["dirty"] else "as committed",
+    }
+    return crate.add(SoftwareApplication(crate, "#diffeo-stability", properties=properties))
+
+
+def _add_results(crate: ROCrate, files: Iterable[str | Path]) -> list:
+    """Add files; figures among them refer to the tables that they were drawn from."""
+    entities = {str(path): crate.add_file(path, str(path), properties=_describe(Path(path))) for path in files}
+    for path, entity in entities.items():
+        if Path(path).suffix in (".png", ".pdf"):
+            origin = trace(path)
+            entity["isBasedOn"] = [entities[source.path] for source in origin.sources if source.path in entities]
+            entity["description"] = as_tree(origin)
+    return list(entities.values())
+
+
+def _zip(folder: Path, archive: Path) -> None:
+    """Pack a folder in the order of its paths and without times: the same files, the same bytes."""
+    with atomic_path(archive) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as target:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix())
+            target.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def _describe(path: Path) -> dict[str, str]:

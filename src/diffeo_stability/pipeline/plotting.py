@@ -1,4 +1,4 @@
-"""The look of every figure: sizes, fonts, one colour a family of networks, and files that carry where they come from."""
+"""The look of every figure: sizes, fonts, one colour per family of networks, and files that carry where they come from."""
 
 import json
 import math

@@ -194,7 +194,7 @@ MARKS = {"changed": "CHANGED since", "missing": "MISSING", "no record": "NO RECO
 
 
 def as_tree(origin: Origin) -> str:
-    """Return what a result was made from as a readable tree: one line a file, and facts that do not stand above it already."""
+    """Return what a result was made from as a readable tree: one line per file, and facts that do not stand above it already."""
     return "\n".join(_tree_lines(origin, "", "", frozenset()))
 
 
