@@ -6,7 +6,7 @@ import statistics
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import ratio, seconds_in_turn
+from timing import ratio, seconds_in_turn
 
 from diffeo_stability import deform, displacement_field, remap, sample_coefficients, temperature_from_displacement
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from conftest import ratio, seconds_in_turn
+from timing import ratio, seconds_in_turn
 from torch import nn
 
 from diffeo_stability import build_network, remap

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from conftest import ratio, seconds_in_turn
+from timing import ratio, seconds_in_turn
 
 from diffeo_stability import build_network, relative_stability, stability_by_operation
 

@@ -4,7 +4,7 @@ import statistics
 
 import pytest
 import torch
-from conftest import ratio, seconds_in_turn
+from timing import ratio, seconds_in_turn
 
 from diffeo_stability import build_network
 from diffeo_stability.data.datasets import Dataset, split_dataset
