@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Test error against stability
 #
-# One point per network and seed, both axes logarithmic, with 95% intervals. The line is the fit $\epsilon = a R_f^b$; on CIFAR-10,
-# arXiv:2105.02468 finds about $0.2 \sqrt{R_f}$ with a correlation of 0.97.
+# One point per network and seed, both axes logarithmic, with 95% intervals. The line is the fit $\epsilon = a R_f^b$; on
+# CIFAR-10, arXiv:2105.02468 finds about $0.2 \sqrt{R_f}$ with a correlation of 0.97.
 
 # %%
 if "snakemake" not in globals():

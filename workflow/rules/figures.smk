@@ -34,7 +34,7 @@ for stem in with_own_rules:
 for stem in (stem for stem in plan.stems if stem not in with_own_rules):
     figure = FIGURES[stem]
     every_training = figure.measured == "training"
-    place = "/{net}/{variant}" if every_training else ""
+    job = f"measure_{stem}/{{net}}/{{variant}}" if every_training else f"measure_{stem}"
     from_tables_alone = bool(figure.measured and not figure.reads)
 
     if figure.measured:
@@ -47,9 +47,9 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
             output:
                 **made_by(stem),
             log:
-                f"logs/{{run}}/measure_{stem}{place}.log",
+                f"logs/{{run}}/{job}.log",
             benchmark:
-                f"logs/{{run}}/measure_{stem}{place}.benchmark.tsv"
+                f"logs/{{run}}/{job}.benchmark.tsv"
             group:
                 "figures" if from_tables_alone else None
             threads: 1

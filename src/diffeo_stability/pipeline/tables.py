@@ -26,7 +26,7 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
         InputError: the file is missing, empty, no table, or lacks a column.
     """
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, float_precision="round_trip")  # to the last bit, by every version of pandas
     except (OSError, ValueError) as error:
         raise InputError(
             f"table {path} cannot be read ({one_line(error)}): delete it and run again, to make it anew"
