@@ -4,7 +4,7 @@ All channels at a place of a convolutional layer see the same pixels. Feeding th
 would have added at the image's border, gives the very activations of the whole image at a small part of the cost.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -18,8 +18,17 @@ from .errors import InputError
 from .operations import evaluating, observing
 
 POINTWISE = (
-    *(nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh),
-    *(nn.BatchNorm2d, nn.Identity, nn.Dropout, nn.Dropout2d),
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Sigmoid,
+    nn.Tanh,
+    nn.BatchNorm2d,
+    nn.Identity,
+    nn.Dropout,
+    nn.Dropout2d,
 )
 ACTIVATIONS_AT_A_TIME = 2**24  # numbers in the largest activation of a batch of crops: 64 MB in single precision
 
@@ -31,6 +40,10 @@ class Window(NamedTuple):
     stride: int
     before: int
     after: int
+
+    def read_by(self, start: int, stop: int) -> tuple[int, int]:
+        """Return the first input that the outputs from ``start`` on read, and the one after the last, padding included."""
+        return start * self.stride - self.before, (stop - 1) * self.stride - self.before + self.kernel
 
 
 class Crop(NamedTuple):
@@ -57,17 +70,23 @@ def windows_of(operation: nn.Module) -> tuple[Window, Window] | None:
     if isinstance(operation, nn.ZeroPad2d):
         left, right, top, bottom = operation.padding
         return Window(1, 1, top, bottom), Window(1, 1, left, right)
-    if isinstance(operation, nn.Conv2d) and operation.padding_mode == "zeros" and operation.padding != "same":
-        padding = (0, 0) if operation.padding == "valid" else operation.padding
-        dilation = operation.dilation
-    elif isinstance(operation, nn.MaxPool2d) and not operation.ceil_mode:
-        padding, dilation = _pair(operation.padding), _pair(operation.dilation)
-    elif isinstance(operation, nn.AvgPool2d) and not operation.ceil_mode and _pair(operation.padding) == (0, 0):
-        padding, dilation = (0, 0), (1, 1)
-    else:
+    padding_and_dilation = _padding_and_dilation(operation)
+    if padding_and_dilation is None:
         return None
     kernel, stride = _pair(operation.kernel_size), _pair(operation.stride)
-    return tuple(Window((k - 1) * d + 1, s, p, p) for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True))
+    along = zip(kernel, stride, *padding_and_dilation, strict=True)
+    return tuple(Window((k - 1) * d + 1, s, p, p) for k, s, p, d in along)
+
+
+def _padding_and_dilation(operation: nn.Module) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Padding and dilation of a convolution or pooling, along rows and along columns each; nothing for what is neither."""
+    if isinstance(operation, nn.Conv2d) and operation.padding_mode == "zeros" and operation.padding != "same":
+        return (0, 0) if operation.padding == "valid" else operation.padding, operation.dilation
+    if isinstance(operation, nn.MaxPool2d) and not operation.ceil_mode:
+        return _pair(operation.padding), _pair(operation.dilation)
+    if isinstance(operation, nn.AvgPool2d) and not operation.ceil_mode and _pair(operation.padding) == (0, 0):
+        return (0, 0), (1, 1)
+    return None
 
 
 def sequence_of(network: nn.Module) -> dict[str, nn.Module]:
@@ -90,7 +109,7 @@ def _in_a_row(module: nn.Module, name: str = "") -> list[tuple[str, nn.Module]]:
         return [(name, module)]
     if not isinstance(module, nn.Sequential):
         children = children[:1] if not name else []
-    nested = [_in_a_row(child, f"{name}.{own}" if name else own) for own, child in children]
+    nested = [_in_a_row(child, f"{name}.{child_name}" if name else child_name) for child_name, child in children]
     return [pair for pairs in nested for pair in pairs] or [(name, module)]
 
 
@@ -126,10 +145,7 @@ class Axis:
         """Return the first pixel of a place's receptive field and the one after its last, as if the image had no border."""
         start, stop = place, place + 1
         for window in reversed(self.windows):
-            start, stop = (
-                start * window.stride - window.before,
-                (stop - 1) * window.stride - window.before + window.kernel,
-            )
+            start, stop = window.read_by(start, stop)
         return start, stop
 
     def centre(self, place: int) -> float:
@@ -141,19 +157,19 @@ class Axis:
         """Return what a place depends on, the image's border considered."""
         start, stop, padding = place, place + 1, []
         for window, size in zip(reversed(self.windows), self.sizes[-2::-1], strict=True):
-            start, stop = (
-                start * window.stride - window.before,
-                (stop - 1) * window.stride - window.before + window.kernel,
-            )
-            length = stop - start
-            before, after = min(max(-start, 0), length), min(max(stop - size, 0), length)
-            start, stop = min(max(start, 0), size - 1), max(min(stop, size), 1)
-            if before + after >= length:
-                # The window lies in the padding altogether: it is fed one input, which is then cut off
-                start, stop = (0, 1) if before else (size - 1, size)
-                before, after = (length, -1) if before else (-1, length)
-            padding.append((before, after))
+            start, stop, zeros = _within(*window.read_by(start, stop), size)
+            padding.append(zeros)
         return Crop(start, stop, tuple(reversed(padding)))
+
+
+def _within(start: int, stop: int, size: int) -> tuple[int, int, tuple[int, int]]:
+    """What of a stretch of inputs lies within the ``size`` that there are, and the zeros to add before and after it."""
+    length = stop - start
+    before, after = min(max(-start, 0), length), min(max(stop - size, 0), length)
+    if before + after < length:
+        return max(start, 0), min(stop, size), (before, after)
+    # The stretch lies in the padding altogether: one input is fed, which is then cut off
+    return (0, 1, (length, -1)) if before else (size - 1, size, (-1, length))
 
 
 class Place(NamedTuple):
@@ -214,21 +230,25 @@ class LayerView:
         Returns:
             ``(places, P, channels)``.
         """
+        parts, order = [], []
+        for alike in self._with_crops_alike(places):
+            order += alike
+            for numbers in torch.tensor(alike).split(self._places_at_a_time(places[alike[0]], len(images))):
+                together = [places[number] for number in numbers]
+                crops = self._displaced(together, images, matrices[numbers], shifts[numbers])
+                parts.append(self._forward(crops, together[0]).view(len(together), len(images), -1))
+        back = torch.empty(len(order), dtype=torch.long)
+        back[torch.tensor(order)] = torch.arange(len(order))
+        return torch.cat(parts)[back]
+
+    def _with_crops_alike(self, places: Sequence[Place]) -> list[list[int]]:
+        """Numbers of the places, those whose crops have one shape and one padding together."""
 
         def shape(number: int) -> tuple:
             row, column = self.crops(places[number])
             return row.padding, column.padding, row.stop - row.start, column.stop - column.start
 
-        parts, order = [], []
-        for _, group in groupby(sorted(range(len(places)), key=shape), key=shape):
-            numbers = list(group)
-            order += numbers
-            for some in torch.tensor(numbers).split(self._places_at_a_time(places[numbers[0]], len(images))):
-                crops = self._displaced([places[number] for number in some], images, matrices[some], shifts[some])
-                parts.append(self._forward(crops, places[some[0]]).view(len(some), len(images), -1))
-        back = torch.empty(len(order), dtype=torch.long)
-        back[torch.tensor(order)] = torch.arange(len(order))
-        return torch.cat(parts)[back]
+        return [list(numbers) for _, numbers in groupby(sorted(range(len(places)), key=shape), key=shape)]
 
     def _places_at_a_time(self, place: Place, images: int) -> int:
         """So many that the largest activation of their crops has a bounded size."""
@@ -307,16 +327,22 @@ def views_of(network: nn.Module, kind: type[nn.Module], image_size: int, channel
             f"the network has no {kind.__name__} after convolutions in a row: only plain sequences, such as VGGs, have neurons "
             "whose receptive fields can be fed alone"
         )
-    rows = list(operations.values())
-    views = {name: LayerView(rows[: list(operations).index(name) + 1], image_size) for name in names}
+    in_a_row = list(operations.values())
+    views = {name: LayerView(in_a_row[: list(operations).index(name) + 1], image_size) for name in names}
+    _check_views(network, views, image_size, channels)
+    return views
+
+
+def _check_views(network: nn.Module, views: Mapping[str, LayerView], image_size: int, channels: int) -> None:
+    """Check on two images of noise that the views' activations are those of the whole network."""
     images = torch.randn(2, channels, image_size, image_size, generator=torch.Generator().manual_seed(0))
     images = images.to(next(network.parameters()))
     nothing = torch.zeros(2, 2, 2, 2), torch.zeros(2, 2, 2)
     with evaluating(network):
-        for name, whole in activations_of(network, names, images).items():
-            corner, middle = (views[name].places[number] for number in (0, len(views[name].places) // 2))
-            cropped = views[name].activations(images, [corner, middle], *nothing)
-            expected = torch.stack([whole[:, :, *place] for place in (corner, middle)])
+        for name, whole in activations_of(network, views, images).items():
+            places = views[name].places
+            corner_and_middle = [places[0], places[len(places) // 2]]
+            cropped = views[name].activations(images, corner_and_middle, *nothing)
+            expected = torch.stack([whole[:, :, *place] for place in corner_and_middle])
             if not torch.allclose(cropped, expected, rtol=1e-3, atol=1e-4):
                 raise InputError(f"the network does not apply its operations one after the other up to {name}")
-    return views

@@ -7,7 +7,7 @@ level, is the bump of the October 2021 deck, at :math:`r^*`.
 import itertools
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ from .bootstrap import bootstrap_means, percentile_interval
 from .deformation import Interpolation, deform_with, temperature_from_displacement
 from .distances import DistanceAccumulator, Distances
 from .errors import InputError
-from .images import Images
+from .images import Images, batches_of
 from .operations import evaluating
 from .stability import PILOT_IMAGES, norms_of, unit_noise
 
@@ -85,9 +85,7 @@ def mean_displaced_norm(
     """
     perturb = deformations_of(coefficients, [displacement], cutoff, interpolation)
     total = 0.0
-    for start in range(0, len(images), batch_size):
-        part = slice(start, start + batch_size)
-        x = images[part]
+    for part, x in batches_of(images, batch_size):
         total += sum(float(norms_of(deformed - x).sum()) for deformed in perturb(x, part))
     return total / len(images)
 
@@ -113,27 +111,72 @@ def displacements_of_norms(
             images, coefficients, displacement, cutoff=cutoff, interpolation=interpolation, batch_size=batch_size
         )
 
-    ends = [(displacement := float(images.shape[-1]), norm_at(displacement))]
-    while ends[-1][1] >= min(norms) and displacement > SMALLEST_DISPLACEMENT:
+    ends = _norms_at_halvings(norm_at, float(images.shape[-1]), min(norms))
+    return [_displacement_of_norm(norm_at, norm, ends) for norm in norms]
+
+
+def _norms_at_halvings(norm_at: Callable[[float], float], largest: float, norm: float) -> list[tuple[float, float]]:
+    """Displacements with their norms, ascending: the largest, halved until the norm is below the one given, or too small."""
+    displacement = largest
+    found = [(displacement, norm_at(displacement))]
+    while found[-1][1] >= norm and displacement > SMALLEST_DISPLACEMENT:
         displacement /= 2
-        ends.append((displacement, norm_at(displacement)))
-    ends.reverse()
+        found.append((displacement, norm_at(displacement)))
+    return found[::-1]
 
-    def solve(norm: float) -> float:
-        for (low, norm_low), (high, norm_high) in itertools.pairwise(ends):
-            if norm_low < norm <= norm_high:
-                log_displacement = brentq(
-                    lambda log: math.log(max(norm_at(math.exp(log)), sys.float_info.min) / norm),
-                    math.log(low),
-                    math.log(high),
-                    xtol=SOLVER_TOLERANCE,
-                )
-                displacement = math.exp(log_displacement)
-                # With nearest-pixel interpolation, small norms are jumped over
-                return displacement if abs(norm_at(displacement) / norm - 1) < REACHED else math.nan
-        return math.nan
 
-    return [solve(norm) for norm in norms]
+def _displacement_of_norm(norm_at: Callable[[float], float], norm: float, ends: Sequence[tuple[float, float]]) -> float:
+    """Where between two of the ends the norm is reached; NaN if it is not."""
+    for (low, norm_low), (high, norm_high) in itertools.pairwise(ends):
+        if norm_low < norm <= norm_high:
+            log_displacement = brentq(
+                lambda log: math.log(max(norm_at(math.exp(log)), sys.float_info.min) / norm),
+                math.log(low),
+                math.log(high),
+                xtol=SOLVER_TOLERANCE,
+            )
+            displacement = math.exp(log_displacement)
+            # With nearest-pixel interpolation, small norms are jumped over
+            return displacement if abs(norm_at(displacement) / norm - 1) < REACHED else math.nan
+    return math.nan
+
+
+OUTPUTS = {"logits": lambda logits: logits, "softmax": lambda logits: logits.double().softmax(1)}
+
+
+class _CurveAccumulator:
+    """Gathers the curves of one perturbation a batch at a time, one for each of ``OUTPUTS``.
+
+    Args:
+        pilot: logits of a few images, see :class:`DistanceAccumulator`.
+    """
+
+    def __init__(self, pilot: Tensor):
+        self._distances = {
+            output: DistanceAccumulator(transform(pilot).mean(0, dtype=torch.float64))
+            for output, transform in OUTPUTS.items()
+        }
+        self._changed: list[Tensor] = []
+        self._wrong: list[Tensor] = []
+
+    def add(self, logits: Tensor, moved: Sequence[Tensor], labels: Tensor) -> None:
+        """Take the logits ``(B, classes)`` of images as they are and at each norm, and the labels ``(B,)``."""
+        for output, transform in OUTPUTS.items():
+            self._distances[output].add(transform(logits), *map(transform, moved))
+        predicted = torch.stack([perturbed.argmax(1) for perturbed in moved])
+        self._changed.append(predicted != logits.argmax(1))
+        known = labels < logits.shape[1]
+        self._wrong.append((predicted != labels)[:, known])
+
+    def result(self) -> dict[str, Curve]:
+        """Return the curves of all images taken so far, by output."""
+        changed, wrong = (torch.cat(batches, dim=1).double().mean(1).cpu() for batches in (self._changed, self._wrong))
+        curves = {}
+        for output, accumulator in self._distances.items():
+            distances = accumulator.result()
+            distances.check()
+            curves[output] = Curve(distances, changed, wrong)
+        return curves
 
 
 @torch.no_grad()
@@ -154,34 +197,19 @@ def measure_curves(
     Returns:
         A curve for each name of a perturbation and each output, ``logits`` or ``softmax``.
     """
-    outputs = {"logits": lambda logits: logits, "softmax": lambda logits: logits.double().softmax(1)}
-    keys = [(name, output) for name in perturbations for output in outputs]
-    changed, wrong = ({name: [] for name in perturbations} for _ in range(2))
     with evaluating(network):
         pilot = network(images[:PILOT_IMAGES])
-        accumulators = {
-            (name, output): DistanceAccumulator(outputs[output](pilot).mean(0, dtype=torch.float64))
-            for name, output in keys
-        }
-        for start in range(0, len(images), batch_size):
-            part = slice(start, start + batch_size)
-            x = images[part]
+        accumulators = {name: _CurveAccumulator(pilot) for name in perturbations}
+        for part, x in batches_of(images, batch_size):
             logits = network(x)
             for name, perturb in perturbations.items():
                 moved = [network(perturbed) for perturbed in perturb(x, part)]
-                for output, transform in outputs.items():
-                    accumulators[name, output].add(transform(logits), *map(transform, moved))
-                predicted = torch.stack([other.argmax(1) for other in moved])
-                changed[name].append(predicted != logits.argmax(1))
-                known = labels[part] < logits.shape[1]
-                wrong[name].append((predicted != labels[part])[:, known])
-    curves = {}
-    for name, output in keys:
-        distances = accumulators[name, output].result()
-        distances.check()
-        shares = (torch.cat(batches[name], dim=1).double().mean(1).cpu() for batches in (changed, wrong))
-        curves[name, output] = Curve(distances, *shares)
-    return curves
+                accumulators[name].add(logits, moved, labels[part])
+    return {
+        (name, output): curve
+        for name, accumulator in accumulators.items()
+        for output, curve in accumulator.result().items()
+    }
 
 
 def resample(distances: Distances, resamples: int, generator: torch.Generator) -> Tensor:
@@ -205,11 +233,11 @@ def peak(norms: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
     rise = (centre - left) / (x_centre - x_left)
     curvature = ((right - centre) / (x_right - x_centre) - rise) / (x_right - x_left)
     interior = (top == middle) & (curvature < 0)
-    place = (x_left + x_centre) / 2 - rise / (2 * curvature)
-    vertex = left + rise * (place - x_left) + curvature * (place - x_left) * (place - x_centre)
+    x_vertex = (x_left + x_centre) / 2 - rise / (2 * curvature)
+    vertex = left + rise * (x_vertex - x_left) + curvature * (x_vertex - x_left) * (x_vertex - x_centre)
     # At an end exactly the norm there, which a logarithm and back is not
     heights = torch.where(interior, vertex.exp(), curves.gather(0, top[None])[0])
-    return torch.where(interior, place.exp(), norms[top]), heights
+    return torch.where(interior, x_vertex.exp(), norms[top]), heights
 
 
 def slope(norms: Tensor, curves: Tensor) -> Tensor:

@@ -46,6 +46,15 @@ def _check_not_negative(name: str, value: float) -> None:
         raise InputError(f"{name} is {value}: it must be a finite number of at least 0")
 
 
+def check_ensemble(temperature: float, cutoff: int, image_size: int) -> None:
+    """Raise :class:`InputError` unless these describe an ensemble: a ``cutoff`` of at least 1, an ``image_size`` of at least 2
+    and a ``temperature`` that is finite and not negative.
+    """
+    _check_cutoff(cutoff, 1)
+    _check_size(image_size)
+    _check_not_negative("temperature", temperature)
+
+
 def temperature_from_displacement(displacement: float, cutoff: int, image_size: int) -> float:
     r"""Return the temperature at which the typical displacement is ``displacement`` pixels.
 
@@ -80,9 +89,7 @@ def rms_displacement(temperature: float, cutoff: int, image_size: int) -> float:
     Raises:
         InputError: ``cutoff`` below 1, ``image_size`` below 2, or a negative or infinite ``temperature``.
     """
-    _check_cutoff(cutoff, 1)
-    _check_size(image_size)
-    _check_not_negative("temperature", temperature)
+    check_ensemble(temperature, cutoff, image_size)
     return image_size * math.sqrt(temperature / 2 * float(_mode_variances(cutoff).sum()))
 
 
@@ -257,16 +264,16 @@ def _sample(images: Tensor, places: Tensor, interpolation: Interpolation) -> Ten
 
 def _sample_gaussian(images: Tensor, places: Tensor) -> Tensor:
     batch_size, channels, size, _ = images.shape
-    place_x, place_y = ((places + 1) * ((size - 1) / 2)).clamp(0, size - 1).unbind(1)
+    position_x, position_y = ((places + 1) * ((size - 1) / 2)).clamp(0, size - 1).unbind(1)
 
-    def taps(place: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def taps(position: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Neighbouring pixels along one axis with their weights; those outside the image weigh nothing."""
-        nearest = place.round()
+        nearest = position.round()
         offsets = range(-GAUSSIAN_RADIUS, GAUSSIAN_RADIUS + 1)
         neighbours = [nearest + offset for offset in offsets]
         weights = torch.stack(
             [
-                torch.exp(-((place - n) ** 2) / (2 * GAUSSIAN_SIGMA**2)) * ((n >= 0) & (n <= size - 1))
+                torch.exp(-((position - n) ** 2) / (2 * GAUSSIAN_SIGMA**2)) * ((n >= 0) & (n <= size - 1))
                 for n in neighbours
             ]
         )
@@ -275,8 +282,8 @@ def _sample_gaussian(images: Tensor, places: Tensor) -> Tensor:
 
     flat = images.reshape(batch_size, channels, -1)
     result = torch.zeros_like(flat)
-    taps_x = taps(place_x)
-    for row, weight_y in taps(place_y):
+    taps_x = taps(position_x)
+    for row, weight_y in taps(position_y):
         for column, weight_x in taps_x:
             index = (row * size + column).reshape(batch_size, 1, -1).expand(-1, channels, -1)
             result += (weight_y * weight_x).reshape(batch_size, 1, -1) * flat.gather(2, index)

@@ -8,7 +8,7 @@ with u along the wave vector and v across it, both from the centre of the Gaussi
 """
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,12 +57,24 @@ class Gabor:
         return math.log2((self.frequency + half) / (self.frequency - half))
 
 
+UNDEFINED = Gabor(  # of a filter without variance
+    amplitude=math.nan,
+    frequency=math.nan,
+    orientation=math.nan,
+    phase=math.nan,
+    centre_x=math.nan,
+    centre_y=math.nan,
+    sigma_along=math.nan,
+    sigma_across=math.nan,
+)
+
+
 def gabor(parameters: Gabor, size: int) -> np.ndarray:
     """Return a Gabor function on the ``size x size`` pixels of a filter, ``(size, size)`` float64."""
-    amplitude, frequency, orientation, phase, *rest = astuple(parameters)
-    u, v = _rotated(size, orientation, *rest[:2])
-    wave = np.cos(2 * math.pi * frequency * u + phase)
-    return (amplitude * _envelope(u, v, *rest[2:]) * wave).reshape(size, size)
+    u, v = _rotated(size, parameters.orientation, parameters.centre_x, parameters.centre_y)
+    envelope = _envelope(u, v, parameters.sigma_along, parameters.sigma_across)
+    wave = np.cos(2 * math.pi * parameters.frequency * u + parameters.phase)
+    return (parameters.amplitude * envelope * wave).reshape(size, size)
 
 
 def r_squared(filter_: np.ndarray, fit: np.ndarray) -> float:
@@ -87,9 +99,7 @@ def fit_gabor(filters: Tensor | ArrayLike) -> list[Gabor]:
     Raises:
         InputError: filters that are not square, or below 5 pixels a side.
     """
-    if isinstance(filters, Tensor):
-        filters = filters.detach().cpu().numpy()
-    filters = np.asarray(filters, dtype=np.float64)
+    filters = np.asarray(filters.detach().cpu() if isinstance(filters, Tensor) else filters, dtype=np.float64)
     if filters.ndim != 3 or filters.shape[1] != filters.shape[2] or filters.shape[1] < SMALLEST_FILTER:
         raise InputError(
             f"filters have shape {filters.shape}: a Gabor function needs (F, k, k) with k at least {SMALLEST_FILTER}; "
@@ -98,7 +108,7 @@ def fit_gabor(filters: Tensor | ArrayLike) -> list[Gabor]:
     size = filters.shape[1]
     grid = _grid(size)
     bases = _orthonormal(*_waves(grid, size))
-    return [_fit_one(filter_, grid, bases) for filter_ in filters]
+    return [_fit_filter(filter_, grid, bases) for filter_ in filters]
 
 
 def _rotated(
@@ -135,37 +145,38 @@ def _orthonormal(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _grid(size: int) -> np.ndarray:
     """Shapes to start from, ``(points, 6)``."""
-    places = np.linspace(-0.3, 0.3, 5) * size
+    centres = np.linspace(-0.3, 0.3, 5) * size
     sigmas = size * np.array([0.1, 0.2, 0.4])
     # Frequencies as far apart as a filter of this size can tell them
     lowest, highest = FREQUENCIES
     frequencies = np.linspace(lowest, highest * 0.9, math.ceil(size * 0.8))
     orientations = np.arange(8) * math.pi / 8
-    axes = np.meshgrid(frequencies, orientations, places, places, sigmas, sigmas, indexing="ij")
+    axes = np.meshgrid(frequencies, orientations, centres, centres, sigmas, sigmas, indexing="ij")
     return np.stack(axes, -1).reshape(-1, 6)
 
 
-def _fit_one(filter_: np.ndarray, grid: np.ndarray, bases: np.ndarray) -> Gabor:
+def _fit_filter(filter_: np.ndarray, grid: np.ndarray, bases: np.ndarray) -> Gabor:
     """Fit one filter ``(k, k)``; ``bases (points, 2, k^2)`` are those of the grid."""
     size, scale = len(filter_), np.linalg.norm(filter_)
     if np.ptp(filter_) == 0:
-        return Gabor(*[math.nan] * 8)
+        return UNDEFINED
     target = filter_.ravel() / scale
-    ends = np.array(
-        [
-            FREQUENCIES,
-            (-math.inf, math.inf),
-            *[(-(size - 1) / 2, (size - 1) / 2)] * 2,
-            *[(SMALLEST_SIGMA, size)] * 2,
-        ]
-    ).T
+    ends, steps = _ends(size), _steps(size)
     refined = [
-        least_squares(
-            _residual, start, _jacobian, bounds=ends, x_scale=_steps(size), ftol=1e-7, max_nfev=100, args=(target,)
-        )
+        least_squares(_residual, start, _jacobian, bounds=ends, x_scale=steps, ftol=1e-7, max_nfev=100, args=(target,))
         for start in _distinct_starts(target, grid, bases)
     ]
     return _complete(min(refined, key=lambda result: result.cost).x, target, scale)
+
+
+def _ends(size: int) -> tuple[list[float], list[float]]:
+    """Smallest and largest values of the parameters of a shape."""
+    lowest, highest = FREQUENCIES
+    edge = (size - 1) / 2
+    return (
+        [lowest, -math.inf, -edge, -edge, SMALLEST_SIGMA, SMALLEST_SIGMA],
+        [highest, math.inf, edge, edge, size, size],
+    )
 
 
 def _steps(size: int) -> np.ndarray:

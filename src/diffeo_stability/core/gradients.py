@@ -5,9 +5,9 @@ Near a place the field is :math:`\tau(s + \epsilon) \approx \tau(s) + U \epsilon
 rotation (antisymmetric) and pure shear (symmetric and traceless). Their sizes are Frobenius norms, that of the translation
 :math:`|\tau|` in pixels.
 
-**Sizes in the ensemble.** In pixels the field is :math:`n \tau`, of the mode sum in :mod:`diffeo_stability.core.deformation`, at the
-place :math:`s = (n - 1)(u, v)`. So :math:`U_{ab} = \frac{n}{n - 1} \partial_b \tau_a`, and with the phase from pixel to pixel
-:math:`\theta_i = i \pi / (n - 1)` the variances of each component, and of its derivatives along x and along y, are
+**Sizes in the ensemble.** In pixels the field is :math:`n \tau`, of the mode sum in :mod:`diffeo_stability.core.deformation`,
+at the place :math:`s = (n - 1)(u, v)`. So :math:`U_{ab} = \frac{n}{n - 1} \partial_b \tau_a`, and with the phase from pixel to
+pixel :math:`\theta_i = i \pi / (n - 1)` the variances of each component, and of its derivatives along x and along y, are
 
 .. math::
 
@@ -51,7 +51,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .deformation import _mode_variances, rms_displacement
+from .deformation import _mode_variances, check_ensemble, rms_displacement
 from .errors import InputError
 
 PARTS = ("translation", "rotation", "compression", "pure_shear")
@@ -153,6 +153,12 @@ def _check_patch_size(patch_size: int, image_size: int, smallest: int) -> None:
         )
 
 
+def _check_patches(temperature: float, cutoff: int, image_size: int, patch_size: int) -> None:
+    """Raise :class:`InputError` unless these describe an ensemble, and patches that fit into its images."""
+    check_ensemble(temperature, cutoff, image_size)
+    _check_patch_size(patch_size, image_size, 1)
+
+
 def _check_field(field: Tensor) -> None:
     if field.ndim != 4 or field.shape[1] != 2 or field.shape[2] != field.shape[3]:
         raise InputError(f"field has shape {tuple(field.shape)}: it must be (B, 2, n, n)")
@@ -162,7 +168,7 @@ def displacement_gradient(coefficients: Tensor, image_size: int) -> Tensor:
     """Return the gradient of each field at every pixel, exact: the sum of the modes' derivatives.
 
     Args:
-        coefficients: ``(B, 2, c, c)`` as :func:`~diffeo_stability.deformation.sample_coefficients` returns them.
+        coefficients: ``(B, 2, c, c)`` as :func:`~diffeo_stability.core.deformation.sample_coefficients` returns them.
         image_size: pixels along a side, ``n``.
 
     Returns:
@@ -183,7 +189,7 @@ def fit_patches(field: Tensor, patch_size: int) -> PatchFit:
     The fit is linear and separable: means and slopes along rows and columns are matrix products, for all patches at once.
 
     Args:
-        field: ``(B, 2, n, n)`` in pixels, as :func:`~diffeo_stability.deformation.displacement_field` returns it.
+        field: ``(B, 2, n, n)`` in pixels, as :func:`~diffeo_stability.core.deformation.displacement_field` returns it.
         patch_size: pixels a side of the patches, k; odd and at least 3.
 
     Returns:
@@ -226,7 +232,8 @@ def squared_norms(fit: PatchFit) -> Tensor:
 def energy_weights(patch_size: int) -> Tensor:
     r"""Return what squared norms of the parts are multiplied with to give :math:`\sum |\tau|^2` on a patch, ``(4,)``."""
     area = patch_size**2
-    return torch.tensor([area] + 3 * [area * (area - 1) / 12], dtype=torch.float64)
+    linear = area * (area - 1) / 12
+    return torch.tensor([area, linear, linear, linear], dtype=torch.float64)
 
 
 def patch_energies(field: Tensor, patch_size: int) -> Tensor:
@@ -268,7 +275,7 @@ def patch_parts(fit: PatchFit, patch_size: int) -> Tensor:
     offset = torch.arange(patch_size).to(fit.translation) - patch_size // 2
     places = torch.stack(torch.meshgrid(offset, offset, indexing="xy"))
     parts = decompose_gradient(fit.gradient.movedim((1, 2), (-2, -1)))._asdict()
-    translation = fit.translation.movedim(1, -1)[..., None, None].expand(*(-1,) * 4, patch_size, patch_size)
+    translation = fit.translation.movedim(1, -1)[..., None, None].expand(-1, -1, -1, -1, patch_size, patch_size)
     return torch.stack((translation, *(torch.einsum("...ab,byx->...ayx", parts[part], places) for part in PARTS[1:])))
 
 
@@ -308,12 +315,11 @@ def part_sizes_at_patches(
     Raises:
         InputError: a patch size that is even or larger than the image, or what :func:`part_sizes` refuses.
     """
-    part_sizes(temperature, cutoff, image_size)  # names wrong arguments
-    _check_patch_size(patch_size, image_size, 1)
+    _check_patches(temperature, cutoff, image_size, patch_size)
     w, s = _variances_at_patches(cutoff, image_size, patch_size, patch_size if finite else 1)
     norm = (temperature * _mean_squares(w, s)).sqrt()
-    means = torch.stack(((math.pi * w / 2).sqrt(), *2 * ((s / math.pi).sqrt(),), (math.pi * s).sqrt() / 2)).mean((1, 2))
-    mean = math.sqrt(temperature) * means
+    translation, linear, pure_shear = (math.pi * w / 2).sqrt(), (s / math.pi).sqrt(), (math.pi * s).sqrt() / 2
+    mean = math.sqrt(temperature) * torch.stack((translation, linear, linear, pure_shear)).mean((1, 2))
     return {part: PartSize(*size) for part, *size in zip(PARTS, norm.tolist(), mean.tolist(), strict=True)}
 
 
@@ -328,8 +334,7 @@ def part_shares(cutoff: int, image_size: int, patch_size: int) -> dict[str, floa
     Raises:
         InputError: as :func:`part_sizes_at_patches`.
     """
-    part_sizes(1.0, cutoff, image_size)  # names wrong arguments
-    _check_patch_size(patch_size, image_size, 1)
+    _check_patches(1.0, cutoff, image_size, patch_size)
     energies = energy_weights(patch_size) * _mean_squares(
         *_variances_at_patches(cutoff, image_size, patch_size, patch_size)
     )
@@ -349,9 +354,9 @@ def _wavenumbers(cutoff: int, image_size: int) -> Tensor:
     return torch.arange(1, cutoff + 1, dtype=torch.float64) * math.pi / (image_size - 1)
 
 
-def _phases(place: Tensor, cutoff: int, image_size: int) -> Tensor:
-    """Phase of every mode at places in pixels, ``(places, c)``."""
-    return place[:, None] * _wavenumbers(cutoff, image_size)
+def _phases(pixels: Tensor, cutoff: int, image_size: int) -> Tensor:
+    """Phase of every mode at positions in pixels, ``(positions, c)``."""
+    return pixels[:, None] * _wavenumbers(cutoff, image_size)
 
 
 def _variances_at_patches(cutoff: int, image_size: int, patch_size: int, fit_size: int) -> tuple[Tensor, Tensor]:

@@ -28,8 +28,8 @@ def laplacian_eigenspaces(size: int) -> list[tuple[float, Tensor]]:
     """
     if size < 1:
         raise InputError(f"size is {size}: it must be at least 1")
-    mode, place = torch.arange(size, dtype=torch.float64), torch.arange(size, dtype=torch.float64) + 0.5
-    vectors = torch.cos(math.pi * mode[:, None] * place / size)
+    mode = torch.arange(size, dtype=torch.float64)
+    vectors = torch.cos(math.pi * mode[:, None] * (mode + 0.5) / size)
     vectors /= vectors.norm(dim=1, keepdim=True)
     values = 2 - 2 * torch.cos(math.pi * mode / size)
     products = torch.einsum("iy,jx->ijyx", vectors, vectors).flatten(0, 1)

@@ -21,7 +21,7 @@ from .bootstrap import bootstrap_means, percentile_interval
 from .cropping import LayerView, Place, activations_of
 from .deformation import remap
 from .gradients import compression_matrix, pure_shear_matrix, rotation_matrix
-from .images import Images
+from .images import Images, batches_of
 from .operations import evaluating
 
 Norm = Literal["displacement", "operator"]
@@ -120,22 +120,29 @@ def measure_affine(
     kept: dict[str, list[Responses]] = {name: [] for name in views}
     scales = {name: linear_norms(view, places[name], size, norm)[:, None, None] for name, view in views.items()}
     with evaluating(network):
-        for start in range(0, len(images), batch_size):
-            part = slice(start, start + batch_size)
-            batch = images[part]
+        for part, batch in batches_of(images, batch_size):
             still = activations_of(network, views, batch)
+            in_part = [Affine(matrices[part], shifts[part]) for matrices, shifts in fields]
             for name, view in views.items():
-                here, scale = at_places(still[name], places[name]), scales[name]
-                moved = [
-                    view.activations(batch, places[name], scale[..., None] * matrices[part], scale * shifts[part])
-                    for matrices, shifts in fields
-                ]
-                squares = torch.stack([(activations.transpose(0, 1) - here).square() for activations in moved])
+                here = at_places(still[name], places[name])
+                squares = _squares_moved(view, places[name], batch, here, in_part, scales[name])
                 kept[name].append(Responses(here, squares))
-    return {
-        name: Responses(torch.cat([one.still for one in parts]), torch.cat([one.moved for one in parts], dim=1))
-        for name, parts in kept.items()
-    }
+    return {name: _joined(parts) for name, parts in kept.items()}
+
+
+def _squares_moved(
+    view: LayerView, places: Sequence[Place], images: Tensor, still: Tensor, fields: Sequence[Affine], scale: Tensor
+) -> Tensor:
+    """Squared distance from the activations ``still`` under each field times the places' scales, ``(T, P, places, channels)``."""
+    moved = [
+        view.activations(images, places, scale[..., None] * matrices, scale * shifts) for matrices, shifts in fields
+    ]
+    return torch.stack([(activations.transpose(0, 1) - still).square() for activations in moved])
+
+
+def _joined(parts: Sequence[Responses]) -> Responses:
+    """Responses to all images, from those to each batch of them."""
+    return Responses(torch.cat([part.still for part in parts]), torch.cat([part.moved for part in parts], dim=1))
 
 
 @torch.no_grad()
@@ -164,16 +171,14 @@ def measure_responses(
     measured = measure_affine(network, views, places, images, linear, size=size, norm=norm, batch_size=batch_size)
     squares: dict[str, list[Tensor]] = {name: [] for name in views}
     with evaluating(network):
-        for start in range(0, len(images), batch_size):
-            part = slice(start, start + batch_size)
-            batch = images[part]
+        for part, batch in batches_of(images, batch_size):
             shift = size * translation.shifts[part].to(batch)
             displaced = remap(batch, shift[:, :, None, None].expand(-1, -1, *batch.shape[2:]))
             for name, activations in activations_of(network, views, displaced).items():
                 squares[name].append((at_places(activations, places[name]) - measured[name].still[part]).square())
     return {
-        name: Responses(one.still, torch.cat((torch.cat(squares[name])[None], one.moved)))
-        for name, one in measured.items()
+        name: Responses(responses.still, torch.cat((torch.cat(squares[name])[None], responses.moved)))
+        for name, responses in measured.items()
     }
 
 

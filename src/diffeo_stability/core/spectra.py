@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import InputError
-from .images import Images
+from .images import Images, batches_of
 from .operations import evaluating, observing
 
 INPUT = "input"
@@ -125,10 +125,11 @@ class SpectrumAccumulator:
         start = 0
         for part in maps.split(step, dim=1):
             power = _mode_power(part)
-            place = slice(start, start := start + part.shape[1])
-            self._power[place] += _sum_over_rings(power.sum(0, dtype=torch.float64))
-            self._squared_mean[place] += part.mean((-2, -1)).double().square().sum(0)
+            channels = slice(start, start + part.shape[1])
+            self._power[channels] += _sum_over_rings(power.sum(0, dtype=torch.float64))
+            self._squared_mean[channels] += part.mean((-2, -1)).double().square().sum(0)
             of_images += power.sum(1, dtype=torch.float64)
+            start = channels.stop
         by_ring = _sum_over_rings(of_images)
         wavenumber = torch.arange(len(self._modes), dtype=torch.float64, device=maps.device)
         self._moments.append(torch.stack((by_ring @ wavenumber, by_ring.sum(1))).cpu())
@@ -186,8 +187,7 @@ def spectra_by_operation(network: nn.Module, images: Images, *, batch_size: int 
         accumulators[name].add(maps)
 
     with evaluating(network), observing(network, take):
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
+        for _, batch in batches_of(images, batch_size):
             take(INPUT, batch)
             network(batch)
     return {name: accumulator.result() for name, accumulator in accumulators.items()}

@@ -24,7 +24,7 @@ from .bootstrap import bootstrap_means, percentile_interval
 from .deformation import Interpolation, check_images, coefficients_for, deform_with, temperature_from_displacement
 from .distances import DistanceAccumulator, Distances
 from .errors import InputError
-from .images import Images
+from .images import Images, batches_of
 from .operations import evaluating, observing
 
 NoiseNorm = Literal["mean", "per_image"]
@@ -108,41 +108,41 @@ def perturbed_batches(
 
     Arguments and errors are those of :func:`relative_stability`.
     """
+    _check_perturbation(displacement, noise_norm, batch_size)
+    temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
+    coefficients = coefficients_for(images, cutoff, temperature, generator)
+    step = max(1, batch_size // len(Perturbed._fields))
+    norms = torch.cat([_displaced_norms(x, coefficients[part], interpolation) for part, x in batches_of(images, step)])
+    if noise_norm == "mean":
+        norms = norms.mean().expand_as(norms)
+    for part, x in batches_of(images, step):
+        noise = unit_noise(x, generator).mul_(norms[part].to(x.dtype)[:, None, None, None])
+        yield Perturbed(x, deform_with(x, coefficients[part], interpolation), noise.add_(x))
+
+
+def _check_perturbation(displacement: float, noise_norm: str, batch_size: int) -> None:
     if noise_norm not in get_args(NoiseNorm):
         raise InputError(f"noise_norm is {noise_norm!r}: it must be one of {', '.join(get_args(NoiseNorm))}")
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: it must be at least 1")
     if displacement == 0:
         raise InputError("displacement is 0: nothing would be deformed; give a positive number of pixels")
-    temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
-    coefficients = coefficients_for(images, cutoff, temperature, generator)
-    step = max(1, batch_size // len(Perturbed._fields))
-    starts = range(0, len(images), step)
-    norms = torch.cat(
-        [
-            norms_of(deform_with(x, coefficients[start : start + step], interpolation) - x)
-            for start in starts
-            for x in (_finite(images[start : start + step]),)
-        ]
-    )
-    if noise_norm == "mean":
-        norms = norms.mean().expand_as(norms)
-    for start in starts:
-        part = slice(start, start + step)
-        x = images[part]
-        noise = unit_noise(x, generator).mul_(norms[part].to(x.dtype)[:, None, None, None])
-        yield Perturbed(x, deform_with(x, coefficients[part], interpolation), noise.add_(x))
-
-
-def _finite(images: Tensor) -> Tensor:
-    if not torch.stack(torch.aminmax(images)).isfinite().all():  # NaN spreads to both; a third of isfinite's time
-        raise InputError("images contain NaN or infinite values")
-    return images
 
 
 def norms_of(images: Tensor) -> Tensor:
     """Return the Euclidean norm of each image, float64 ``(B,)``."""
     return images.flatten(1).double().norm(dim=1)
+
+
+def _displaced_norms(images: Tensor, coefficients: Tensor, interpolation: Interpolation) -> Tensor:
+    """How far each image is moved by the field of its coefficients, ``|tau x - x|``: float64 ``(B,)``."""
+    _check_finite(images)
+    return norms_of(deform_with(images, coefficients, interpolation) - images)
+
+
+def _check_finite(images: Tensor) -> None:
+    if not torch.stack(torch.aminmax(images)).isfinite().all():  # NaN spreads to both; a third of isfinite's time
+        raise InputError("images contain NaN or infinite values")
 
 
 def unit_noise(images: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -226,11 +226,11 @@ def stability_of(
     if not distances:
         raise InputError("the model has no operation that gives one output an image: there is nothing to measure")
     # One resampling of the images for all outputs
-    values = torch.cat([torch.cat((one.moved, one.spread[None])) for one in distances.values()])
+    values = torch.cat([torch.cat((measured.moved, measured.spread[None])) for measured in distances.values()])
     means = bootstrap_means(values, resamples, generator).split(3)
     return {
-        name: _stability("the model" if name == OUTPUT else f"operation {name}", one, own, confidence)
-        for (name, one), own in zip(distances.items(), means, strict=True)
+        name: _stability("the model" if name == OUTPUT else f"operation {name}", measured, resampled, confidence)
+        for (name, measured), resampled in zip(distances.items(), means, strict=True)
     }
 
 
