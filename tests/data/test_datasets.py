@@ -263,7 +263,7 @@ def test_images_are_loaded_as_a_batch_for_a_model(tmp_path):
     assert load_images(pack(tree, tmp_path / "images.tar.gz")).shape == (12, 3, 8, 8)
     for path, options, message in (
         (tmp_path / "nothing", {}, "nothing does not exist"),
-        (tree, {"mean": [0.5, 0.5]}, "must be one number or 3, one a channel"),
+        (tree, {"mean": [0.5, 0.5]}, "must be one number or 3, one per channel"),
         (tree, {"std": 0.0}, "std positive"),
         (tree, {"image_size": 0}, "image_size is 0: it must be a whole number of at least 1"),
     ):
@@ -448,7 +448,7 @@ def test_arrays_are_read(tmp_path):
         ({"x_train": np.zeros((6, 3, 8, 8))}, "must be uint8"),
         ({"x_train": np.zeros((6, 3, 8, 9), np.uint8)}, r"must be \(N, n, n\)"),
         ({"x_train": np.zeros((6, 1, 8, 8), np.uint8)}, "they must match"),
-        ({"y_train": np.linspace(0, 1, 6)}, "one whole number an image"),
+        ({"y_train": np.linspace(0, 1, 6)}, "one whole number per image"),
         ({"x_test": np.zeros((0, 3, 8, 8), np.uint8), "y_test": np.zeros(0, int)}, "has no images"),
     ],
 )

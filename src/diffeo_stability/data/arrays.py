@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..core.errors import InputError
 from .files import check_fits
@@ -19,32 +20,40 @@ def read(request: Request) -> dict:
     """
     path = Path(request.path)
     parts = ("test",) if request.test_only else ("train", "test")
-    names = [f"{letter}_{part}" for part in parts for letter in "xy"]
+    arrays = _read_arrays(path, [f"{letter}_{part}" for part in parts for letter in "xy"])
+    images = {part: _images(arrays[f"x_{part}"], f"{path}: x_{part}") for part in parts}
+    labels = {part: _labels(arrays[f"y_{part}"], f"{path}: y_{part}") for part in parts}
+    largest = max((int(part.max()) for part in labels.values() if len(part)), default=-1)
+    return fields_of({part: (images[part], labels[part]) for part in parts}, tuple(map(str, range(largest + 1))))
+
+
+def _read_arrays(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             check_fits(sum(member.file_size for member in archive.infolist()), path)
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in names}
+            return {name: file[name] for name in names}
     except InputError:
         raise
     except KeyError as error:
         raise InputError(f"{path} has no array {error.args[0].split()[0]}: it must hold {', '.join(names)}") from None
     except Exception as error:  # numpy, zipfile and zlib each have errors of their own for a damaged file
         raise InputError(f"{path} cannot be read as .npz ({error}): replace it") from None
-    images = {}
-    for part in parts:
-        array = arrays[f"x_{part}"]
-        if array.dtype != np.uint8:
-            raise InputError(f"{path}: x_{part} is {array.dtype}: pixels must be uint8, 0 to 255")
-        if array.ndim == 3:
-            array = array[:, None]
-        if array.ndim != 4 or array.shape[2] != array.shape[3]:
-            raise InputError(f"{path}: x_{part} has shape {array.shape}: it must be (N, n, n) or (N, channels, n, n)")
-        images[part] = torch.from_numpy(array)
-    for part in parts:
-        array = arrays[f"y_{part}"]
-        if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise InputError(f"{path}: y_{part} is {array.dtype} {array.shape}: it must hold one whole number an image")
-    labels = {part: torch.from_numpy(arrays[f"y_{part}"].astype(np.int64)) for part in parts}
-    largest = max((int(part.max()) for part in labels.values() if len(part)), default=-1)
-    return fields_of({part: (images[part], labels[part]) for part in parts}, tuple(map(str, range(largest + 1))))
+
+
+def _images(array: np.ndarray, name: str) -> Tensor:
+    """Images ``(N, C, n, n)``; an error calls the array by its name."""
+    if array.dtype != np.uint8:
+        raise InputError(f"{name} is {array.dtype}: pixels must be uint8, 0 to 255")
+    if array.ndim == 3:
+        array = array[:, None]
+    if array.ndim != 4 or array.shape[2] != array.shape[3]:
+        raise InputError(f"{name} has shape {array.shape}: it must be (N, n, n) or (N, channels, n, n)")
+    return torch.from_numpy(array)
+
+
+def _labels(array: np.ndarray, name: str) -> Tensor:
+    """Labels ``(N,)``; an error calls the array by its name."""
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise InputError(f"{name} is {array.dtype} {array.shape}: it must hold one whole number per image")
+    return torch.from_numpy(array.astype(np.int64))

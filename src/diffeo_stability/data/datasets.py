@@ -162,21 +162,8 @@ def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
 def _check_dataset(dataset: Dataset) -> None:
     if len(dataset.train_images) == 0 and dataset.mean is None:
         raise InputError("the train split has no images: add some, or for networks that are trained give normalisation")
-    for part in ("train", "test"):
-        images, labels = getattr(dataset, f"{part}_images"), getattr(dataset, f"{part}_labels")
-        if len(images) != len(labels):
-            raise InputError(f"the {part} split has {len(images)} images but {len(labels)} labels: they must match")
-        if len(images) == 0 and part == "test":
-            raise InputError("the test split has no images")
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < len(dataset.classes):
-            raise InputError(
-                f"the {part} labels run from {int(labels.min())} to {int(labels.max())}: "
-                f"they must lie between 0 and {len(dataset.classes) - 1}"
-            )
-        if images.shape[2] != images.shape[3]:
-            raise InputError(
-                f"the {part} images have {images.shape[2]} x {images.shape[3]} pixels: they must be square"
-            )
+    _check_part("train", dataset.train_images, dataset.train_labels, len(dataset.classes))
+    _check_part("test", dataset.test_images, dataset.test_labels, len(dataset.classes))
     if dataset.train_images.shape[1:] != dataset.test_images.shape[1:]:
         raise InputError(
             f"training images have shape {tuple(dataset.train_images.shape[1:])}, test images "
@@ -187,3 +174,17 @@ def _check_dataset(dataset: Dataset) -> None:
         if values is not None and values.shape != (dataset.test_images.shape[1],):
             channels = dataset.test_images.shape[1]
             raise InputError(f"normalisation.{name} has {values.numel()} numbers: the images have {channels} channels")
+
+
+def _check_part(part: str, images: Tensor, labels: Tensor, classes: int) -> None:
+    if len(images) != len(labels):
+        raise InputError(f"the {part} split has {len(images)} images but {len(labels)} labels: they must match")
+    if len(images) == 0 and part == "test":
+        raise InputError("the test split has no images")
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise InputError(
+            f"the {part} labels run from {int(labels.min())} to {int(labels.max())}: "
+            f"they must lie between 0 and {classes - 1}"
+        )
+    if images.shape[2] != images.shape[3]:
+        raise InputError(f"the {part} images have {images.shape[2]} x {images.shape[3]} pixels: they must be square")

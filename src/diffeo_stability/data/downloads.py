@@ -19,7 +19,6 @@ def read(request: Request) -> dict:
         InputError: it cannot be downloaded, or a copy put there by hand is another file.
     """
     from torchvision import datasets
-    from torchvision.datasets.utils import calculate_md5
 
     source, by_hand, mirror = request.source, request.folder / "download", request.mirror
     original = getattr(datasets, source.torchvision_class)
@@ -27,20 +26,10 @@ def read(request: Request) -> dict:
     kind = original if mirror is None else type(original.__name__, (original,), _mirrored(original, mirror))
     by_hand.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=by_hand.parent) as root:
-        archives = Path(root, source.archives)
-        archives.mkdir(parents=True, exist_ok=True)
-        for name, md5 in hashes.items():
-            copy = by_hand / name
-            if copy.exists():
-                if calculate_md5(copy) != md5:
-                    raise InputError(f"{copy} is damaged or another file (its MD5 is not {md5}): replace or delete it")
-                (archives / name).symlink_to(copy.resolve())
-        options = {"train": {"train": True}, "test": {"train": False}}
-        if source.torchvision_class == "SVHN":
-            options = {"train": {"split": "train"}, "test": {"split": "test"}}
+        _link_copies(by_hand, Path(root, source.archives), hashes)
         try:
             with contextlib.redirect_stdout(None):
-                parts = {name: kind(root, download=True, **own) for name, own in options.items()}
+                parts = {name: kind(root, download=True, **split) for name, split in _splits(kind).items()}
         except (RuntimeError, urllib.error.URLError, OSError) as error:
             raise InputError(
                 f"{request.name} could not be downloaded ({one_line(error)}): try again, or put "
@@ -57,6 +46,30 @@ def _archive_hashes(kind: type) -> dict[str, str]:
     if hasattr(kind, "split_list"):
         return {name: md5 for _, name, md5 in (kind.split_list[part] for part in ("train", "test"))}
     return {kind.filename: kind.tgz_md5}
+
+
+def _splits(kind: type) -> dict[str, dict]:
+    """What a torchvision class is called with for its training and for its test images."""
+    if hasattr(kind, "split_list"):
+        return {"train": {"split": "train"}, "test": {"split": "test"}}
+    return {"train": {"train": True}, "test": {"train": False}}
+
+
+def _link_copies(by_hand: Path, archives: Path, hashes: dict[str, str]) -> None:
+    """Let torchvision find the copies of its archives that were put there by hand.
+
+    Raises:
+        InputError: one of them is another file.
+    """
+    from torchvision.datasets.utils import calculate_md5
+
+    archives.mkdir(parents=True, exist_ok=True)
+    for name, md5 in hashes.items():
+        copy = by_hand / name
+        if copy.exists():
+            if calculate_md5(copy) != md5:
+                raise InputError(f"{copy} is damaged or another file (its MD5 is not {md5}): replace or delete it")
+            (archives / name).symlink_to(copy.resolve())
 
 
 def _mirrored(kind: type, mirror: str) -> dict:

@@ -25,6 +25,7 @@ from .requests import Request, fields_of
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 LARGEST_FILE = 64 * 2**20  # bytes; no image of a sensible size is larger
 PARTS = ("train", "test")
+Found = dict[tuple[str, str], dict[str, np.ndarray]]  # pixels by part and class, then by name of the image
 BROKEN_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
 
 
@@ -42,7 +43,7 @@ def load_images(
     Args:
         path: a folder with images in it or in folders below it; or an archive of one.
         image_size: the shorter side is scaled to it and the middle cropped; as they are if not given.
-        mean, std: one number, or one a channel: ``(pixel / 255 - mean) / std`` is what the model gets.
+        mean, std: one number, or one per channel: ``(pixel / 255 - mean) / std`` is what the model gets.
 
     Returns:
         ``(N, C, n, n)`` float32 on the CPU. Grey images have one channel if all are grey, else three.
@@ -64,13 +65,13 @@ def load_images(
     channels, height, width = pixels.shape[1:]
     if height != width:
         raise InputError(f"{path}: images have {height} x {width} pixels, but must be square: set image_size")
-    scale = [torch.as_tensor(numbers, dtype=torch.float32).flatten() for numbers in (mean, std)]
-    if any(len(numbers) not in (1, channels) for numbers in scale) or not (scale[1] > 0).all():
+    means, deviations = (torch.as_tensor(numbers, dtype=torch.float32).flatten() for numbers in (mean, std))
+    fit = len(means) in (1, channels) and len(deviations) in (1, channels)
+    if not fit or not (deviations > 0).all():
         raise InputError(
-            f"mean and std must be one number or {channels}, one a channel, and std positive: {mean}, {std}"
+            f"mean and std must be one number or {channels}, one per channel, and std positive: {mean}, {std}"
         )
-    means, deviations = (numbers.view(-1, 1, 1) for numbers in scale)
-    return (pixels.float() / 255 - means) / deviations
+    return (pixels.float() / 255 - means.view(-1, 1, 1)) / deviations.view(-1, 1, 1)
 
 
 def read(request: Request) -> dict:
@@ -99,34 +100,45 @@ def read_image_folder(
             that differ between the parts, or an archive with links, with paths that leave it, or that unpacks to far more
             than images do.
     """
-    found: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    for place, name, image in _images(path, image_size, _test_place if test_only else _place):
+    parts = ("test",) if test_only else PARTS
+    found = _images_by_place(path, image_size, _test_place if test_only else _place)
+    _check_classes(path, found, parts)
+    everything = {name: image for images in found.values() for name, image in images.items()}
+    _check_sizes(path, everything)
+    channels = _most_channels(everything)
+    classes = tuple(sorted({category for _, category in found}))
+    pixels: dict[str, list[np.ndarray]] = {part: [] for part in parts}
+    labels: dict[str, list[int]] = {part: [] for part in parts}
+    for (part, category), images in sorted(found.items()):
+        for _, image in sorted(images.items()):
+            pixels[part].append(image)
+            labels[part].append(classes.index(category))
+    stacked = {part: _stack(pixels[part], channels) for part in parts}
+    return stacked, {part: torch.tensor(labels[part]) for part in parts}, classes
+
+
+def _images_by_place(path: Path, image_size: int | None, place_of: Callable) -> Found:
+    """All images; see :func:`_images`. A place without images is among the places."""
+    found: Found = {}
+    for place, name, image in _images(path, image_size, place_of):
         images = found.setdefault(place, {})
         if image is not None:
             images[name] = image
-    parts = ("test",) if test_only else PARTS
+    return found
+
+
+def _check_classes(path: Path, found: Found, parts: Sequence[str]) -> None:
+    """Check that every part has images of every class."""
     for part in parts:
         if not any(place[0] == part for place in found):
-            wanted = "<class>/" if test_only else "train/<class>/ and test/<class>/"
+            wanted = "<class>/" if parts == ("test",) else "train/<class>/ and test/<class>/"
             raise InputError(f"{path} holds no {part}/<class>/ folders: images must lie in {wanted}")
     for (part, category), images in sorted(found.items()):
         if not images:
             raise InputError(f"{path}: {part}/{category} holds no image: add images or remove the folder")
-    categories = {category for _, category in found}
-    for category in sorted(categories):
+    for category in sorted({category for _, category in found}):
         if any((part, category) not in found for part in parts):
             raise InputError(f"{path}: class {category} is in only one of train and test: both need the same classes")
-    classes = tuple(sorted(categories))
-    arrays = {part: [] for part in parts}
-    labels = {part: [] for part in parts}
-    for (part, category), images in sorted(found.items()):
-        arrays[part] += [array for _, array in sorted(images.items())]
-        labels[part] += [classes.index(category)] * len(images)
-    everything = {name: image for images in found.values() for name, image in images.items()}
-    _check_sizes(path, everything)
-    channels = _most_channels(everything)
-    stacked = {part: _stack(arrays[part], channels) for part in parts}
-    return stacked, {part: torch.tensor(labels[part]) for part in parts}, classes
 
 
 def _most_channels(images: Mapping[str, np.ndarray]) -> int:
