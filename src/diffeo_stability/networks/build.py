@@ -33,11 +33,7 @@ def build_network(
     Raises:
         InputError: an unknown name, or an argument out of its range or that the network does not take.
     """
-    for label, value in (("in_channels", in_channels), ("image_size", image_size), ("classes", classes)):
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"{label} is {value!r}: it must be a whole number of at least 1")
-    if not 0 < width < math.inf:
-        raise InputError(f"width is {width}: it must be positive and finite")
+    _check_sizes(width, in_channels=in_channels, image_size=image_size, classes=classes)
     library, _, library_name = name.partition(":")
     if library_name:
         if width != 1.0 or filter_size is not None:
@@ -57,3 +53,11 @@ def build_network(
         raise InputError(f"network {name!r} takes no filter_size; VGG and the one_hidden_layer networks do")
     function = getattr(import_module(f".architectures.{network.module}", __package__), network.function)
     return function(in_channels, image_size, classes, width=width, **options)
+
+
+def _check_sizes(width: float, **sizes: int) -> None:
+    for label, value in sizes.items():
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f"{label} is {value!r}: it must be a whole number of at least 1")
+    if not 0 < width < math.inf:
+        raise InputError(f"width is {width}: it must be positive and finite")

@@ -118,11 +118,11 @@ def _networks_of(path: Path) -> Iterator[Network]:
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef):
             arguments = node.args
-            takes = tuple(each.arg for each in (*arguments.args, *arguments.kwonlyargs))
+            takes = tuple(argument.arg for argument in (*arguments.args, *arguments.kwonlyargs))
             for call in _calls(node.decorator_list, "register"):
-                options = _keywords(call)
-                kinds = options.pop("kinds", ())
-                yield Network(*_positional(call), path.stem, node.name, takes, kinds, options)
+                keywords = _keywords(call)
+                options = {name: value for name, value in keywords.items() if name != "kinds"}
+                yield Network(*_positional(call), path.stem, node.name, takes, keywords.get("kinds", ()), options)
 
 
 def _calls(nodes: list[ast.AST], function: str) -> list[ast.Call]:

@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import inspect
+from collections.abc import Callable
 
 from torch import nn
 
@@ -41,15 +42,7 @@ def own_network(name: str, in_channels: int, image_size: int, classes: int) -> n
     Raises:
         InputError: there is no such function, it takes other arguments, or returns something else than a module.
     """
-    module_name, _, function_name = name.partition(":")
-    try:
-        function = getattr(importlib.import_module(module_name), function_name)
-    except ImportError as error:
-        raise InputError(
-            f"network {name}: {error}: install it, or start with PYTHONPATH=<the folder of {module_name.partition('.')[0]}>"
-        ) from None
-    except AttributeError:
-        raise InputError(f"network {name}: {module_name} has no {function_name}") from None
+    function, function_name = _own_function(name), name.partition(":")[2]
     sizes = {"in_channels": in_channels, "image_size": image_size, "classes": classes}
     try:
         inspect.signature(function).bind(**sizes)
@@ -61,3 +54,15 @@ def own_network(name: str, in_channels: int, image_size: int, classes: int) -> n
     if not isinstance(network, nn.Module):
         raise InputError(f"network {name}: {function_name} returned {type(network).__name__}, not a torch module")
     return network
+
+
+def _own_function(name: str) -> Callable:
+    module_name, _, function_name = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module_name), function_name)
+    except ImportError as error:
+        raise InputError(
+            f"network {name}: {error}: install it, or start with PYTHONPATH=<the folder of {module_name.partition('.')[0]}>"
+        ) from None
+    except AttributeError:
+        raise InputError(f"network {name}: {module_name} has no {function_name}") from None

@@ -66,7 +66,7 @@ def augment(images: Tensor, *, crop_padding: int, horizontal_flip: bool, generat
     """
     batch_size, _, size, _ = images.shape
     if crop_padding:
-        padded = F.pad(images, [crop_padding] * 4)
+        padded = F.pad(images, (crop_padding, crop_padding, crop_padding, crop_padding))
         offsets = torch.randint(2 * crop_padding + 1, (2, batch_size, 1), generator=generator).to(images.device)
         places = offsets + torch.arange(size, device=images.device)
         image = torch.arange(batch_size, device=images.device)[:, None, None]
@@ -112,11 +112,10 @@ def train_epoch(
         InputError: the loss is no longer finite.
     """
     device = next(network.parameters()).device
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     generator = generator_for("training", seed, epoch)
     order = torch.randperm(len(splits.train), generator=generator)
     # Batches of nearly equal size: a last batch of one image would have no batch statistics
-    batches = order.tensor_split(math.ceil(len(order) / recipe.batch_size))
+    batches = order.tensor_split(steps_per_epoch(splits, recipe))
     total = torch.zeros(2, dtype=torch.float64, device=device)
     # Evaluated where a part is frozen, so that no batch-norm statistic of it moves
     network.train(all(parameter.requires_grad for parameter in network.parameters()))
@@ -126,23 +125,8 @@ def train_epoch(
             progress = (epoch - 1 + step / len(batches)) / recipe.epochs
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(recipe, progress)
-            index = index.to(device)
-            labels = splits.train.labels[index]
-            images = augment(
-                splits.train.images[index],
-                crop_padding=recipe.crop_padding,
-                horizontal_flip=recipe.horizontal_flip,
-                generator=generator,
-            )
-            images = splits.normalise(images).contiguous(memory_format=layout)
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-                logits = network(images)
-                loss = F.cross_entropy(logits, labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            wrong = (logits.detach().argmax(1) != labels).sum()
-            total += torch.stack((loss.detach() * len(labels), wrong)).double()
+            images, labels = _training_batch(splits, recipe, index.to(device), generator)
+            total += _train_step(network, optimizer, images, labels, recipe.precision)
     mean_loss, error = (total / len(order)).tolist()
     if not math.isfinite(mean_loss):
         raise InputError(
@@ -150,6 +134,37 @@ def train_epoch(
             f"(now {recipe.learning_rate}), or add training.warmup"
         )
     return mean_loss, error
+
+
+def steps_per_epoch(splits: Splits, recipe: Recipe) -> int:
+    """Return in how many steps the training images are passed once."""
+    return math.ceil(len(splits.train) / recipe.batch_size)
+
+
+def _training_batch(splits: Splits, recipe: Recipe, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Training images as the network gets them, augmented and normalised, and their labels."""
+    images = augment(
+        splits.train.images[index],
+        crop_padding=recipe.crop_padding,
+        horizontal_flip=recipe.horizontal_flip,
+        generator=generator,
+    )
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    return splits.normalise(images).contiguous(memory_format=layout), splits.train.labels[index]
+
+
+def _train_step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, precision: str
+) -> Tensor:
+    """Take one step; the loss, added up over the images, and how many of them were misclassified before it: ``(2,)``."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        logits = network(images)
+        loss = F.cross_entropy(logits, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    wrong = (logits.detach().argmax(1) != labels).sum()
+    return torch.stack((loss.detach() * len(labels), wrong)).double()
 
 
 def train_network(
@@ -173,7 +188,7 @@ def train_network(
     Args:
         build: makes the untrained network; called with torch's default generator seeded.
         splits: the images. Nothing is ever chosen by, or computed from, the test images.
-        folder: gets ``epoch<k>.safetensors`` and ``.json``, one pair a checkpoint.
+        folder: gets ``epoch<k>.safetensors`` and ``.json``, one pair per checkpoint.
         seed: of weights, order, augmentation and dropout.
         checkpoints: how many checkpoints to keep.
         metadata: written beside every checkpoint; identifies the training when it goes on after a break.
@@ -194,12 +209,13 @@ def train_network(
     key = json.dumps([metadata, recipe.model_dump(), seed, checkpoints, str(device), code])
     state = _TrainingState(partial / "resume.safetensors", key)
     described = {**metadata, **(origin or {}), "seed": seed}
-    keeper = _Keeper(partial, described, math.ceil(len(splits.train) / recipe.batch_size))
+    keeper = _Keeper(partial, described, steps_per_epoch(splits, recipe))
     for leftover in partial.glob(".*"):
         leftover.unlink()  # of a write that was killed
     history = state.load(network, optimizer) or _begin(network, optimizer, splits, state, keeper)
     kept = log_spaced_epochs(recipe.epochs, checkpoints)
-    for epoch in (progress := _progress(folder.parent.name, len(history), recipe.epochs)):
+    progress = _progress(folder.parent.name, len(history), recipe.epochs)
+    for epoch in progress:
         loss, error = train_epoch(network, optimizer, splits, recipe, seed=seed, epoch=epoch)
         history.append(Epoch(epoch, loss, error, _validation_error(network, splits)))
         progress.set_postfix({name: value for name, value in vars(history[-1]).items() if name != "epoch"})
@@ -208,9 +224,7 @@ def train_network(
         if epoch in kept or state.seconds_since_save() > SECONDS_BETWEEN_SAVES:
             state.save(network, optimizer, history)
     state.path.unlink()
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.replace(folder)
+    _put_in_place(partial, folder)
     return history
 
 
@@ -222,6 +236,12 @@ def prepare_network(build: Callable[[], nn.Module], recipe: Recipe, seed: int, d
     if recipe.trained_part == "read_out":
         freeze_all_but_read_out(network)
     return network
+
+
+def _put_in_place(partial: Path, folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.replace(folder)
 
 
 def _progress(name: str, done: int, epochs: int) -> tqdm:
@@ -312,14 +332,19 @@ class _TrainingState:
         network.load_state_dict(
             {name.removeprefix("network/"): value for name, value in tensors.items() if name.startswith("network/")}
         )
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        entries: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimizer/"):
-                _, index, entry = name.split("/")
-                # Fused optimizers take values in the order in which they lie in memory: it must be that of the weights
-                like = parameters[int(index)]
-                value = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
-                entries.setdefault(int(index), {})[entry] = value
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_entries(tensors, optimizer)})
         return [Epoch(**row) for row in json.loads(metadata["history"])]
+
+
+def _optimizer_entries(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
+    """State of an optimizer by number of the parameter, from the tensors ``optimizer/<number>/<name>``."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    entries: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer/"):
+            _, number, entry = name.split("/")
+            # Fused optimizers take values in the order in which they lie in memory: it must be that of the weights
+            like = parameters[int(number)]
+            value = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+            entries.setdefault(int(number), {})[entry] = value
+    return entries

@@ -30,9 +30,10 @@ class LocallyConnected2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out, _, size, _, rows, columns = self.weight.shape
         # With the batch last, the copy into patches moves B neighbouring numbers at a time
-        images = nn.functional.pad(x, [size // 2] * 4).permute(1, 2, 3, 0).contiguous()
+        margin = size // 2
+        images = nn.functional.pad(x, (margin, margin, margin, margin)).permute(1, 2, 3, 0).contiguous()
         patches = images.unfold(1, size, 1).unfold(2, size, 1).permute(1, 2, 0, 4, 5, 3)
-        # One matrix product a place, batched over places: (places, out, fan in) x (places, fan in, B)
+        # One matrix product per place, batched over places: (places, out, fan in) x (places, fan in, B)
         weight = self.weight.reshape(out, -1, rows * columns).permute(2, 0, 1)
         product = torch.bmm(weight, patches.reshape(rows * columns, weight.shape[2], len(x)))
         return product.permute(2, 1, 0).unflatten(2, (rows, columns)) + self.bias

@@ -48,17 +48,20 @@ def vgg(
     for base, depth in zip(STAGE_CHANNELS, STAGE_DEPTHS[layers], strict=True):
         for _ in range(depth):
             previous, channels = channels, scaled(base, width)
-            operations.append(nn.Conv2d(previous, channels, size, padding=size // 2))
+            operations += convolution(previous, channels, size, batch_norm)
             size = 3
-            if batch_norm:
-                operations.append(nn.BatchNorm2d(channels))
-            operations.append(nn.ReLU(inplace=True))
         operations.append(nn.MaxPool2d(2))
     if image_size > SMALLEST_SIZE:
         operations.append(nn.AdaptiveAvgPool2d(1))
     if not batch_norm and layers >= 16:
         draw_by_hes_rule(operations)
     return sequential(*operations, nn.Flatten(), nn.Linear(channels, classes))
+
+
+def convolution(in_channels: int, channels: int, size: int, batch_norm: bool) -> list[nn.Module]:
+    """A padded convolution, batch-norm if wanted, and ReLU."""
+    norm = [nn.BatchNorm2d(channels)] if batch_norm else []
+    return [nn.Conv2d(in_channels, channels, size, padding=size // 2), *norm, nn.ReLU(inplace=True)]
 
 
 def draw_by_hes_rule(operations: list[nn.Module]) -> None:
