@@ -1,22 +1,23 @@
-import numpy as np
-
-from ...core.seeds import derive_seed
+from ...core.resampling import bootstrap_interval
 from ..claim_measures import Measured, Tables, measures, rows_where
 
 RESAMPLES = 10_000
 
 
 def _gabor(tables: Tables, null: str) -> Measured:
-    table = tables["first_layer_filters"]
+    """Mean quality of the fits of trained filters less that of others; filters without variance have none."""
+    table = tables["first_layer_filters"].dropna(subset="gabor_r2")
     table = table[table.train_size == table.train_size.max()]
     trained, other = (
         rows_where(table, f"filters: {state}", state=state).gabor_r2.to_numpy() for state in ("trained", null)
     )
-    generator = np.random.default_rng(derive_seed("filters", null))
-    samples = [
-        values[generator.integers(len(values), size=(RESAMPLES, len(values)))].mean(1) for values in (trained, other)
-    ]
-    low, high = np.quantile(samples[0] - samples[1], (0.025, 0.975))
+    low, high = bootstrap_interval(
+        lambda rows, other_rows: trained[rows].mean(1) - other[other_rows].mean(1),
+        (len(trained), len(other)),
+        RESAMPLES,
+        "filters",
+        null,
+    )
     return Measured(float(trained.mean() - other.mean()), float(low), float(high))
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import mannwhitneyu
 
 from ...core.errors import InputError
-from ...core.seeds import derive_seed
+from ...core.resampling import bootstrap_interval
 from ..registry import Collected
 from ..settings import Probe
 
@@ -20,7 +20,7 @@ def compare_with_nulls(table: pd.DataFrame, probe: Probe) -> pd.DataFrame:
         probe: its ``seed`` and ``resamples`` are those of the bootstrap over filters.
 
     Returns:
-        One row a network, seed and number of training images: ``net, seed, train_size, filters``; the medians
+        One row per network, seed and number of training images: ``net, seed, train_size, filters``; the medians
         ``r2_trained, r2_init``; their ``difference`` with its 95% interval ``difference_low, difference_high``; ``p_value``
         of the one-sided Mann-Whitney U test that trained filters are fitted better than untrained ones, the null;
         ``share_above_null``, of trained filters fitted better than 95% of untrained ones. Smooth filters are fitted better
@@ -30,45 +30,49 @@ def compare_with_nulls(table: pd.DataFrame, probe: Probe) -> pd.DataFrame:
     Raises:
         InputError: no filters with variance, trained or untrained.
     """
+    identity = ["net", "seed", "train_size"]
     rows = []
-    for key, group in table.groupby(["net", "seed", "train_size"], sort=False):
-        fitted = group.dropna(subset="gabor_r2")
-        states = {state: fitted[fitted.state == state] for state in ("trained", "init", "mixture")}
-        trained, null, mixture = (rows_of.gabor_r2 for rows_of in states.values())
-        if not (len(trained) and len(null)):
+    for key, filters in table.groupby(identity, sort=False):
+        fitted = filters.dropna(subset="gabor_r2")
+        trained, init, mixture = (fitted[fitted.state == state] for state in ("trained", "init", "mixture"))
+        if trained.empty or init.empty:
             raise InputError(
-                f"{', '.join(map(str, key))}: {len(trained)} trained and {len(null)} untrained filters with variance; "
+                f"{', '.join(map(str, key))}: {len(trained)} trained and {len(init)} untrained filters with variance; "
                 "the comparison needs both: delete this training and run again"
             )
-        low, high = _difference_of_medians(trained.to_numpy(), null.to_numpy(), probe)
-        rows.append(
-            {
-                **dict(zip(("net", "seed", "train_size"), key, strict=True)),
-                "filters": len(trained),
-                "r2_trained": trained.median(),
-                "r2_init": null.median(),
-                "difference": trained.median() - null.median(),
-                "difference_low": low,
-                "difference_high": high,
-                "p_value": _p_greater(trained, null),
-                "share_above_null": (trained > null.quantile(0.95)).mean(),
-                "r2_mixture": mixture.median(),
-                "p_value_mixture": _p_greater(trained, mixture),
-                "wave_trained": np.isfinite(states["trained"].bandwidth).mean(),
-                "wave_init": np.isfinite(states["init"].bandwidth).mean(),
-            }
-        )
+        rows.append(dict(zip(identity, key, strict=True)) | _comparison(trained, init, mixture, probe))
     return pd.DataFrame(rows)
+
+
+def _comparison(trained: pd.DataFrame, init: pd.DataFrame, mixture: pd.DataFrame, probe: Probe) -> dict[str, float]:
+    """The columns of one training: fits of its trained filters against those of both nulls."""
+    r2, null, r2_mixture = trained.gabor_r2, init.gabor_r2, mixture.gabor_r2
+    low, high = _difference_of_medians(r2.to_numpy(), null.to_numpy(), probe)
+    return {
+        "filters": len(r2),
+        "r2_trained": r2.median(),
+        "r2_init": null.median(),
+        "difference": r2.median() - null.median(),
+        "difference_low": low,
+        "difference_high": high,
+        "p_value": _p_greater(r2, null),
+        "share_above_null": (r2 > null.quantile(0.95)).mean(),
+        "r2_mixture": r2_mixture.median(),
+        "p_value_mixture": _p_greater(r2, r2_mixture),
+        "wave_trained": np.isfinite(trained.bandwidth).mean(),
+        "wave_init": np.isfinite(init.bandwidth).mean(),
+    }
 
 
 def _difference_of_medians(left: np.ndarray, right: np.ndarray, probe: Probe) -> tuple[float, float]:
     """95% bootstrap interval of ``median(left) - median(right)``."""
-    generator = np.random.default_rng(derive_seed("filters", probe.seed))
-    medians = [
-        np.median(values[generator.integers(len(values), size=(probe.resamples, len(values)))], axis=1)
-        for values in (left, right)
-    ]
-    low, high = np.quantile(medians[0] - medians[1], (0.025, 0.975))
+    low, high = bootstrap_interval(
+        lambda left_rows, right_rows: np.median(left[left_rows], axis=1) - np.median(right[right_rows], axis=1),
+        (len(left), len(right)),
+        probe.resamples,
+        "filters",
+        probe.seed,
+    )
     return float(low), float(high)
 
 

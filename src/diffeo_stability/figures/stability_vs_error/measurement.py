@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 
 from ...core.errors import InputError
-from ...core.seeds import derive_seed
+from ...core.resampling import bootstrap_interval
 from ..registry import Given, Measured
+
+QUANTITIES = ("R", "D", "G")
 
 
 def correlate_with_error(
     stability: pd.DataFrame, *, state: str = "trained", resamples: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """Correlate log test error with log R, log D and log G, one point a network and seed.
+    """Correlate log test error with log R, log D and log G, one point per network and seed.
 
     Args:
         stability: table ``stability``.
@@ -23,7 +25,7 @@ def correlate_with_error(
         resamples: of the bootstrap over networks.
 
     Returns:
-        One row a quantity (``R``, ``D``, ``G``): ``quantity, state, networks``, and ``correlation``, ``a``, ``b`` and
+        One row per quantity (``R``, ``D``, ``G``): ``quantity, state, networks``, and ``correlation``, ``a``, ``b`` and
         ``behind_R``, by how much its correlation falls short of that with R, each with the ends ``<name>_low`` and
         ``<name>_high`` of its 95% interval.
 
@@ -37,20 +39,21 @@ def correlate_with_error(
     if len(points) < 3:
         raise InputError(f"{len(points)} networks with a test error above 0: a correlation needs at least 3")
     log_error = np.log(points.trained_error.to_numpy())
-    generator = np.random.default_rng(derive_seed("networks", seed))
-    picked = generator.integers(len(points), size=(resamples, len(points)))  # the same networks for every quantity
-    fits = {}
-    for quantity in ("R", "D", "G"):
-        log_quantity = np.log(points[quantity].to_numpy())
-        value = _fit(log_quantity[None], log_error[None])
-        fits[quantity] = np.concatenate((value, _fit(log_quantity[picked], log_error[picked])), axis=1)
+    log_quantities = [np.log(points[quantity].to_numpy()) for quantity in QUANTITIES]
+
+    def numbers(rows: np.ndarray) -> np.ndarray:
+        """Of every quantity and sample of the networks: ``(quantities, 4, samples)``."""
+        fits = np.stack([_fit(log_quantity[rows], log_error[rows]) for log_quantity in log_quantities])
+        behind_r = fits[:1, :1] - fits[:, :1]
+        return np.concatenate((fits, behind_r), axis=1)
+
+    values = numbers(np.arange(len(points))[None])[..., 0]
+    # A resample that drew one network only has no slope
+    lows, highs = bootstrap_interval(numbers, (len(points),), resamples, "networks", seed)
     rows = []
-    for quantity, fit in fits.items():
+    for quantity, *estimates in zip(QUANTITIES, values, lows, highs, strict=True):
         row = {"quantity": quantity, "state": state}
-        numbers = (*fit, fits["R"][0] - fit[0])
-        for name, (value, *samples) in zip(("correlation", "a", "b", "behind_R"), numbers, strict=True):
-            # A resample that drew one network only has no slope
-            low, high = np.nanquantile(samples, (0.025, 0.975))
+        for name, value, low, high in zip(("correlation", "a", "b", "behind_R"), *estimates, strict=True):
             row |= {name: float(value), f"{name}_low": float(low), f"{name}_high": float(high)}
         rows.append(row | {"networks": len(points)})
     return pd.DataFrame(rows)
