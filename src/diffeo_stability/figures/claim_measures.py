@@ -5,8 +5,8 @@ A claim is measured by a function in the room of its figure, decorated with its 
     @measures("1a")
     def smallest_at_init(tables): ...
 
-It is given the tables of the run by name, and returns a number with its interval; or several, where no side is the worse one: then
-the one that does worst against the criterion decides.
+It is given the tables of the run by name, and returns a number with its interval; or several, where no side is the worse one:
+then the one that does worst against the criterion decides.
 """
 
 import math
@@ -57,8 +57,8 @@ def interval_in_row(row: pd.Series, name: str) -> Measured:
 def mean_over_seeds(table: pd.DataFrame, name: str, by: list[str], *, signed: bool = False) -> list[Measured]:
     """A quantity and its interval for every combination of the columns ``by``: means over seeds.
 
-    With several seeds, the interval holds both the mean one of a seed and the t interval of the mean over seeds, whose scatter
-    is taken to be the same for all combinations: two or three seeds of one net say little about it.
+    With several seeds, the interval holds both the mean interval of a seed and the t interval of the mean over seeds, whose
+    scatter is taken to be the same for all combinations: two or three seeds of one net say little about it.
 
     Args:
         signed: a difference or share, which may be negative; other quantities are averaged by their logarithms.
@@ -71,30 +71,31 @@ def mean_over_seeds(table: pd.DataFrame, name: str, by: list[str], *, signed: bo
     scatter = stats.t.ppf(0.975, freedom) * math.sqrt(squares / freedom) if freedom else 0.0
     found = []
     for values, lows, highs in columns:
-        mean, own = values.mean(), scatter / math.sqrt(len(values))
-        ends = mean - math.hypot(mean - lows.mean(), own), mean + math.hypot(highs.mean() - mean, own)
-        found.append(Measured(back(mean), *map(back, ends)))
+        mean, over_seeds = values.mean(), scatter / math.sqrt(len(values))
+        low = mean - math.hypot(mean - lows.mean(), over_seeds)
+        high = mean + math.hypot(highs.mean() - mean, over_seeds)
+        found.append(Measured(back(mean), back(low), back(high)))
     return found
 
 
-def smallest(some: Iterable[Measured]) -> Measured:
+def smallest(numbers: Iterable[Measured]) -> Measured:
     """The smallest of several numbers; its interval is that of the minimum."""
-    return _extreme(list(some), np.min)
+    return _extreme(list(numbers), np.min)
 
 
-def largest(some: Iterable[Measured]) -> Measured:
-    return _extreme(list(some), np.max)
+def largest(numbers: Iterable[Measured]) -> Measured:
+    return _extreme(list(numbers), np.max)
 
 
-def _extreme(some: list[Measured], of: Callable) -> Measured:
-    if not some:
+def _extreme(numbers: list[Measured], extreme_of: Callable) -> Measured:
+    if not numbers:
         raise MissingError("nothing was measured")
-    return Measured(*(float(of(column)) for column in zip(*some, strict=True)))
+    return Measured(*(float(extreme_of(column)) for column in zip(*numbers, strict=True)))
 
 
 def quotient(top: Measured, bottom: Measured) -> Measured:
     """Ratio of two positive numbers measured independently of each other, its interval by their logarithms' errors."""
-    error = math.hypot(*(math.log(one.high / one.low) / 2 for one in (top, bottom)))
+    error = math.hypot(*(math.log(measured.high / measured.low) / 2 for measured in (top, bottom)))
     value = top.value / bottom.value
     return Measured(value, value * math.exp(-error), value * math.exp(error))
 

@@ -1,6 +1,6 @@
 """What measurements of several figures share: the networks of a training, the probe images, and columns of their tables."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -8,18 +8,20 @@ from torch import nn
 
 from ..core.bootstrap import percentile_interval
 from ..core.cropping import LayerView, Place, views_of
-from ..core.curves import Curve
+from ..core.curves import Curve, Perturb, measure_curves, resample
 from ..core.deformation import temperature_range
 from ..core.errors import InputError
+from ..core.neurons import Alphas, Responses, average_alphas
 from ..core.operations import kind_of, named_operations, registered_name
 from ..core.seeds import generator_for
+from ..core.spectra import INPUT
 from ..core.stability import RelativeStability, StabilitySettings, relative_stability
 from ..data.datasets import Dataset, split_dataset
 from ..data.probe import ProbeImages, probe_images
 from ..networks.checkpoints import list_checkpoints, load_checkpoint
 from ..networks.evaluation import error_interval, error_rate
 from .registry import Given
-from .settings import Probe
+from .settings import Neurons, Probe
 from .stability import Stability
 
 
@@ -75,6 +77,22 @@ def pick_places(view: LayerView, count: int | None, *purpose: str | int) -> list
     return [places[number] for number in sorted(picked.tolist())]
 
 
+def places_by_layer(views: Mapping[str, LayerView], neurons: Neurons, probe: Probe) -> dict[str, list[Place]]:
+    """Return the places of each layer whose neurons are measured, as a figure's block says."""
+    return {name: pick_places(view, neurons.places, probe.seed, name) for name, view in views.items()}
+
+
+def alphas_of(responses: Responses, neurons: Neurons, probe: Probe, *, top: int) -> Alphas:
+    """Return what became of a layer's neurons as a figure's block says, averaged; see :func:`average_alphas`."""
+    return average_alphas(
+        responses,
+        responding=neurons.responding,
+        top=top,
+        resamples=probe.resamples,
+        generator=generator_for("channels", probe.seed),
+    )
+
+
 def curve_rows(
     columns: dict, name: str, output: str, curve: Curve, norms: list[float], resampled: torch.Tensor
 ) -> list[dict]:
@@ -109,14 +127,46 @@ def operation_columns(network: nn.Module, names: Iterable[str], start: int = 1) 
     """Return the columns that say which operation a row is about.
 
     Args:
-        names: of the operations, in order of execution.
+        names: of the operations, in order of execution; ``input`` for the images.
         start: number of the first one.
     """
-    operations = named_operations(network)
+    kinds = {INPUT: INPUT} | {name: kind_of(operation) for name, operation in named_operations(network).items()}
     return [
-        {"operation": name, "operation_index": index, "kind": kind_of(operations[registered_name(name)])}
+        {"operation": name, "operation_index": index, "kind": kinds[registered_name(name)]}
         for index, name in enumerate(names, start=start)
     ]
+
+
+def layer_columns(identity: dict, names: Iterable[str]) -> list[dict]:
+    """Return the columns that say which layer a row is about.
+
+    Args:
+        identity: columns that say which network, see :func:`describe`.
+        names: of the layers, in order of execution.
+    """
+    return [{**identity, "layer": name, "layer_index": index} for index, name in enumerate(names, start=1)]
+
+
+def curves_by_state(
+    given: Given, images: ProbeImages, perturbations: Callable[[], Mapping[str, Perturb]]
+) -> Iterator[tuple[dict, str, str, Curve, torch.Tensor]]:
+    """Yield the curves of a training's network at init and trained, under several perturbations.
+
+    Args:
+        given: of which ``checkpoints``, ``probe`` and ``device`` are used.
+        images: the probe images.
+        perturbations: gives the perturbations by name, with fresh generators: every network gets the same ones.
+
+    Yields:
+        Columns that say which network; name of the perturbation; name of the output; the curve; and its distances in
+        bootstrap samples of the images, ``(M, resamples)``.
+    """
+    probe = given.probe
+    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
+        curves = measure_curves(network, images, images.labels, perturbations(), batch_size=probe.batch_size)
+        for (name, output), curve in curves.items():
+            resampled = resample(curve.distances, probe.resamples, generator_for("bootstrap", probe.seed))
+            yield describe(state, metadata), name, output, curve, resampled
 
 
 def stability_rows(given: Given) -> list[dict]:

@@ -16,7 +16,7 @@ class Probe(Block):
 
     images: Annotated[int, Field(ge=2)] = Field(500, description="number of probe images")
     seed: Seed = Field(0, description="of the probe images, their deformations and their noise")
-    batch_size: Count = Field(250, description="images a forward pass; bounds memory only")
+    batch_size: Count = Field(250, description="images per forward pass; bounds memory only")
     resamples: Resamples = Field(1000, description="of the bootstrap over images")
 
 

@@ -7,10 +7,9 @@ training".
 import torch
 
 from ...core.bootstrap import bootstrap_means, percentile_interval
-from ...core.operations import kind_of, named_operations, registered_name
 from ...core.seeds import generator_for
-from ...core.spectra import INPUT, MapSpectrum, spectra_by_operation, white_noise_wavenumber
-from ..measuring import describe, networks_by_state, probe_on
+from ...core.spectra import MapSpectrum, spectra_by_operation, white_noise_wavenumber
+from ..measuring import describe, networks_by_state, operation_columns, probe_on
 from ..registry import Given, Measured
 from ..settings import Probe
 
@@ -19,7 +18,7 @@ def measure_activation_spectra(given: Given) -> Measured:
     """Measure the spectra of a training's activations at init and trained.
 
     Returns:
-        Rows of the table ``activation_spectra``, one a state, operation and wavenumber; and of its summary, one a state and
+        Rows of the table ``activation_spectra``, one per state, operation and wavenumber; and of its summary, one per state and
         operation. ``operation_index`` counts the operations of the tables in order of execution from ``input``, which is 0.
 
     Raises:
@@ -32,14 +31,12 @@ def measure_activation_spectra(given: Given) -> Measured:
     for state, network, metadata in networks_by_state(given.checkpoints, given.device):
         spectra = spectra_by_operation(network, images, batch_size=probe.batch_size)
         at_init = at_init or spectra
-        operations = named_operations(network)
-        for index, (name, spectrum) in enumerate(spectra.items()):
-            kind = INPUT if name == INPUT else kind_of(operations[registered_name(name)])
+        for operation, (name, spectrum) in zip(
+            operation_columns(network, spectra, start=0), spectra.items(), strict=True
+        ):
             which = {
                 **describe(state, metadata),
-                "operation": name,
-                "operation_index": index,
-                "kind": kind,
+                **operation,
                 "channels": spectrum.channels,
                 "dead_channels": spectrum.dead_channels,
                 "map_size": spectrum.map_size,

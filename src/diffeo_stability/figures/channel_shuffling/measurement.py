@@ -38,6 +38,7 @@ from ...data.datasets import Splits, split_dataset
 from ...networks.batch_norm import estimate_batch_norm
 from ..measuring import describe, networks_by_state, operation_columns, probe_generator, probe_on, stability_columns
 from ..registry import Given, Measured
+from ..settings import Probe
 
 
 def _convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
@@ -54,7 +55,7 @@ def random_permutations(network: nn.Module, generator: torch.Generator) -> dict[
         size = channels // groups
         return torch.cat([start + torch.randperm(size, generator=generator) for start in range(0, channels, size)])
 
-    return {name: draw(each.in_channels, each.groups) for name, each in _convolutions(network).items()}
+    return {name: draw(layer.in_channels, layer.groups) for name, layer in _convolutions(network).items()}
 
 
 @torch.no_grad()
@@ -99,7 +100,7 @@ def log_relative_stability(distances: Mapping[str, Distances], resamples: int, g
     Args:
         distances: of each output, under deformation, then noise.
     """
-    moved = torch.stack([one.moved for one in distances.values()])
+    moved = torch.stack([output.moved for output in distances.values()])
     means = bootstrap_means(moved.flatten(0, 1), resamples, generator).view(len(moved), 2, resamples)
     deformation, noise = torch.cat((moved.mean(2, keepdim=True), means), dim=2).log().unbind(1)
     return deformation - noise
@@ -208,13 +209,16 @@ def _compare(
             {**which, **operation, **stability_columns(result)}
             for operation, result in zip(operations, measured.values(), strict=True)
         ]
-    (log_init,), (log_trained,), log_shuffled = logs["init"], logs["trained"], torch.stack(logs["shuffled"])
-    columns = surviving_gain(log_init, log_trained, log_shuffled, generator_for("permutations", probe.seed))
-    which = describe(None, metadata) | {"batch_norm": batch_norm, "permutations": len(log_shuffled)}
+    which = describe(None, metadata) | {"batch_norm": batch_norm, "permutations": len(logs["shuffled"])}
+    return rows, [which | row for row in _gain_rows(operations, logs, probe)]
+
+
+def _gain_rows(operations: list[dict], logs: Mapping[str, list[Tensor]], probe: Probe) -> list[dict]:
+    """The surviving gain of every operation, from log R by state."""
+    (init,), (trained,), shuffled = logs["init"], logs["trained"], torch.stack(logs["shuffled"])
+    columns = surviving_gain(init, trained, shuffled, generator_for("permutations", probe.seed))
     by_operation = zip(operations, *(column.tolist() for column in columns.values()), strict=True)
-    return rows, [
-        {**which, **operation, **dict(zip(columns, numbers, strict=True))} for operation, *numbers in by_operation
-    ]
+    return [operation | dict(zip(columns, numbers, strict=True)) for operation, *numbers in by_operation]
 
 
 def _remedy(metadata: dict) -> str:
@@ -228,7 +232,7 @@ def measure_channel_shuffling(given: Given) -> Measured:
     again from the training images, in all three states, so that a comparison sees the shuffle alone.
 
     Returns:
-        Rows of the table ``channel_shuffling``, one a network and operation, and of its summary, one an operation: see
+        Rows of the table ``channel_shuffling``, one per network and operation, and of its summary, one per operation: see
         :func:`surviving_gain`. The last operation is the network's output.
 
     Raises:
@@ -239,7 +243,7 @@ def measure_channel_shuffling(given: Given) -> Measured:
     temperature_range(dataset.image_size, given.stability.cutoff)
     images = probe_on(dataset, probe, given.device)
     (_, init, metadata), (_, trained, _) = networks_by_state(given.checkpoints, given.device)
-    if all(each.in_channels == each.groups for each in _convolutions(trained).values()):
+    if all(layer.in_channels == layer.groups for layer in _convolutions(trained).values()):
         raise InputError(
             f"{metadata['net']} has no convolution that combines channels, nothing to shuffle: {_remedy(metadata)}"
         )
@@ -247,7 +251,7 @@ def measure_channel_shuffling(given: Given) -> Measured:
     rows, summary = [], []
     for batch_norm in batch_norm_choices(trained):
         networks = networks_to_compare(init, trained, given.settings.permutations, probe.seed)
-        own_rows, own_summary = _compare(networks, images, batch_norm, splits, metadata, given)
-        rows += own_rows
-        summary += own_summary
+        more_rows, more_summary = _compare(networks, images, batch_norm, splits, metadata, given)
+        rows += more_rows
+        summary += more_summary
     return Measured(rows, summary)

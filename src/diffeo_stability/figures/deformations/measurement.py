@@ -1,5 +1,7 @@
 """The ensemble over cutoff and temperature, and its displacement against both formulas."""
 
+from itertools import product
+
 import torch
 from torch import Tensor
 
@@ -48,24 +50,11 @@ def measure_deformations(given: Given) -> Measured:
         )
     image = dataset.test_images[settings.image]
     rows, deformed, fields = [], [], []
-    for temperature in settings.temperatures:
-        for cutoff in settings.cutoffs:
-            lowest, highest = temperature_range(size, cutoff)
-            rows.append(
-                {
-                    "cutoff": cutoff,
-                    "temperature": temperature,
-                    "delta_formula": displacement_from_temperature(temperature, cutoff, size),
-                    "delta_exact": rms_displacement(temperature, cutoff, size),
-                    "delta_measured": measured_displacement(cutoff, temperature, size, settings.fields, probe.seed),
-                    "temperature_min": lowest,
-                    "temperature_max": highest,
-                    "image_size": size,
-                }
-            )
-            coefficients = _nested_coefficients(cutoff, max(settings.cutoffs), temperature, probe.seed)
-            fields.append(displacement_field(coefficients, size)[0])
-            deformed.append(deform_with(image[None].float(), coefficients)[0].round().clamp(0, 255).byte())
+    for temperature, cutoff in product(settings.temperatures, settings.cutoffs):
+        rows.append(_displacement_row(cutoff, temperature, size, settings.fields, probe.seed))
+        coefficients = _nested_coefficients(cutoff, max(settings.cutoffs), temperature, probe.seed)
+        fields.append(displacement_field(coefficients, size)[0])
+        deformed.append(deform_with(image[None].float(), coefficients)[0].round().clamp(0, 255).byte())
     grid = len(settings.temperatures), len(settings.cutoffs)
     pictures = {
         "image": image,
@@ -73,6 +62,20 @@ def measure_deformations(given: Given) -> Measured:
         "field": torch.stack(fields).unflatten(0, grid),
     }
     return Measured(rows, pictures=pictures)
+
+
+def _displacement_row(cutoff: int, temperature: float, image_size: int, fields: int, seed: int) -> dict[str, float]:
+    lowest, highest = temperature_range(image_size, cutoff)
+    return {
+        "cutoff": cutoff,
+        "temperature": temperature,
+        "delta_formula": displacement_from_temperature(temperature, cutoff, image_size),
+        "delta_exact": rms_displacement(temperature, cutoff, image_size),
+        "delta_measured": measured_displacement(cutoff, temperature, image_size, fields, seed),
+        "temperature_min": lowest,
+        "temperature_max": highest,
+        "image_size": image_size,
+    }
 
 
 def _nested_coefficients(cutoff: int, largest: int, temperature: float, seed: int) -> Tensor:

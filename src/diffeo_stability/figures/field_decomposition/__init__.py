@@ -19,7 +19,7 @@ class FieldDecomposition(FigureSettings):
         description="temperatures T; the first one's field is drawn"
     )
     patch_sizes: Annotated[list[PatchSize], Field(min_length=1), WithoutRepeats] = Field(
-        description="odd pixels a side of the patches; 1 for the derivative at a pixel"
+        description="odd numbers of pixels along a side of the patches; 1 for the derivative at a pixel"
     )
     fields: Annotated[int, Field(ge=2)] = Field(1000, description="fields over which the parts are measured")
 

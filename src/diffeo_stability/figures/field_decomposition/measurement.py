@@ -52,7 +52,7 @@ def measure_parts(coefficients: Tensor, image_size: int, patch_sizes: list[int])
     Args:
         coefficients: ``(F, 2, c, c)``.
         image_size: pixels along a side, n.
-        patch_sizes: odd pixels a side; at 1 the gradient is the exact derivative at every pixel.
+        patch_sizes: odd numbers of pixels along a side; at 1 the gradient is the exact derivative at every pixel.
 
     Returns:
         By patch size.
@@ -73,15 +73,17 @@ def measure_parts(coefficients: Tensor, image_size: int, patch_sizes: list[int])
     }
 
 
+def _fit(coefficients: Tensor, field: Tensor, patch_size: int) -> PatchFit:
+    if patch_size == 1:
+        return PatchFit(field, displacement_gradient(coefficients, field.shape[-1]))
+    return fit_patches(field, patch_size)
+
+
 def _measure_chunk(coefficients: Tensor, field: Tensor, patch_sizes: list[int]) -> dict[int, MeasuredParts]:
-    measured, image_size = {}, field.shape[-1]
+    measured = {}
     for size in patch_sizes:
         energy = patch_energies(field, size).mean((1, 2))
-        at_pixels = size == 1
-        fit = (
-            PatchFit(field, displacement_gradient(coefficients, image_size)) if at_pixels else fit_patches(field, size)
-        )
-        squares = squared_norms(fit)
+        squares = squared_norms(_fit(coefficients, field, size))
         measured[size] = MeasuredParts(squares.mean((2, 3)), squares.sqrt().mean((2, 3)), energy)
     return measured
 
@@ -89,7 +91,7 @@ def _measure_chunk(coefficients: Tensor, field: Tensor, patch_sizes: list[int]) 
 def measure_field_decomposition(given: Given) -> Measured:
     """Measure the parts of sampled fields at every cutoff, temperature and patch size, and take one patch apart.
 
-    One draw of fields a cutoff serves all temperatures, which only scale it.
+    One draw of fields per cutoff serves all temperatures, which only scale it.
 
     Returns:
         Rows of the table ``field_decomposition``, and the pictures. In the table ``norm`` is the root mean square and ``mean``
@@ -128,8 +130,10 @@ def _cutoff_rows(cutoff: int, image_size: int, settings: FieldDecomposition, pro
     resampled = bootstrap_means(everything, probe.resamples, generator).chunk(len(measured))
     # Estimates go in front of their resamples, so that both go through the same sums
     estimates = {
-        patch_size: torch.cat((own.mean(1, keepdim=True), others), dim=1)
-        for patch_size, own, others in zip(measured, everything.chunk(len(measured)), resampled, strict=True)
+        patch_size: torch.cat((values.mean(1, keepdim=True), resampled_means), dim=1)
+        for patch_size, values, resampled_means in zip(
+            measured, everything.chunk(len(measured)), resampled, strict=True
+        )
     }
     return [
         {
@@ -157,12 +161,12 @@ def _part_rows(means: Tensor, temperature: float, cutoff: int, image_size: int, 
     finite = part_sizes_at_patches(temperature, cutoff, image_size, patch_size)
     expected = part_shares(cutoff, image_size, patch_size)
     rows = []
-    for place, part in enumerate((*PARTS, REMAINDER)):
+    for index, part in enumerate((*PARTS, REMAINDER)):
         row = {"part": part}
         for name, values in sizes.items() if part != REMAINDER else ():
             row |= {f"{name}_formula": getattr(small[part], name), f"{name}_finite": getattr(finite[part], name)}
-            row |= _with_interval(f"{name}_measured", name, values[place])
-        rows.append(row | {"share_formula": expected[part]} | _with_interval("share", "share", shares[place]))
+            row |= _with_interval(f"{name}_measured", name, values[index])
+        rows.append(row | {"share_formula": expected[part]} | _with_interval("share", "share", shares[index]))
     return rows
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ...core.errors import InputError
-from ...core.gabor import SMALLEST_FILTER, fit_gabor, gabor, r_squared
+from ...core.gabor import SMALLEST_FILTER, Gabor, fit_gabor, gabor, r_squared
 from ...core.seeds import generator_for
 from ..measuring import describe, networks_by_state
 from ..registry import Given, Measured
@@ -94,21 +94,26 @@ def measure_first_layer_filters(given: Given) -> Measured:
     for state, (filters, shares) in components.items():
         fits = fit_gabor(filters)
         drawn = np.stack([gabor(fit, filters.shape[-1]) for fit in fits])
-        for channel, (filter_, fit, picture) in enumerate(zip(filters.numpy(), fits, drawn, strict=True)):
-            rows.append(
-                {
-                    **columns,
-                    "state": state,
-                    "channel": channel,
-                    "gabor_r2": r_squared(filter_, picture),
-                    "bandwidth": fit.bandwidth,
-                    **asdict(fit),
-                    "spatial_share": float(shares[channel]),
-                }
-            )
+        rows += [columns | {"state": state} | row for row in _filter_rows(filters, shares, fits, drawn)]
         pictures |= {
             f"{state}/filters": filters.float(),
             f"{state}/fits": torch.from_numpy(drawn).float(),
             f"{state}/spectra": power_spectra(filters).float(),
         }
     return Measured(rows, pictures=pictures)
+
+
+def _filter_rows(filters: Tensor, shares: Tensor, fits: list[Gabor], drawn: np.ndarray) -> list[dict]:
+    """One row per filter, from the filters ``(F, k, k)``, their spatial shares ``(F,)`` and the fits with their pictures."""
+    return [
+        {
+            "channel": channel,
+            "gabor_r2": r_squared(filter_, picture),
+            "bandwidth": fit.bandwidth,
+            **asdict(fit),
+            "spatial_share": share,
+        }
+        for channel, (filter_, share, fit, picture) in enumerate(
+            zip(filters.numpy(), shares.tolist(), fits, drawn, strict=True)
+        )
+    ]

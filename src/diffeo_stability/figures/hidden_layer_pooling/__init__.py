@@ -12,7 +12,7 @@ from ..settings import FigureSettings, Networks
 
 
 class HiddenLayerPooling(FigureSettings):
-    """Figure `hidden_layer_pooling`: networks of one hidden layer, each trained twice at every width: whole, and its read-out alone."""
+    """Figure `hidden_layer_pooling`: networks of one hidden layer, trained whole and by the read-out alone, at every width."""
 
     networks: Networks = Field(description="keys of `networks`, one_hidden_layer networks")
     widths: Annotated[list[Positive], Field(min_length=1), WithoutRepeats] = Field(

@@ -1,7 +1,7 @@
 r"""One hidden layer, trained whole or only its read-out, and how the read-out pools.
 
-The read-out reads the hidden activations :math:`a_c(s)` of channel c at place s with weights :math:`W_{kc}(s)`, one set a
-class k. It pools over space if its weights are smooth over s, and over channels if it reads few combinations of them.
+The read-out reads the hidden activations :math:`a_c(s)` of channel c at place s with weights :math:`W_{kc}(s)`, one set
+per class k. It pools over space if its weights are smooth over s, and over channels if it reads few combinations of them.
 
 Source: the November 2021 deck, "Take one hidden layer CNN or LCN. Can either train the whole net or just the FC layer."
 """
@@ -165,13 +165,13 @@ def smooth_filter_selection(
     ratio = float((energies * eigenvalues).sum() / unselected)
     channels, places = energies.shape
     step = max(1, CHUNK // energies.numel())
-    null = []
+    chunks = []
     for start in range(0, permutations, step):
         count = min(step, permutations - start)
         order = torch.rand(count, places, channels, generator=generator).argsort(-1)
         shuffled = eigenvalues.T.expand(count, -1, -1).gather(-1, order)
-        null.append((shuffled * energies.T).sum((1, 2)) / unselected)
-    null = torch.cat(null)
+        chunks.append((shuffled * energies.T).sum((1, 2)) / unselected)
+    null = torch.cat(chunks)
     low, high = percentile_interval(null)
     # A shuffle that changes nothing may differ from the observed one by rounding; filters of one pixel give NaN for all
     rougher = int((null > ratio + 1e-9).sum())
@@ -277,39 +277,45 @@ def spectra_rows(read_out: Tensor) -> list[dict]:
     Args:
         read_out: ``(classes, C, rows, columns)``.
     """
-    spectrum = spatial_spectrum(read_out)
     matrix = channel_matrix(read_out)
-    ranked = {
-        "channel": matrix.diagonal().sort(descending=True).values,
-        # Rounding can leave an eigenvalue of 0 below it
-        "combination": torch.linalg.eigvalsh(matrix).clamp(min=0).flip(0),
-    }
-    rows = [
+    channels = matrix.diagonal().sort(descending=True).values
+    # Rounding can leave an eigenvalue of 0 below it
+    combinations = torch.linalg.eigvalsh(matrix).clamp(min=0).flip(0)
+    return [
+        *_laplacian_rows(spatial_spectrum(read_out), read_out.shape[-1]),
+        *_ranked_rows("channel", channels),
+        *_ranked_rows("combination", combinations),
+    ]
+
+
+def _laplacian_rows(spectrum: SpatialSpectrum, size: int) -> list[dict]:
+    return [
         {
             "basis": "laplacian",
             "index": index,
             "wavenumber": wavenumber,
             "components": components,
             "energy": energy,
-            "share": energy * components / read_out.shape[-1] ** 2,
+            "share": energy * components / size**2,
         }
         for index, (wavenumber, components, energy) in enumerate(
             zip(*(part.tolist() for part in spectrum), strict=True)
         )
     ]
-    for basis, energies in ranked.items():
-        rows += [
-            {
-                "basis": basis,
-                "index": index,
-                "wavenumber": math.nan,
-                "components": 1,
-                "energy": energy,
-                "share": energy / len(energies),
-            }
-            for index, energy in enumerate((energies / energies.mean()).tolist(), start=1)
-        ]
-    return rows
+
+
+def _ranked_rows(basis: str, energies: Tensor) -> list[dict]:
+    return [
+        {
+            "basis": basis,
+            "index": index,
+            "wavenumber": math.nan,
+            "components": 1,
+            "energy": energy,
+            "share": energy / len(energies),
+        }
+        for index, energy in enumerate((energies / energies.mean()).tolist(), start=1)
+    ]
 
 
 def measure_hidden_layer_pooling(given: Given) -> Measured:

@@ -12,7 +12,7 @@ from ...core.laplacian import laplacian_components, laplacian_eigenspaces
 from ...core.operations import named_operations
 from ...core.seeds import generator_for
 from ...networks.checkpoints import list_checkpoints
-from ..measuring import describe, load_network
+from ..measuring import describe, layer_columns, load_network
 from ..registry import Given, Measured
 
 
@@ -39,14 +39,15 @@ def measure_laplacian_spectra(given: Given) -> Measured:
                 "take it out of laplacian_spectra.networks"
             )
         initial = initial or layers
-        identity = describe(None, metadata)
-        for index, (name, components) in enumerate(layers.items(), start=1):
-            time = {"layer": name, "layer_index": index, "step": metadata["step"], "epoch": metadata["epoch"]}
+        time = {"step": metadata["step"], "epoch": metadata["epoch"]}
+        for layer in layer_columns(describe(None, metadata), layers):
+            name = layer["layer"]
             generator = generator_for("filters", given.probe.seed, name)
-            both = torch.cat((components, initial[name]), dim=1).T
-            means = bootstrap_means(both, given.probe.resamples, generator).chunk(2)
-            for row in _layer_rows(network.get_submodule(name), components, initial[name], means[0] / means[1]):
-                rows.append(identity | time | row)
+            both = torch.cat((layers[name], initial[name]), dim=1).T
+            means, initial_means = bootstrap_means(both, given.probe.resamples, generator).chunk(2)
+            convolution = network.get_submodule(name)
+            for row in _layer_rows(convolution, layers[name], initial[name], means / initial_means):
+                rows.append(layer | time | row)
     return Measured(rows)
 
 
@@ -74,10 +75,10 @@ def _layer_rows(convolution: nn.Conv2d, components: Tensor, initial: Tensor, rat
             "filter_size": size,
             "eigenvalue": eigenvalue,
             "multiplicity": len(basis),
-            "c": float(components[:, place].mean()),
-            "ratio": float(ratio[place]),
-            "ratio_low": float(low[place]),
-            "ratio_high": float(high[place]),
+            "c": float(components[:, index].mean()),
+            "ratio": float(ratio[index]),
+            "ratio_low": float(low[index]),
+            "ratio_high": float(high[index]),
         }
-        for place, (eigenvalue, basis) in enumerate(laplacian_eigenspaces(size))
+        for index, (eigenvalue, basis) in enumerate(laplacian_eigenspaces(size))
     ]

@@ -21,7 +21,7 @@ class NeuronStability(Neurons):
     @model_validator(mode="after")
     def _there_are_as_many_patches(self):
         if self.strongest > self.images:
-            raise ValueError(f"strongest is {self.strongest}: there are only {self.images} patches, one an image")
+            raise ValueError(f"strongest is {self.strongest}: there are only {self.images} patches, one per image")
         return self
 
 

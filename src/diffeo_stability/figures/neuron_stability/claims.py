@@ -13,7 +13,7 @@ from ..claim_measures import (
 
 
 def _neurons(tables: Tables) -> list[pd.DataFrame]:
-    """Trained, over all patches: one table a net and transformation."""
+    """Trained, over all patches: one table per net and transformation."""
     table = rows_where(tables["neuron_stability_summary"], "neurons trained", state="trained", patch_choice="random")
     table = table.dropna(subset=["ratio_to_translation"])
     return [rows for _, rows in table.groupby(["net", "transformation"], sort=False)]

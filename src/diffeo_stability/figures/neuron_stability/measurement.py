@@ -4,10 +4,11 @@ Source: the November 2021 deck, "Is diffeo relative stability achieved also by g
 transformations?"
 """
 
-from ...core.neurons import PATCH_CHOICES, Alphas, average_alphas, interval_of, measure_responses, unit_transformations
+from ...core.cropping import LayerView
+from ...core.neurons import PATCH_CHOICES, Alphas, interval_of, measure_responses, unit_transformations
 from ...core.seeds import generator_for
 from ...data.probe import probe_images
-from ..measuring import describe, named_views, networks_by_state, pick_places
+from ..measuring import alphas_of, describe, layer_columns, named_views, networks_by_state, places_by_layer
 from ..registry import Given, Measured
 
 
@@ -28,7 +29,7 @@ def measure_neuron_stability(given: Given) -> Measured:
     rows, summary = [], []
     for state, network, metadata in networks_by_state(given.checkpoints, given.device):
         views = named_views(network, metadata["net"], dataset)
-        places = {name: pick_places(view, settings.places, probe.seed, name) for name, view in views.items()}
+        places = places_by_layer(views, settings, probe)
         measured = measure_responses(
             network,
             views,
@@ -39,27 +40,29 @@ def measure_neuron_stability(given: Given) -> Measured:
             norm=settings.norm,
             batch_size=probe.batch_size,
         )
-        for index, (name, responses) in enumerate(measured.items(), start=1):
-            alphas = average_alphas(
-                responses,
-                responding=settings.responding,
-                top=settings.strongest,
-                resamples=probe.resamples,
-                generator=generator_for("channels", probe.seed),
-            )
-            layer = {**describe(state, metadata), "layer": name, "layer_index": index}
-            size = views[name].rows.receptive_field(0)
-            counts = {
-                "neurons": alphas.neurons,
-                "left_out": alphas.left_out,
-                "places": len(places[name]),
-                "all_places": len(views[name].places),
-                "images": len(images),
-                "receptive_field": size[1] - size[0],
-            }
-            rows += [layer | row | counts for row in _rows(alphas, list(transformations))]
+        for layer in layer_columns(describe(state, metadata), measured):
+            name = layer["layer"]
+            alphas = alphas_of(measured[name], settings, probe, top=settings.strongest)
+            counts = _counts(alphas, views[name], len(places[name])) | {"images": len(images)}
+            width = {"receptive_field": _receptive_width(views[name])}
+            rows += [layer | row | counts | width for row in _rows(alphas, list(transformations))]
             summary += [layer | row for row in _ratios(alphas, list(transformations))]
     return Measured(rows, summary)
+
+
+def _counts(alphas: Alphas, view: LayerView, places: int) -> dict[str, int]:
+    return {
+        "neurons": alphas.neurons,
+        "left_out": alphas.left_out,
+        "places": places,
+        "all_places": len(view.places),
+    }
+
+
+def _receptive_width(view: LayerView) -> int:
+    """Pixels along a side of a layer's receptive fields."""
+    start, stop = view.rows.receptive_field(0)
+    return stop - start
 
 
 def _rows(alphas: Alphas, kinds: list[str]) -> list[dict]:

@@ -27,8 +27,8 @@ def changed_at_bump(tables: Tables) -> list[Measured]:
     found = []
     for row in summary.itertuples():
         curve = curves[(curves.net == row.net) & (curves.seed == row.seed)]
-        places = np.log([row.bump_r, row.bump_r_low, row.bump_r_high])
-        found.append(Measured(*map(float, np.interp(places, np.log(curve.r), curve.changed))))
+        log_norms = np.log([row.bump_r, row.bump_r_low, row.bump_r_high])
+        found.append(Measured(*map(float, np.interp(log_norms, np.log(curve.r), curve.changed))))
     return found
 
 

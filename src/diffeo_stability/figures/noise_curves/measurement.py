@@ -5,72 +5,114 @@ level, is the bump of the October 2021 deck, at :math:`r^*`.
 """
 
 import math
+from typing import NamedTuple
+
+from torch import Tensor
 
 from ...core.curves import (
+    Perturb,
     deformations_of,
     displacements_of_norms,
     log_spaced,
     mean_displaced_norm,
-    measure_curves,
     noise_of_norms,
-    resample,
     summarise,
 )
 from ...core.deformation import coefficients_for, displacement_from_temperature, temperature_range
 from ...core.errors import InputError
+from ...core.images import Images
 from ...core.seeds import generator_for
-from ..measuring import curve_rows, describe, networks_by_state, probe_generator, probe_on
+from ..measuring import curve_rows, curves_by_state, probe_generator, probe_on
 from ..registry import Given, Measured
+from ..settings import Probe
+from . import NoiseCurves
+
+
+class Sweep(NamedTuple):
+    """The perturbations of one kind.
+
+    Attributes:
+        norms: in ascending order.
+        displacements: typical ones in pixels that give the norms; NaN for noise.
+        limits: norms from which on deformations can be seen, and up to which they are diffeomorphisms; NaN for noise.
+    """
+
+    norms: list[float]
+    displacements: list[float]
+    limits: dict[str, float]
 
 
 def measure_noise_curves(given: Given) -> Measured:
     """Measure a training's network at init and trained.
 
     Returns:
-        Rows of the table ``noise_curves``, one a norm, and of its summary, one a curve: see :func:`summarise`.
+        Rows of the table ``noise_curves``, one per norm, and of its summary, one per curve: see :func:`summarise`.
 
     Raises:
         InputError: a cutoff without a temperature range for these images, norms of which fewer than three can be reached by
             deformations, or a network whose outputs are NaN or the same for every image.
     """
-    settings, probe, size = given.settings, given.probe, given.dataset.image_size
+    settings, probe = given.settings, given.probe
     images = probe_on(given.dataset, probe, given.device)
     coefficients = coefficients_for(images, settings.cutoff, 1.0, probe_generator(probe))
-    how = {"cutoff": settings.cutoff, "interpolation": settings.interpolation, "batch_size": probe.batch_size}
     norms = log_spaced(settings.smallest_norm, settings.largest_norm, settings.norms)
+    visible, overhang = _visible_diffeomorphisms(settings.cutoff, given.dataset.image_size)
+    deformations = _sweep_of_deformations(images, coefficients, norms, (visible, overhang), settings, probe)
+    noise = Sweep(norms, [math.nan for _ in norms], dict.fromkeys(deformations.limits, math.nan))
+    sweeps = {"deformation": deformations, "noise": noise}
+
+    def perturbations() -> dict[str, Perturb]:
+        return {
+            "deformation": deformations_of(
+                coefficients, deformations.displacements, settings.cutoff, settings.interpolation
+            ),
+            "noise": noise_of_norms(norms, generator_for("noise", probe.seed)),
+        }
+
+    rows, summaries = [], []
+    for identity, name, output, curve, resampled in curves_by_state(given, images, perturbations):
+        sweep = sweeps[name]
+        at_norms = curve_rows(identity, name, output, curve, sweep.norms, resampled)
+        for row, delta in zip(at_norms, sweep.displacements, strict=True):
+            rows.append(row | {"delta": delta, "diffeomorphism": visible <= delta <= overhang})
+        summary = summarise(sweep.norms, curve.distances.normalised(), resampled, settings.tolerance)
+        summaries.append({**identity, "perturbation": name, "output": output, **summary, **sweep.limits})
+    return Measured(rows, summaries)
+
+
+def _visible_diffeomorphisms(cutoff: int, image_size: int) -> tuple[float, float]:
+    """Displacements in pixels between which a field can be seen and is a diffeomorphism."""
+    coldest, hottest = temperature_range(image_size, cutoff)
+    return (
+        displacement_from_temperature(coldest, cutoff, image_size),
+        displacement_from_temperature(hottest, cutoff, image_size),
+    )
+
+
+def _sweep_of_deformations(
+    images: Images,
+    coefficients: Tensor,
+    norms: list[float],
+    limits: tuple[float, float],
+    settings: NoiseCurves,
+    probe: Probe,
+) -> Sweep:
+    """The deformations of those norms that deformations can reach, by fields of these coefficients, ``(P, 2, c, c)``.
+
+    Args:
+        limits: displacements in pixels between which a field can be seen and is a diffeomorphism.
+
+    Raises:
+        InputError: fewer than three norms can be reached.
+    """
+    how = {"cutoff": settings.cutoff, "interpolation": settings.interpolation, "batch_size": probe.batch_size}
     solved = displacements_of_norms(images, coefficients, norms, **how)
-    reached = [(r, delta) for r, delta in zip(norms, solved, strict=True) if not math.isnan(delta)]
+    reached = [(norm, delta) for norm, delta in zip(norms, solved, strict=True) if not math.isnan(delta)]
     if len(reached) < 3:
         raise InputError(
             f"deformations of these images reach {len(reached)} of the norms {norms[0]:g} to {norms[-1]:g}: "
             "lower noise_curves.smallest_norm, or raise noise_curves.norms"
         )
+    visible, overhang = (mean_displaced_norm(images, coefficients, displacement, **how) for displacement in limits)
     reached_norms, displacements = (list(column) for column in zip(*reached, strict=True))
-    visible, overhang = (
-        displacement_from_temperature(temperature, settings.cutoff, size)
-        for temperature in temperature_range(size, settings.cutoff)
-    )
-    limits = {
-        "r_visible": mean_displaced_norm(images, coefficients, visible, **how),
-        "r_overhang": mean_displaced_norm(images, coefficients, overhang, **how),
-    }
-    rows, summaries = [], []
-    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
-        perturbations = {
-            "deformation": deformations_of(coefficients, displacements, settings.cutoff, settings.interpolation),
-            "noise": noise_of_norms(norms, generator_for("noise", probe.seed)),
-        }
-        curves = measure_curves(network, images, images.labels, perturbations, batch_size=probe.batch_size)
-        for (name, output), curve in curves.items():
-            columns = describe(state, metadata)
-            own_norms = norms if name == "noise" else reached_norms
-            resampled = resample(curve.distances, probe.resamples, generator_for("bootstrap", probe.seed))
-            own = curve_rows(columns, name, output, curve, own_norms, resampled)
-            for index, row in enumerate(own):
-                delta = math.nan if name == "noise" else displacements[index]
-                inside = name == "deformation" and visible <= delta <= overhang
-                rows.append(row | {"delta": delta, "diffeomorphism": inside})
-            summary = summarise(own_norms, curve.distances.normalised(), resampled, settings.tolerance)
-            what = {**columns, "perturbation": name, "output": output}
-            summaries.append(what | summary | (limits if name == "deformation" else dict.fromkeys(limits, math.nan)))
-    return Measured(rows, summaries)
+    return Sweep(reached_norms, displacements, {"r_visible": visible, "r_overhang": overhang})

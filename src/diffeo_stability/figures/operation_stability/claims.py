@@ -29,8 +29,8 @@ def _fall_with_depth(rows: pd.DataFrame) -> Measured:
 def falls_more(tables: Tables) -> Measured:
     """By what factor R falls over depth, trained over init, in the VGG where that is largest."""
     pairs = zip(_vggs(tables, "trained"), _vggs(tables, "init"), strict=True)
-    place = ["seed", "operation_index", "kind"]
-    both = (trained.merge(init[[*place, "R"]], on=place, suffixes=("", "_init")) for trained, init in pairs)
+    which = ["seed", "operation_index", "kind"]
+    both = (trained.merge(init[[*which, "R"]], on=which, suffixes=("", "_init")) for trained, init in pairs)
     return largest(measure_each(_fall_with_depth, (rows.assign(R=rows.R / rows.R_init) for rows in both)))
 
 

@@ -10,7 +10,7 @@ from ..registry import Given, Measured
 
 
 def measure_operation_stability(given: Given) -> Measured:
-    """Measure a training's network at init and trained: rows of the table ``operation_stability``, one an operation.
+    """Measure a training's network at init and trained: rows of the table ``operation_stability``, one per operation.
 
     Raises:
         InputError: a checkpoint that cannot be read, a cutoff without a temperature range for these images, or an operation

@@ -18,12 +18,13 @@ from ...core.bootstrap import bootstrap_means, percentile_interval
 from ...core.cropping import LayerView, Place, activations_of
 from ...core.errors import InputError
 from ...core.gradients import rotation_matrix
-from ...core.images import Images
-from ...core.neurons import Affine, average_alphas, interval_of, measure_affine
+from ...core.images import Images, batches_of
+from ...core.neurons import Affine, Alphas, interval_of, measure_affine
 from ...core.seeds import generator_for
 from ...data.probe import probe_images
-from ..measuring import describe, named_views, networks_by_state, pick_places
+from ..measuring import alphas_of, describe, layer_columns, named_views, networks_by_state, places_by_layer
 from ..registry import Given, Measured
+from ..settings import Probe
 
 
 def middle_place(view: LayerView) -> Place:
@@ -37,14 +38,14 @@ def input_gradients(
     r"""Return how much each pixel moves the neurons at one place of each layer: ``(P, n, n)`` float64 each.
 
     :math:`\sum_{ch} |\nabla a_{ch}|^2` in expectation: the squared gradient of the sum over channels with random signs, one
-    backward pass a layer. Colours are added up.
+    backward pass per layer. Colours are added up.
 
     Args:
         places: by layer, the name of the operation whose outputs are the neurons.
     """
     maps: dict[str, list[Tensor]] = {layer: [] for layer in places}
-    for start in range(0, len(images), batch_size):
-        batch = images[start : start + batch_size].clone().requires_grad_(True)
+    for _, part in batches_of(images, batch_size):
+        batch = part.clone().requires_grad_(True)
         for layer, activations in activations_of(network, places, batch).items():
             here = activations[:, :, places[layer].row, places[layer].column]
             signs = 2.0 * torch.randint(2, here.shape, generator=generator) - 1
@@ -103,7 +104,7 @@ def off_centre_rotations(
     """Return rotations of Frobenius norm 1 about points at several distances, and what they move the centre by, alone.
 
     Returns:
-        ``("rotation", d)`` and, for d > 0, ``("translation", d)``: one an image, float64. The point lies in the same random
+        ``("rotation", d)`` and, for d > 0, ``("translation", d)``: one per image, float64. The point lies in the same random
         direction at every distance, and the rotation turns the same way.
     """
     angles = 2 * math.pi * torch.rand(count, generator=generator, dtype=torch.float64)
@@ -134,50 +135,57 @@ def measure_receptive_fields(given: Given) -> Measured:
     fields = off_centre_rotations(len(images), settings.distances, generator_for("rotations", probe.seed))
     rows, summary, pictures = [], [], {}
     for state, network, metadata in networks_by_state(given.checkpoints, given.device):
-        weights = []
         views = named_views(network, metadata["net"], dataset)
-        middles = {name: middle_place(view) for name, view in views.items()}
-        maps = input_gradients(network, middles, images, generator_for("signs", probe.seed), probe.batch_size)
-        places = {name: pick_places(view, settings.places, probe.seed, name) for name, view in views.items()}
+        effective = _effective_fields(network, views, images, probe, f"{metadata['net']}, {state}")
+        places = places_by_layer(views, settings, probe)
         # The angle is that of a rotation about the receptive field's own centre, wherever the centre is
         measured = measure_affine(
             network, views, places, images, list(fields.values()), size=settings.size, batch_size=probe.batch_size
         )
-        for index, (name, view) in enumerate(views.items(), start=1):
-            layer = {**describe(state, metadata), "layer": name, "layer_index": index}
-            try:
-                effective = effective_field(maps[name], probe.resamples, generator_for("effective", probe.seed))
-            except InputError as error:
-                raise InputError(f"{metadata['net']}, {state}, {name}: {error}") from None
-            rows.append(layer | _describe_field(view, middles[name], effective) | {"images": len(images)})
-            weights.append(effective.weights.float())
-            alphas = average_alphas(
-                measured[name],
-                responding=settings.responding,
-                top=1,
-                resamples=probe.resamples,
-                generator=generator_for("channels", probe.seed),
-            )
-            low, high = interval_of(alphas.resampled[:1])
-            summary += [
-                layer
-                | {
-                    "transformation": kind,
-                    "distance": distance,
-                    "alpha": float(alphas.values[0, number]),
-                    "low": float(low[0, number]),
-                    "high": float(high[0, number]),
-                    "neurons": alphas.neurons,
-                    "left_out": alphas.left_out,
-                    "places": len(places[name]),
-                }
-                for number, (kind, distance) in enumerate(fields)
-            ]
-        pictures[state] = torch.stack(weights)
+        for layer in layer_columns(describe(state, metadata), views):
+            name = layer["layer"]
+            rows.append(layer | _describe_field(views[name], effective[name]) | {"images": len(images)})
+            alphas = alphas_of(measured[name], settings, probe, top=1)
+            summary += [layer | row | {"places": len(places[name])} for row in _alpha_rows(alphas, list(fields))]
+        pictures[state] = torch.stack([field.weights.float() for field in effective.values()])
     return Measured(rows, summary, pictures)
 
 
-def _describe_field(view: LayerView, place: Place, effective: EffectiveField) -> dict:
+def _effective_fields(
+    network: nn.Module, views: Mapping[str, LayerView], images: Images, probe: Probe, which: str
+) -> dict[str, EffectiveField]:
+    """Effective receptive fields of the neurons in the middle of each layer; an error says which network's they are."""
+    middles = {name: middle_place(view) for name, view in views.items()}
+    maps = input_gradients(network, middles, images, generator_for("signs", probe.seed), probe.batch_size)
+    fields = {}
+    for name in views:
+        try:
+            fields[name] = effective_field(maps[name], probe.resamples, generator_for("effective", probe.seed))
+        except InputError as error:
+            raise InputError(f"{which}, {name}: {error}") from None
+    return fields
+
+
+def _alpha_rows(alphas: Alphas, fields: list[tuple[str, float]]) -> list[dict]:
+    """Alpha over the patches in all images, under each field, with its 95% interval."""
+    low, high = interval_of(alphas.resampled[:1])
+    return [
+        {
+            "transformation": kind,
+            "distance": distance,
+            "alpha": float(alphas.values[0, number]),
+            "low": float(low[0, number]),
+            "high": float(high[0, number]),
+            "neurons": alphas.neurons,
+            "left_out": alphas.left_out,
+        }
+        for number, (kind, distance) in enumerate(fields)
+    ]
+
+
+def _describe_field(view: LayerView, effective: EffectiveField) -> dict:
+    """Columns on the place in the middle of a layer."""
+    place = middle_place(view)
     start, stop = view.rows.receptive_field(place.row)
     return {
         "size": stop - start,

@@ -38,8 +38,8 @@ def rotated(filters: Tensor, angle: float) -> Tensor:
     if rest == 0:
         return torch.rot90(filters, int(quarters), (-2, -1))
     size = filters.shape[-1]
-    place = torch.linspace(-1, 1, size, dtype=filters.dtype, device=filters.device)
-    y, x = torch.meshgrid(place, place, indexing="ij")
+    coordinate = torch.linspace(-1, 1, size, dtype=filters.dtype, device=filters.device)
+    y, x = torch.meshgrid(coordinate, coordinate, indexing="ij")
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     # Rows run downwards, so that on the screen this turns what is drawn counterclockwise
     source = torch.stack((cosine * x - sine * y, sine * x + cosine * y), dim=-1)
@@ -51,8 +51,8 @@ def rotated(filters: Tensor, angle: float) -> Tensor:
 
 def _inscribed_disc(size: int) -> Tensor:
     """Whether each pixel's centre lies in the largest disc within the square of the outermost centres: ``(k, k)``."""
-    place = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
-    return torch.hypot(place[:, None], place) <= (size - 1) / 2 + 1e-9
+    offset = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    return torch.hypot(offset[:, None], offset) <= (size - 1) / 2 + 1e-9
 
 
 def rotation_similarity(filters: Tensor, angles: list[float]) -> tuple[Tensor, Tensor]:
@@ -160,11 +160,11 @@ def correlate_pairs(
 
     matrix = torch.zeros(coupling.shape, dtype=torch.float64)
     matrix[rows, columns] = matrix[columns, rows] = y
-    null = []
+    shuffled = []
     for count in _chunks(permutations, len(x)):
         order = torch.rand(count, len(matrix), generator=generator).argsort(1)
-        null.append(matrix[order[:, rows], order[:, columns]] @ x / scale)
-    null = torch.cat(null)
+        shuffled.append(matrix[order[:, rows], order[:, columns]] @ x / scale)
+    null = torch.cat(shuffled)
     # A shuffle that changes nothing may differ from the observed one by rounding
     reached = int((null >= correlation - 1e-9).sum())
 
@@ -235,7 +235,8 @@ def measure_rotation_coupling(given: Given) -> Measured:
     """Measure rotation similarity and coupling of a training's first-layer filters, at init and trained.
 
     Returns:
-        Rows of the table ``rotation_coupling``, one a pair of channels, and of its summary, one a kind of rotation.
+        Rows of the table ``rotation_coupling``, one per pair of channels, and of its summary, one per kind of
+        rotation.
 
     Raises:
         InputError: a checkpoint that cannot be read, or a network that does not begin with two convolutions.
@@ -245,10 +246,10 @@ def measure_rotation_coupling(given: Given) -> Measured:
     for state, network, metadata in networks_by_state(given.checkpoints, given.device):
         layer, filters, weights = first_two_convolutions(network)
         coupling = coupling_strength(weights)
-        size = {"filter_size": filters.shape[-1]}
+        identity = describe(state, metadata)
         for kind, angles in kinds_of_rotation(settings.angle_step).items():
             similarity, angle = rotation_similarity(filters, angles)
-            identity = describe(state, metadata)
+            rotations = {"filter_size": filters.shape[-1], "rotations": kind}
             result = correlate_pairs(
                 similarity,
                 coupling,
@@ -256,19 +257,20 @@ def measure_rotation_coupling(given: Given) -> Measured:
                 resamples=probe.resamples,
                 generator=generator_for("channels", probe.seed),
             )
-            summary.append({**identity, **size, "rotations": kind, **result._asdict()})
-            rows += [
-                {
-                    **identity,
-                    "layer": layer,
-                    **size,
-                    "rotations": kind,
-                    "channel_a": a,
-                    "channel_b": b,
-                    "rotation_similarity": float(similarity[a, b]),
-                    "angle": float(angle[a, b]),
-                    "coupling": float(coupling[a, b]),
-                }
-                for a, b in torch.combinations(torch.arange(len(filters))).tolist()
-            ]
+            summary.append(identity | rotations | result._asdict())
+            rows += [identity | {"layer": layer} | rotations | pair for pair in _pairs(similarity, angle, coupling)]
     return Measured(rows, summary)
+
+
+def _pairs(similarity: Tensor, angle: Tensor, coupling: Tensor) -> list[dict]:
+    """Columns of every pair of channels, from matrices ``(C, C)``."""
+    return [
+        {
+            "channel_a": a,
+            "channel_b": b,
+            "rotation_similarity": float(similarity[a, b]),
+            "angle": float(angle[a, b]),
+            "coupling": float(coupling[a, b]),
+        }
+        for a, b in torch.combinations(torch.arange(len(similarity))).tolist()
+    ]
