@@ -272,7 +272,7 @@ class LayerView:
         offsets, centres = (part.to(images.device, torch.float64) for part in (offsets, centres))
         count, height = offsets.shape[:2]
         keep = torch.eye(2, dtype=torch.float64, device=images.device) - matrices.to(offsets)
-        # One row of sampling places an image, so that the images need not be repeated
+        # One row of sampling places per image, so that the images need not be repeated
         seen = torch.einsum("kpab,khwb->pkhwa", keep, offsets)
         seen += (centres[:, None] - shifts.to(offsets)).permute(1, 0, 2)[:, :, None, None]
         grid = (seen / ((size - 1) / 2) - 1).to(images.dtype).flatten(1, 2)

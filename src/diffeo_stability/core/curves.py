@@ -45,7 +45,7 @@ class Curve:
 
 
 def noise_of_norms(norms: list[float], generator: torch.Generator) -> Perturb:
-    """Add noise of each norm, in one direction an image."""
+    """Add noise of each norm, in one direction per image."""
 
     def perturb(images: Tensor, _part: slice) -> Iterator[Tensor]:
         direction = unit_noise(images, generator)
@@ -57,7 +57,7 @@ def noise_of_norms(norms: list[float], generator: torch.Generator) -> Perturb:
 def deformations_of(
     coefficients: Tensor, displacements: list[float], cutoff: int, interpolation: Interpolation
 ) -> Perturb:
-    """Deform by each typical displacement, one field an image: ``coefficients (P, 2, c, c)`` at temperature 1, scaled."""
+    """Deform by each typical displacement, one field per image: ``coefficients (P, 2, c, c)`` at temperature 1, scaled."""
 
     def perturb(images: Tensor, part: slice) -> Iterator[Tensor]:
         for displacement in displacements:
@@ -80,7 +80,7 @@ def mean_displaced_norm(
 
     Args:
         images: ``(P, C, n, n)``.
-        coefficients: of one field an image at temperature 1, ``(P, 2, c, c)``.
+        coefficients: of one field per image at temperature 1, ``(P, 2, c, c)``.
         displacement: pixels.
     """
     perturb = deformations_of(coefficients, [displacement], cutoff, interpolation)

@@ -158,7 +158,7 @@ def sample_coefficients(
 def coefficients_for(
     images: Tensor, cutoff: int, temperature: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Draw the coefficients of one field an image, on the images' device and in at least single precision."""
+    """Draw the coefficients of one field per image, on the images' device and in at least single precision."""
     dtype = torch.promote_types(images.dtype, torch.float32)
     return sample_coefficients(len(images), cutoff, temperature, generator=generator, device=images.device, dtype=dtype)
 

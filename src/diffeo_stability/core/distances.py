@@ -55,7 +55,7 @@ class Distances:
 class DistanceAccumulator:
     """Gathers :class:`Distances` a batch at a time.
 
-    Holds M + 1 numbers an image and two output-sized vectors, however many images there are.
+    Holds M + 1 numbers per image and two output-sized vectors, however many images there are.
 
     Args:
         centre: a rough mean of the outputs, ``(K,)``. The bootstrap resamples squared distances to it: intervals are right

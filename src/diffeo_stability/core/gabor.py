@@ -17,11 +17,11 @@ from torch import Tensor
 
 from .errors import InputError
 
-SMALLEST_FILTER = 5  # pixels a side; smaller filters have hardly more pixels than a Gabor function has parameters
+SMALLEST_FILTER = 5  # pixels along a side; smaller filters have hardly more pixels than a Gabor function has parameters
 # Cycles per pixel; nearer to 0 and to 0.5, beyond which waves are aliased, cosine and sine are the same on all pixels
 FREQUENCIES = (0.02, 0.48)
 SMALLEST_SIGMA = 0.5  # pixels
-STARTS = 6  # of the refinement, a filter
+STARTS = 6  # of the refinement, per filter
 DISTINCT = 0.7  # two starts have a cosine below this between the functions that they draw
 
 
@@ -97,7 +97,7 @@ def fit_gabor(filters: Tensor | ArrayLike) -> list[Gabor]:
         the filter. All parameters of a filter without variance are NaN.
 
     Raises:
-        InputError: filters that are not square, or below 5 pixels a side.
+        InputError: filters that are not square, or of fewer than 5 pixels along a side.
     """
     filters = np.asarray(filters.detach().cpu() if isinstance(filters, Tensor) else filters, dtype=np.float64)
     if filters.ndim != 3 or filters.shape[1] != filters.shape[2] or filters.shape[1] < SMALLEST_FILTER:

@@ -190,7 +190,7 @@ def fit_patches(field: Tensor, patch_size: int) -> PatchFit:
 
     Args:
         field: ``(B, 2, n, n)`` in pixels, as :func:`~diffeo_stability.core.deformation.displacement_field` returns it.
-        patch_size: pixels a side of the patches, k; odd and at least 3.
+        patch_size: pixels along a side of the patches, k; odd and at least 3.
 
     Returns:
         Translation at, and gradient about, the centres of the ``p x p`` patches, ``p = n - k + 1``.
@@ -241,7 +241,7 @@ def patch_energies(field: Tensor, patch_size: int) -> Tensor:
 
     Args:
         field: ``(B, 2, n, n)`` in pixels.
-        patch_size: pixels a side of the patches, k; odd.
+        patch_size: pixels along a side of the patches, k; odd.
 
     Returns:
         ``(B, p, p)``, squared pixels, ``p = n - k + 1``.
@@ -267,7 +267,7 @@ def patch_parts(fit: PatchFit, patch_size: int) -> Tensor:
 
     Args:
         fit: translations ``(B, 2, p, p)`` and gradients ``(B, 2, 2, p, p)``.
-        patch_size: pixels a side of the patches, k.
+        patch_size: pixels along a side of the patches, k.
 
     Returns:
         ``(4, B, p, p, 2, k, k)`` in pixels, x then y; the last two axes are y and x within the patch.
@@ -305,7 +305,7 @@ def part_sizes_at_patches(
     Args:
         temperature, cutoff: of the ensemble.
         image_size: pixels along a side, n.
-        patch_size: pixels a side of the patches, k; odd.
+        patch_size: pixels along a side of the patches, k; odd.
         finite: of the fit to finite patches, exact; else of the field and its derivative at their centres, which is the limit
             of small patches and the same for ``patch_size`` 1.
 

@@ -29,7 +29,7 @@ PATCH_CHOICES = ("random", "strongest", "top")
 
 
 class Affine(NamedTuple):
-    """Affine displacement fields ``tau(s) = U s + t`` about a centre, one an image.
+    """Affine displacement fields ``tau(s) = U s + t`` about a centre, one per image.
 
     Attributes:
         matrices: ``U``, ``(P, 2, 2)``, x first.
@@ -114,7 +114,7 @@ def measure_affine(
 
     Args:
         images: ``(P, C, n, n)``.
-        fields: of Frobenius norm 1, one of each kind an image; at every place all are multiplied by its norm.
+        fields: of Frobenius norm 1, one of each kind per image; at every place all are multiplied by its norm.
         size, norm: of a linear field about the place's centre, see :func:`linear_norms`.
     """
     kept: dict[str, list[Responses]] = {name: [] for name in views}
@@ -164,7 +164,7 @@ def measure_responses(
 
     Args:
         images: ``(P, C, n, n)``.
-        transformations: of size 1, one of each kind an image, the translations first.
+        transformations: of size 1, one of each kind per image, the translations first.
         size, norm: of the transformations, see :func:`linear_norms`; a translation moves by ``size`` pixels.
     """
     translation, *linear = transformations.values()

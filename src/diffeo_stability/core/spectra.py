@@ -10,7 +10,7 @@ from .images import Images, batches_of
 from .operations import evaluating, observing
 
 INPUT = "input"
-SMALLEST_MAP = 4  # pixels a side; below, there are at most two wavenumbers to tell apart
+SMALLEST_MAP = 4  # pixels along a side; below, there are at most two wavenumbers to tell apart
 ROUNDING = 1e-12  # of a channel's mean square: float32 leaves a constant map a variance below this
 CHUNK = 2**22  # values transformed at once; bounds memory
 
@@ -107,7 +107,7 @@ class MapSpectrum:
 class SpectrumAccumulator:
     """Gathers a :class:`MapSpectrum` a batch at a time, in float64.
 
-    Holds one spectrum a channel and two numbers an image, however many images there are.
+    Holds one spectrum per channel and two numbers per image, however many images there are.
     """
 
     def __init__(self, channels: int, size: int, device: torch.device | str = "cpu"):
@@ -166,11 +166,11 @@ def spectra_by_operation(network: nn.Module, images: Images, *, batch_size: int 
     Args:
         network: any module on images ``(B, C, n, n)``; it is put into evaluation mode meanwhile.
         images: ``(P, C, n, n)``, on the network's device, scaled as the network expects.
-        batch_size: images a forward pass holds. It bounds memory and changes nothing else.
+        batch_size: images per forward pass. It bounds memory and changes nothing else.
 
     Returns:
-        One spectrum an operation in order of execution, after that of the images, ``input``; left out are operations whose
-        outputs are no square maps of at least 4 pixels a side.
+        One spectrum per operation in order of execution, after that of the images, ``input``; left out are operations whose
+        outputs are no square maps of at least 4 pixels along a side.
 
     Raises:
         InputError: activations that are NaN or infinite, or a ``batch_size`` below 1.

@@ -224,7 +224,7 @@ def stability_of(
         InputError: no outputs, or ones that are NaN, infinite, the same for every image, or not changed by noise.
     """
     if not distances:
-        raise InputError("the model has no operation that gives one output an image: there is nothing to measure")
+        raise InputError("the model has no operation that gives one output per image: there is nothing to measure")
     # One resampling of the images for all outputs
     values = torch.cat([torch.cat((measured.moved, measured.spread[None])) for measured in distances.values()])
     means = bootstrap_means(values, resamples, generator).split(3)
@@ -282,7 +282,7 @@ def relative_stability(
         interpolation: ``bilinear``, ``nearest`` or ``gaussian``.
         noise_norm: ``mean``: noise of one norm, the mean of ``|tau x - x|`` over the images; ``per_image``: of each image's
             own ``|tau x - x|``.
-        batch_size: images a forward pass holds, a third of them deformed and a third with noise. It bounds memory and
+        batch_size: images per forward pass, a third of them deformed and a third with noise. It bounds memory and
             changes nothing else.
         resamples, confidence: of the bootstrap over images.
         generator: source of randomness; torch's default one if not given.
@@ -326,11 +326,11 @@ def stability_by_operation(
 ) -> dict[str, RelativeStability]:
     """Measure D, G and R after every named operation of a model, all in one pass over the images.
 
-    Settings, their defaults and the errors are those of :func:`relative_stability`. Operations that do not give one output an
+    Settings, their defaults and the errors are those of :func:`relative_stability`. Operations that do not give one output per
     image, such as those on the windows of a transformer, are left out.
 
     Returns:
-        One result a named operation, in the order in which the model executes them.
+        One result per named operation, in the order in which the model executes them.
     """
     measure = partial(stability_of_outputs, resamples=resamples, confidence=confidence, generator=generator)
     return _on_model(measure, model, _by_operation(model), images, generator=generator, **perturbation)
@@ -353,7 +353,7 @@ def distances_by_operation(
 
 
 def _by_operation(model: nn.Module) -> Evaluate:
-    """Evaluate a model, taking the output of every named operation that gives one an image."""
+    """Evaluate a model, taking the output of every named operation that gives one per image."""
 
     def evaluate(batch: Tensor, take: Callable[[str, Tensor], None]) -> None:
         def take_images(name: str, output: Tensor) -> None:

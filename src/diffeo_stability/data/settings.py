@@ -11,8 +11,8 @@ from .sources import SOURCES
 class Normalisation(Block):
     """How pixels, scaled to 0..1, are normalised: `(pixel - mean) / std`."""
 
-    mean: Annotated[list[float], Field(min_length=1)] = Field(description="one number a channel")
-    std: Annotated[list[Positive], Field(min_length=1)] = Field(description="one number a channel")
+    mean: Annotated[list[float], Field(min_length=1)] = Field(description="one number per channel")
+    std: Annotated[list[Positive], Field(min_length=1)] = Field(description="one number per channel")
 
 
 def _usual_title(block: dict) -> str:
@@ -31,7 +31,7 @@ class DatasetBlock(Block):
     )
     path: str | None = Field(None, description="folder, archive or .npz file, for `image_folder` and `arrays`")
     image_size: Annotated[int, Field(ge=2)] | None = Field(
-        None, description="pixels a side to which `image_folder` scales and crops; as they are if not given"
+        None, description="pixels along a side to which `image_folder` scales and crops; as they are if not given"
     )
     mirror: str | None = Field(None, description="address of a folder to download from, instead of the usual one")
     test_only: bool = Field(

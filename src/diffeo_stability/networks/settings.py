@@ -19,7 +19,7 @@ class Recipe(Block):
     """How a network is trained."""
 
     epochs: Annotated[int, Field(ge=0)] = Field(description="passes over the training images")
-    batch_size: Count = Field(128, description="images a step")
+    batch_size: Count = Field(128, description="images per step")
     optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="sgd has Nesterov momentum")
     learning_rate: Positive = Field(description="largest learning rate")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum, or Adam's beta 1")
@@ -70,7 +70,7 @@ class NetworkBlock(Block):
     )
     width: Positive = Field(1.0, description="multiplies the number of channels or hidden units")
     filter_size: Count | None = Field(
-        None, description="first filters' pixels a side, for VGG and one_hidden_layer networks"
+        None, description="pixels along a side of the first filters, for VGG and one_hidden_layer networks"
     )
     training: RecipeChanges = Field(RecipeChanges(), description="keys of `training` that differ for this network")
 

@@ -1,4 +1,4 @@
-"""Figure ``rotation_coupling``: does the second layer couple first-layer filters that are the same up to a rotation?."""
+"""Figure ``rotation_coupling``: does the second layer couple first-layer filters that are the same up to a rotation?"""
 
 from typing import Annotated
 
