@@ -102,6 +102,13 @@ def temperature_range(image_size: int, cutoff: int) -> tuple[float, float]:
     Raises:
         InputError: ``cutoff`` below 2, or above ``2 n / pi``, where the range is empty.
     """
+    check_temperature_range(image_size, cutoff)
+    log_cutoff = math.log(cutoff)
+    return 1 / (math.pi * image_size**2 * log_cutoff), 4 / (math.pi**3 * cutoff**2 * log_cutoff)
+
+
+def check_temperature_range(image_size: int, cutoff: int) -> None:
+    """Raise :class:`InputError` unless there is a temperature between the two that :func:`temperature_range` returns."""
     _check_cutoff(cutoff, 2)
     _check_size(image_size)
     if cutoff > 2 * image_size / math.pi:
@@ -109,8 +116,6 @@ def temperature_range(image_size: int, cutoff: int) -> tuple[float, float]:
             f"no temperature gives a visible diffeomorphism at cutoff {cutoff} for {image_size} x {image_size} pixels: "
             f"the largest cutoff is 2 n / pi = {2 * image_size / math.pi:.1f}"
         )
-    log_cutoff = math.log(cutoff)
-    return 1 / (math.pi * image_size**2 * log_cutoff), 4 / (math.pi**3 * cutoff**2 * log_cutoff)
 
 
 @lru_cache

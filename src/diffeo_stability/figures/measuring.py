@@ -9,7 +9,7 @@ from torch import nn
 from ..core.bootstrap import percentile_interval
 from ..core.cropping import LayerView, Place, views_of
 from ..core.curves import Curve, Perturb, measure_curves, resample
-from ..core.deformation import temperature_range
+from ..core.deformation import check_temperature_range
 from ..core.errors import InputError
 from ..core.neurons import Alphas, Responses, average_alphas
 from ..core.operations import kind_of, named_operations, registered_name
@@ -179,7 +179,7 @@ def stability_rows(given: Given) -> list[dict]:
         InputError: a checkpoint that cannot be read, or a cutoff without a temperature range for these images.
     """
     dataset, stability, probe = given.dataset, given.stability, given.probe
-    temperature_range(dataset.image_size, stability.cutoff)
+    check_temperature_range(dataset.image_size, stability.cutoff)
     images = probe_on(dataset, probe, given.device)
     rows = []
     for state, network, metadata in networks_by_state(given.checkpoints, given.device):

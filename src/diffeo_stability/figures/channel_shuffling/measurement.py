@@ -28,7 +28,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from ...core.bootstrap import bootstrap_means, percentile_interval, resample_counts
-from ...core.deformation import temperature_range
+from ...core.deformation import check_temperature_range
 from ...core.distances import Distances
 from ...core.errors import InputError
 from ...core.images import Images
@@ -240,7 +240,7 @@ def measure_channel_shuffling(given: Given) -> Measured:
             channels to shuffle, or an operation whose output is NaN or the same for every image.
     """
     dataset, probe = given.dataset, given.probe
-    temperature_range(dataset.image_size, given.stability.cutoff)
+    check_temperature_range(dataset.image_size, given.stability.cutoff)
     images = probe_on(dataset, probe, given.device)
     (_, init, metadata), (_, trained, _) = networks_by_state(given.checkpoints, given.device)
     if all(layer.in_channels == layer.groups for layer in _convolutions(trained).values()):

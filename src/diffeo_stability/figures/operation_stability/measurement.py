@@ -3,7 +3,7 @@
 Source: the October 2021 deck, "Relative stability after each operation (conv. batch-norm, ReLU, max-pool) inside VGGs".
 """
 
-from ...core.deformation import temperature_range
+from ...core.deformation import check_temperature_range
 from ...core.stability import stability_by_operation
 from ..measuring import describe, networks_by_state, operation_columns, probe_on, settings_of, stability_columns
 from ..registry import Given, Measured
@@ -16,7 +16,7 @@ def measure_operation_stability(given: Given) -> Measured:
         InputError: a checkpoint that cannot be read, a cutoff without a temperature range for these images, or an operation
             whose output is NaN or the same for every image.
     """
-    temperature_range(given.dataset.image_size, given.stability.cutoff)
+    check_temperature_range(given.dataset.image_size, given.stability.cutoff)
     images = probe_on(given.dataset, given.probe, given.device)
     rows = []
     for state, network, metadata in networks_by_state(given.checkpoints, given.device):
