@@ -1,182 +1,18 @@
-"""Single neurons under local transformations: closed forms, hand-made neurons, and a training's table."""
+"""Neurons of a training."""
 
 import math
 
 import pytest
-import torch
 from torch import nn
 from trainings import write_training
 
-from diffeo_stability import InputError, build_network, remap
-from diffeo_stability.core.cropping import Place, views_of
-from diffeo_stability.core.neurons import (
-    Responses,
-    average_alphas,
-    linear_norms,
-    measure_responses,
-    unit_transformations,
-)
+from diffeo_stability import InputError, build_network
+from diffeo_stability.core.cropping import views_of
 from diffeo_stability.figures.measuring import pick_places
 from diffeo_stability.figures.neuron_stability import NeuronStability
 from diffeo_stability.figures.neuron_stability.measurement import measure_neuron_stability
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
-
-SIZE = 15
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def derivative_neurons():
-    """Two channels that measure the slope of the image along x and along y, and are never negative."""
-    network = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.ReLU()).double()
-    along_x = torch.tensor([[0.0, 0, 0], [-0.5, 0, 0.5], [0, 0, 0]], dtype=torch.float64)
-    with torch.no_grad():
-        network[0].weight.copy_(torch.stack((along_x, along_x.T))[:, None])
-        network[0].bias.fill_(100)
-    return network.eval()
-
-
-@pytest.fixture(scope="module")
-def ramps():
-    """Images that rise linearly, and their slopes ``(P, 2)``."""
-    slopes = torch.randn(400, 2, generator=seeded(1), dtype=torch.float64)
-    pixel = torch.arange(SIZE, dtype=torch.float64)
-    x, y = slopes[:, 0, None, None] * pixel, slopes[:, 1, None, None] * pixel[:, None]
-    return (x + y)[:, None], slopes
-
-
-def alphas_of(network, images, places, *, norm="displacement", size=1.0, choices=slice(None)):
-    """Mean alpha by transformation and channel, all patches."""
-    views = views_of(network, nn.ReLU, images.shape[-1], images.shape[1])
-    responses = measure_responses(
-        network,
-        views,
-        dict.fromkeys(views, places),
-        images,
-        unit_transformations(len(images), seeded()),
-        size=size,
-        norm=norm,
-    )
-    measured = responses[next(iter(views))]
-    alphas = measured.moved.mean((1, 2)) / (2 * measured.still.var(0)).mean(0)
-    return dict(zip(("translation", "rotation", "compression", "pure_shear"), alphas, strict=True))
-
-
-def test_a_slope_is_invariant_to_translations_and_turns_with_rotations(ramps):
-    """An affine displacement turns the slope g of a linear image into (1 - U)^T g; bilinear interpolation is exact on it."""
-    images, slopes = ramps
-    places = [Place(SIZE // 2, SIZE // 2), Place(5, 8)]
-    alphas = alphas_of(derivative_neurons(), images, places)
-    spread = 2 * slopes.var(0)
-    # A field of norm u displaces the nine pixels of the filter by u sqrt(2 / 3), root mean square
-    entry = 3 / 4  # u^2 / 2 at a displacement of 1
-    assert alphas["translation"].max() < 1e-20
-    torch.testing.assert_close(alphas["rotation"], entry * slopes.square().mean(0).flip(0) / spread, rtol=1e-6, atol=0)
-    torch.testing.assert_close(alphas["compression"], entry * slopes.square().mean(0) / spread, rtol=1e-6, atol=0)
-    angles = 2 * math.pi * torch.rand(2, len(images), generator=seeded(), dtype=torch.float64)[1]
-    cosine, sine = (2 * angles).cos(), (2 * angles).sin()
-    turned = torch.stack((cosine * slopes[:, 0] + sine * slopes[:, 1], sine * slopes[:, 0] - cosine * slopes[:, 1]), 1)
-    torch.testing.assert_close(alphas["pure_shear"], entry * turned.square().mean(0) / spread, rtol=1e-6, atol=0)
-
-
-def test_equal_operator_norm_sets_the_norm_itself(ramps):
-    images, slopes = ramps
-    alphas = alphas_of(derivative_neurons(), images, [Place(7, 7)], norm="operator", size=0.2)
-    expected = 0.2**2 / 2 * slopes.square().mean(0) / (2 * slopes.var(0))
-    torch.testing.assert_close(alphas["compression"], expected, rtol=1e-6, atol=0)
-
-
-@pytest.mark.parametrize("name", ["relu1", "relu4", "relu6"])
-def test_all_linear_transformations_displace_what_a_place_depends_on_alike(name):
-    """Also where the receptive field reaches over the image's border."""
-    view = views_of(build_network("vgg11", 1, 28, 10, width=0.0625), nn.ReLU, 28, 1)[name]
-    places = [place for place in view.places[::7] if view.offsets(place).numel()]
-    norms = linear_norms(view, places, 1.5)
-    for kind, field in unit_transformations(3, seeded()).items():
-        for place, norm in zip(places, norms, strict=True):
-            displaced = view.offsets(place).flatten(0, 1) @ (norm * field.matrices).mT
-            if kind != "translation":
-                assert displaced.square().sum(-1).mean(-1).sqrt() == pytest.approx(1.5, rel=1e-9)
-
-
-def test_unit_transformations_have_norm_one_and_all_directions():
-    fields = unit_transformations(2000, seeded())
-    torch.testing.assert_close(fields["translation"].shifts.norm(dim=1), torch.ones(2000, dtype=torch.float64))
-    assert not fields["translation"].matrices.any()
-    for kind in ("rotation", "compression", "pure_shear"):
-        matrices, shifts = fields[kind]
-        torch.testing.assert_close(matrices.flatten(1).norm(dim=1), torch.ones(2000, dtype=torch.float64))
-        assert not shifts.any()
-        assert matrices.mean(0).abs().max() < 5 / math.sqrt(2 * 2000)
-    assert fields["translation"].shifts.mean(0).abs().max() < 5 / math.sqrt(2 * 2000)
-
-
-def test_neurons_are_measured_as_the_naive_way_does(mnist5k):
-    """One pass of the whole displaced image for every image, place and transformation, in double precision."""
-    torch.manual_seed(0)
-    network = build_network("vgg11_bn", 1, 28, 10, width=0.0625).double().eval()
-    images = torch.randn(5, 1, 28, 28, dtype=torch.float64)
-    views = {"relu4": views_of(network, nn.ReLU, 28, 1)["relu4"]}
-    places = [Place(0, 3), Place(4, 4), Place(7, 0)]
-    transformations = unit_transformations(5, seeded())
-    measured = measure_responses(network, views, {"relu4": places}, images, transformations, batch_size=2)["relu4"]
-    view, upto = views["relu4"], network[: list(dict(network.named_children())).index("relu4") + 1]
-    norms = linear_norms(view, places, 1.0)
-    pixel = torch.arange(28.0, dtype=torch.float64)
-    for number, place in enumerate(places):
-        centre = view.columns.centre(place.column), view.rows.centre(place.row)
-        offsets = torch.stack(torch.meshgrid(pixel - centre[0], pixel - centre[1], indexing="xy"))
-        for kind, (matrices, shifts) in enumerate(transformations.values()):
-            field = norms[number] * torch.einsum("pab,byx->payx", matrices, offsets) + shifts[:, :, None, None]
-            with torch.no_grad():
-                still, moved = (upto(some)[:, :, *place] for some in (images, remap(images, field)))
-            scale = float(still.abs().max())
-            torch.testing.assert_close(measured.still[:, number], still, rtol=1e-9, atol=1e-12 * scale)
-            torch.testing.assert_close(
-                measured.moved[kind, :, number], (moved - still).square(), rtol=1e-9, atol=1e-12 * scale**2
-            )
-
-
-def hand_made_responses():
-    """Four images, one place, three channels; one transformation that moves by the image's number."""
-    still = torch.tensor([[1.0, 0, 5], [2, 0, 5], [3, 0, 5], [6, 9, 5]])[:, None]
-    moved = torch.arange(1.0, 5)[:, None, None].expand(4, 1, 3).square()[None]
-    return Responses(still, moved)
-
-
-def test_choices_of_patches():
-    """Of the three channels the second responds to one patch in four only, and the third to all alike."""
-    alphas = average_alphas(hand_made_responses(), responding=0.5, top=2, resamples=100, generator=seeded())
-    assert (alphas.neurons, alphas.left_out) == (1, 2)
-    spread = 2 * torch.tensor([1.0, 2, 3, 6]).double().var()
-    moved = torch.tensor([[(1 + 4 + 9 + 16) / 4], [16], [(9 + 16) / 2]], dtype=torch.float64)
-    torch.testing.assert_close(alphas.values, moved / spread)
-    both = average_alphas(hand_made_responses(), responding=0.25, top=2, resamples=100, generator=seeded())
-    assert (both.neurons, both.left_out) == (2, 1)
-
-
-def test_a_layer_without_a_responding_neuron_has_no_alpha():
-    responses = Responses(-torch.ones(4, 1, 3), torch.ones(2, 4, 1, 3))
-    alphas = average_alphas(responses, responding=0.1, top=2, resamples=100, generator=seeded())
-    assert alphas.values.isnan().all() and (alphas.neurons, alphas.left_out) == (0, 3)
-
-
-def test_intervals_cover_the_mean_over_channels():
-    """Of 200 layers of 40 channels, whose alphas are exponential, the interval covers the mean about 95% of the time."""
-    generator, covered = seeded(3), 0
-    still = torch.randn(50, 1, 40, generator=generator).abs()
-    for _ in range(200):
-        alpha = torch.empty(40, dtype=torch.float64).exponential_(generator=generator)
-        moved = (alpha * 2 * still.double().var(0)).expand(1, 50, 1, 40)
-        alphas = average_alphas(
-            Responses(still.double(), moved), responding=0, top=1, resamples=300, generator=generator
-        )
-        low, high = alphas.resampled[0, 0].quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
-        covered += bool(low <= 1 <= high)
-    assert 0.85 < covered / 200 < 0.99
 
 
 def test_places_are_drawn_by_seed_and_layer():

@@ -1,0 +1,260 @@
+"""D, G and R against closed forms, symmetries and statistical bounds."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from diffeo_stability import InputError, relative_stability, stability_by_operation
+from diffeo_stability.core.stability import Perturbed, perturbed_batches, stability_of_outputs
+
+COUNT = 120
+
+
+@pytest.fixture
+def images(generator):
+    return torch.randn(COUNT, 2, 12, 12, generator=generator, dtype=torch.float64)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def linear(outputs, seed=1):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(2 * 12 * 12, outputs)).double()
+    with torch.no_grad():
+        model[1].weight.normal_(generator=seeded(seed))
+    return model
+
+
+def test_linear_map_gives_the_closed_form(images):
+    """For f(x) = W x + b every difference is W times the difference of the images, whatever b."""
+    model = linear(7)
+    weight = model[1].weight.detach()
+    batch = next(iter(perturbed_batches(images, batch_size=3 * COUNT, generator=seeded())))
+    x, deformed, noisy = (part.flatten(1) for part in batch)
+    pairs = ((x[:, None] - x[None]) @ weight.T).square().sum(-1).sum() / (COUNT * (COUNT - 1))
+    deformation = ((deformed - x) @ weight.T).square().sum(1).mean() / pairs
+    noise = ((noisy - x) @ weight.T).square().sum(1).mean() / pairs
+    measured = relative_stability(model, images, generator=seeded())
+    assert measured.deformation.value == pytest.approx(float(deformation), rel=1e-10)
+    assert measured.noise.value == pytest.approx(float(noise), rel=1e-10)
+    assert measured.relative.value == pytest.approx(float(deformation / noise), rel=1e-10)
+    median = ((deformed - x) @ weight.T).square().sum(1).quantile(0.5) / pairs
+    assert measured.deformation.median == pytest.approx(float(median), rel=1e-10)
+
+
+def test_noise_of_a_linear_map_is_its_mean_squared_gain(images):
+    """Isotropic noise of norm r moves W x by r^2 |W|_F^2 / d on average."""
+    model = linear(50)
+    batch = next(iter(perturbed_batches(images, batch_size=3 * COUNT, generator=seeded())))
+    radius = (batch.noisy - batch.images).flatten(1).norm(dim=1)
+    outputs = model(images)
+    spread = 2 * COUNT / (COUNT - 1) * (outputs - outputs.mean(0)).square().sum(1).mean()
+    expected = radius[0] ** 2 * model[1].weight.square().sum() / (2 * 12 * 12) / spread
+    assert relative_stability(model, images, generator=seeded()).noise.value == pytest.approx(
+        float(expected.detach()), rel=0.05
+    )
+
+
+def test_relative_stability_is_1_when_the_deformation_is_noise(images):
+    first = perturbed_batches(images, batch_size=50, generator=seeded(1))
+    second = perturbed_batches(images, batch_size=50, generator=seeded(2))
+    noises = (Perturbed(a.images, a.images + (b.noisy - b.images), a.noisy) for a, b in zip(first, second, strict=True))
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(800, 10)).double()
+    measured = stability_of_outputs(
+        lambda batch, take: take("output", model(batch)), noises, images[:10], generator=seeded()
+    )["output"].relative
+    assert measured.low < 1 < measured.high
+    assert measured.value == pytest.approx(1, abs=0.1)
+
+
+def test_identity_has_relative_stability_1_for_noise_of_each_images_norm(images):
+    measured = relative_stability(nn.Flatten(), images, noise_norm="per_image", generator=seeded()).relative
+    assert measured.value == pytest.approx(1, rel=1e-10)
+    assert measured.low == pytest.approx(1, rel=1e-10) and measured.high == pytest.approx(1, rel=1e-10)
+
+
+def test_noise_has_the_norm_that_was_asked_for(images):
+    for noise_norm in ("mean", "per_image"):
+        batches = list(perturbed_batches(images, noise_norm=noise_norm, batch_size=50, generator=seeded()))
+        noise = torch.cat([(b.noisy - b.images).flatten(1).norm(dim=1) for b in batches])
+        displaced = torch.cat([(b.deformed - b.images).flatten(1).norm(dim=1) for b in batches])
+        expected = displaced if noise_norm == "per_image" else displaced.mean().expand_as(noise)
+        torch.testing.assert_close(noise, expected)
+
+
+def test_batch_size_changes_nothing(images):
+    model = linear(5)
+    results = [relative_stability(model, images, batch_size=size, generator=seeded()) for size in (1, 7, 50, 1000)]
+    for other in results[1:]:
+        for part in ("deformation", "noise", "relative"):
+            assert getattr(other, part) == pytest.approx(getattr(results[0], part), rel=1e-9)
+
+
+def test_same_seed_same_result_other_seed_another(images):
+    model = linear(5)
+    first, again, other = (relative_stability(model, images, generator=seeded(seed)) for seed in (0, 0, 1))
+    assert first == again
+    assert first.relative.value != other.relative.value
+
+
+def test_bootstrap_interval_covers_the_true_value():
+    """With 95% intervals, of 60 independent samples between 51 and 60 cover the value of a very large one."""
+    model = linear(4)
+    truth = relative_stability(
+        model,
+        torch.randn(6000, 2, 12, 12, dtype=torch.float64, generator=seeded(99)),
+        generator=seeded(99),
+        resamples=1,
+    ).relative.value
+    covered = 0
+    for seed in range(60):
+        sample = torch.randn(COUNT, 2, 12, 12, dtype=torch.float64, generator=seeded(seed))
+        measured = relative_stability(model, sample, generator=seeded(seed)).relative
+        covered += measured.low <= truth <= measured.high
+    assert 51 <= covered <= 60
+
+
+def test_interval_narrows_with_the_square_root_of_the_images():
+    model = linear(4)
+    widths = []
+    for count in (100, 1600):
+        sample = torch.randn(count, 2, 12, 12, dtype=torch.float64, generator=seeded(5))
+        measured = relative_stability(model, sample, generator=seeded()).relative
+        widths.append(measured.high - measured.low)
+    assert widths[0] / widths[1] == pytest.approx(4, rel=0.4)
+
+
+def test_scale_and_offset_of_the_output_do_not_matter(images):
+    model = linear(5)
+    plain = relative_stability(model, images, generator=seeded())
+    scaled = relative_stability(nn.Sequential(model, _Affine(1e3, 5.0)), images, generator=seeded())
+    assert scaled.deformation == pytest.approx(plain.deformation, rel=1e-8)
+
+
+class _Affine(nn.Module):
+    def __init__(self, scale, offset):
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x):
+        return self.scale * x + self.offset
+
+
+def test_model_is_measured_in_evaluation_mode_and_left_as_it_was(images):
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(288, 3)).double()
+    model.train()
+    model[1].eval()
+    first, second = (relative_stability(model, images, generator=seeded()) for _ in range(2))
+    assert first == second
+    assert model.training and not model[1].training and model[2].training
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_other_dtypes_give_the_same_within_their_precision(images, dtype):
+    exact = relative_stability(linear(5), images.to(dtype).double(), generator=seeded())
+    measured = relative_stability(linear(5).to(dtype), images.to(dtype), generator=seeded())
+    # The generator draws other numbers in single precision, so that only the size can agree
+    assert measured.relative.value == pytest.approx(exact.relative.value, rel=0.3)
+
+
+def test_by_operation_equals_the_closed_form_of_a_hand_made_network(images):
+    """A convolution that halves and a linear read-out: D, G and R of the first are those of the images themselves."""
+    halve = nn.Conv2d(2, 2, 1, bias=False).double()
+    with torch.no_grad():
+        halve.weight.copy_(0.5 * torch.eye(2)[:, :, None, None])
+    readout = linear(6)
+    network = nn.Sequential()
+    network.add_module("conv1", halve)
+    network.add_module("flatten1", nn.Flatten())
+    network.add_module("linear1", readout[1])
+    measured = stability_by_operation(network, images, generator=seeded(), noise_norm="per_image")
+    assert list(measured) == ["conv1", "linear1"]
+    assert measured["conv1"].relative.value == pytest.approx(1, rel=1e-10)
+    whole = relative_stability(network, images, generator=seeded(), noise_norm="per_image")
+    assert measured["linear1"].relative.value == pytest.approx(whole.relative.value, rel=1e-12)
+
+
+def test_by_operation_sees_outputs_before_an_in_place_operation_overwrites_them(images):
+    torch.manual_seed(0)
+    layers = nn.Conv2d(2, 4, 3).double(), nn.ReLU(inplace=True)
+    network = nn.Sequential(*layers)
+    measured = stability_by_operation(network, images, generator=seeded())
+    alone = relative_stability(nn.Sequential(layers[0], nn.Flatten()), images, generator=seeded())
+    assert measured["0"].relative == pytest.approx(alone.relative)
+    assert measured["1"].relative.value != pytest.approx(alone.relative.value, rel=1e-3)
+
+
+def test_by_operation_tells_the_calls_of_one_module_apart(images):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.relu = nn.Conv2d(2, 4, 3), nn.Conv2d(4, 3, 3), nn.ReLU(inplace=True)
+
+        def forward(self, x):
+            return self.relu(self.second(self.relu(self.first(x))))
+
+    torch.manual_seed(0)
+    network = Twice().double()
+    measured = stability_by_operation(network, images, generator=seeded())
+    assert list(measured) == ["first", "relu", "second", "relu#2"]
+    assert all(result.images == COUNT for result in measured.values())
+    whole = relative_stability(network, images, generator=seeded())
+    assert measured["relu#2"].relative.value == pytest.approx(whole.relative.value)
+
+
+def test_peak_memory_does_not_depend_on_the_number_of_images():
+    """No more images than the batch size reach the model at once."""
+    seen = []
+
+    class Watch(nn.Module):
+        def forward(self, x):
+            seen.append(len(x))
+            return x.flatten(1)
+
+    relative_stability(Watch(), torch.randn(300, 1, 8, 8, generator=seeded()), batch_size=40, generator=seeded())
+    assert max(seen) == 39 and sum(seen) == 3 * 300 + 32
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cutoff": 1}, "cutoff is 1"),
+        ({"displacement": 0.0}, "displacement is 0"),
+        ({"displacement": math.nan}, "displacement is nan"),
+        ({"noise_norm": "median"}, "mean, per_image"),
+        ({"interpolation": "cubic"}, "bilinear, nearest, gaussian"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"resamples": 0}, "resamples is 0"),
+        ({"confidence": 95}, "between 0 and 1"),
+    ],
+)
+def test_bad_settings_are_named(images, change, message):
+    with pytest.raises(InputError, match=message):
+        relative_stability(linear(3), images, **change)
+
+
+def test_bad_images_and_models_are_named(images):
+    with pytest.raises(InputError, match="at least 2"):
+        relative_stability(linear(3), images[:1])
+    with pytest.raises(InputError, match="NaN"):
+        relative_stability(linear(3), torch.where(images > 3, torch.nan, images))
+    with pytest.raises(InputError, match="floating point"):
+        relative_stability(linear(3), images.byte())
+    with pytest.raises(InputError, match="same output for every image"):
+        relative_stability(_Constant(), images)
+    with pytest.raises(InputError, match=r"returned \(\) for"):
+        relative_stability(_Total(), images)
+
+
+class _Constant(nn.Module):
+    def forward(self, x):
+        return torch.ones(len(x), 3, dtype=x.dtype)
+
+
+class _Total(nn.Module):
+    def forward(self, x):
+        return x.sum()
