@@ -20,10 +20,21 @@ from diffeo_stability.data.prepare import prepare_dataset
 
 ROOT = Path(__file__).parents[1]
 PARTS_OF_A_COPY = ("Snakefile", "config", "workflow", "profiles", "pyproject.toml")
+SLOW = {"finished_project", "project", "cluster", "driver", "really_imported"}  # fixtures of slow tests
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "slow: runs the pipeline, Slurm, a browser or a notebook, or computes for seconds"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """What takes longest comes first: with several workers, all others would wait for it at the end."""
+    for item in items:
+        if SLOW & {*item.fixturenames}:
+            item.add_marker(pytest.mark.slow)
     longest = ["test_slurm.py", "test_faults.py"]
     items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
 

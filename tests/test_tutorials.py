@@ -3,10 +3,12 @@
 import re
 
 import jupytext
+import pytest
 from nbclient import NotebookClient
 from waiting import HANGS
 
 
+@pytest.mark.slow
 def test_any_network(root, tmp_path):
     notebook = jupytext.read(root / "workflow" / "tutorials" / "any_network.py")
     there = {"metadata": {"path": str(tmp_path)}}

@@ -209,8 +209,8 @@ def test_mixtures_have_the_covariance_of_the_filters_whatever_their_scale(genera
 
 
 def smooth_fields(generator):
-    """24 Gaussian fields, crops of larger ones, as smooth as trained filters and of no shape."""
-    noise = torch.randn(24, 1, 21, 21, generator=generator, dtype=torch.float64)
+    """12 Gaussian fields, crops of larger ones, as smooth as trained filters and of no shape."""
+    noise = torch.randn(12, 1, 21, 21, generator=generator, dtype=torch.float64)
     place = torch.arange(-6, 7, dtype=torch.float64)
     blur = torch.exp(-(place**2) / 4)
     return torch.nn.functional.conv2d(noise, (blur[:, None] * blur)[None, None])[:, 0]
@@ -222,6 +222,7 @@ def p_against_mixtures(filters, generator):
     return compare_with_nulls(table, Probe()).p_value_mixture.item()
 
 
+@pytest.mark.slow
 def test_smooth_filters_of_no_shape_are_not_taken_for_gabor_functions(generator):
     """Their p-values are spread over 0 to 1: of six, the median lies in the middle and none is small."""
     p = sorted(p_against_mixtures(smooth_fields(generator), generator) for _ in range(6))

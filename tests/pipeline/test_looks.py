@@ -11,6 +11,8 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.config import load_config
 from diffeo_stability.pipeline.interactive import Job
 
+pytestmark = pytest.mark.slow
+
 
 def draw(root, stem, monkeypatch):
     """Run an analysis on the tables of the gallery and return its figure."""

@@ -97,6 +97,7 @@ raise {error}
 """
 
 
+@pytest.mark.slow
 def test_an_error_names_the_notebooks_own_file_and_line(tmp_path, capsys):
     source = tmp_path / "stem.py"
     source.write_text(NOTEBOOK.format(error='KeyError("R")'))
@@ -107,6 +108,7 @@ def test_an_error_names_the_notebooks_own_file_and_line(tmp_path, capsys):
     assert (tmp_path / "stem.ipynb").exists() and not (tmp_path / "stem.html").exists()
 
 
+@pytest.mark.slow
 def test_an_executed_copy_is_the_same_every_time(tmp_path):
     source = tmp_path / "stem.py"
     source.write_text(NOTEBOOK.replace("raise {error}", "second"))
@@ -134,6 +136,7 @@ def test_outside_the_project_the_remedy_is_named(tmp_path):
         project_root(tmp_path)
 
 
+@pytest.mark.slow
 def test_python3_kernel_is_this_environments(tmp_path):
     source = tmp_path / "stem.py"
     source.write_text("# %%\nimport sys\n\nprint(sys.prefix)\n")
