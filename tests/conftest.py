@@ -20,7 +20,7 @@ from diffeo_stability.data.prepare import prepare_dataset
 
 ROOT = Path(__file__).parents[1]
 PARTS_OF_A_COPY = ("Snakefile", "config", "workflow", "profiles", "pyproject.toml")
-SLOW = {"finished_project", "project", "cluster", "driver", "really_imported"}  # fixtures of slow tests
+SLOW = {"finished_project", "project", "cluster", "driver", "environment"}  # fixtures of slow tests
 
 
 def pytest_configure(config):
