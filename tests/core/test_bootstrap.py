@@ -1,9 +1,12 @@
 """The bootstrap: draws as they are defined, and the standard error that they must show."""
 
+import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from diffeo_stability.core.bootstrap import bootstrap_means, percentile_interval, resample_counts
+from diffeo_stability.core.resampling import bootstrap_interval
 
 
 def test_every_resample_draws_as_many_as_there_are(generator):
@@ -27,3 +30,26 @@ def test_bootstrap_has_the_standard_error_of_the_mean(generator):
     assert float(means.std()) == pytest.approx(float(values.std()) / 20, rel=0.05)
     low, high = percentile_interval(means)
     assert float(high - low) == pytest.approx(2 * 1.96 * float(values.std()) / 20, rel=0.08)
+
+
+def test_bootstrap_over_rows_is_scipys_where_scipy_gives_one():
+    values = np.random.default_rng(1).lognormal(size=60)
+    low, high = bootstrap_interval(lambda rows: values[rows].mean(1), (60,), 4000, "rows")
+    reference = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", random_state=2)
+    assert (low, high) == pytest.approx(tuple(reference.confidence_interval), abs=0.25 * reference.standard_error)
+
+
+def test_bootstrap_over_rows_draws_samples_independently_and_keeps_pairs():
+    values = np.random.default_rng(1).normal(size=40)
+    paired = bootstrap_interval(lambda rows: (values[rows] - values[rows]).mean(1), (40,), 500, "rows")
+    apart = bootstrap_interval(
+        lambda rows, others: values[rows].mean(1) - values[others].mean(1), (40, 40), 500, "rows"
+    )
+    assert paired == (0, 0) and apart[0] < 0 < apart[1]
+
+
+def test_bootstrap_over_rows_leaves_out_resamples_without_a_statistic():
+    values = np.array([1.0, 2.0, np.nan])
+    numbers = bootstrap_interval(lambda rows: np.stack((values[rows].max(1), rows.max(1))), (3,), 2000, "rows")
+    np.testing.assert_array_equal(numbers, [[1, 0], [2, 2]])
+    assert bootstrap_interval(lambda rows: values[rows].mean(1), (1,), 10, "rows") == (1, 1)

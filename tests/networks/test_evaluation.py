@@ -1,5 +1,7 @@
 """Error rates and their intervals."""
 
+import math
+
 import pytest
 
 from diffeo_stability.networks.evaluation import error_interval
@@ -12,3 +14,4 @@ def test_error_interval_is_wilsons():
     for images in range(1, 200):
         assert error_interval(0.0, images)[0] == 0.0 and error_interval(1.0, images)[1] == 1.0
     assert error_interval(0.5, 100) == pytest.approx((0.4038, 0.5962), abs=1e-3)
+    assert error_interval(math.nan, 10) == error_interval(math.nan, 0) == (0, 1)
