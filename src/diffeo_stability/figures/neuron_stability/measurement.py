@@ -43,26 +43,23 @@ def measure_neuron_stability(given: Given) -> Measured:
         for layer in layer_columns(describe(state, metadata), measured):
             name = layer["layer"]
             alphas = alphas_of(measured[name], settings, probe, top=settings.strongest)
-            counts = _counts(alphas, views[name], len(places[name])) | {"images": len(images)}
-            width = {"receptive_field": _receptive_width(views[name])}
-            rows += [layer | row | counts | width for row in _rows(alphas, list(transformations))]
+            counts = _counts(alphas, views[name], len(places[name]), len(images))
+            rows += [layer | row | counts for row in _rows(alphas, list(transformations))]
             summary += [layer | row for row in _ratios(alphas, list(transformations))]
     return Measured(rows, summary)
 
 
-def _counts(alphas: Alphas, view: LayerView, places: int) -> dict[str, int]:
+def _counts(alphas: Alphas, view: LayerView, places: int, images: int) -> dict[str, int]:
+    """Columns on how much a layer was measured on, and on the pixels along a side of its receptive fields."""
+    start, stop = view.rows.receptive_field(0)
     return {
         "neurons": alphas.neurons,
         "left_out": alphas.left_out,
         "places": places,
         "all_places": len(view.places),
+        "images": images,
+        "receptive_field": stop - start,
     }
-
-
-def _receptive_width(view: LayerView) -> int:
-    """Pixels along a side of a layer's receptive fields."""
-    start, stop = view.rows.receptive_field(0)
-    return stop - start
 
 
 def _rows(alphas: Alphas, kinds: list[str]) -> list[dict]:
