@@ -9,6 +9,10 @@ import pandas as pd
 from ..core.errors import InputError, one_line
 from ..data.files import atomic_path
 
+# Floats are read back to the last bit: what older versions of pandas have to be asked for, newer ones deprecate
+OLDER = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+EXACT: dict[str, Any] = {"float_precision": "round_trip"} if OLDER else {}
+
 
 def write_table(table: pd.DataFrame | list[dict], path: str | Path) -> None:
     """Write a table, or its rows, as CSV; reading it back gives the same numbers to the last bit."""
@@ -26,7 +30,7 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
         InputError: the file is missing, empty, no table, or lacks a column.
     """
     try:
-        table = pd.read_csv(path, float_precision="round_trip")  # to the last bit, by every version of pandas
+        table = pd.read_csv(path, **EXACT)
     except (OSError, ValueError) as error:
         raise InputError(
             f"table {path} cannot be read ({one_line(error)}): delete it and run again, to make it anew"
