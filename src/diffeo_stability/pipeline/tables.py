@@ -1,4 +1,4 @@
-"""Tidy tables: CSV, one row a number, floats in full precision, written atomically."""
+"""Tidy tables: CSV, one row per number, floats in full precision, written atomically."""
 
 from collections.abc import Iterable
 from pathlib import Path
