@@ -118,7 +118,7 @@ def draw_sizes(ax, rows, against, parts):
 
 
 def draw_ratios(ax, part):
-    """Measured size over that of infinitely small patches, one line a cutoff, with n / c marked on top."""
+    """Measured size over that of infinitely small patches, one line per cutoff, with n / c marked on top."""
     for cutoff, color in zip(sorted(cutoffs), plt.cm.viridis(np.linspace(0, 0.9, len(cutoffs))), strict=True):
         own = ratios[(ratios.part == part) & (ratios.cutoff == cutoff)].sort_values("patch_size")
         ax.plot(own.patch_size, own.finite, color=color, linewidth=0.9)

@@ -97,7 +97,7 @@ def draw_sizes(ax, network):
 
 
 def draw_rotations(ax, network, state):
-    """Alpha against the distance of the rotation's centre, a colour a layer."""
+    """Alpha against the distance of the rotation's centre, one colour per layer."""
     rows = alphas[(alphas.net == network) & (alphas.state == state)]
     for (layer, kind), some in rows.groupby(["layer_index", "transformation"]):
         mean = some.groupby("distance")[["alpha", "low", "high"]].mean()

@@ -124,7 +124,7 @@ def _worst(claim: Claim, found: Measured | list[Measured]) -> Measured:
 
 
 def evaluate_claims(claims: Iterable[Claim], tables: Tables) -> pd.DataFrame:
-    """Measure every claim from a run's tables: the table ``claims``, one row a claim."""
+    """Measure every claim from a run's tables: the table ``claims``, one row per claim."""
     rows = []
     for claim in claims:
         row = {"claim": claim.claim, "stem": claim.stem, "statement": claim.statement, "quantity": claim.measured}
