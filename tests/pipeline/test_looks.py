@@ -1,6 +1,8 @@
 """A few figures of the committed gallery, pixel by pixel: what changes how they look has to say so.
 
-After a change that is meant: ``.venv/bin/python -m pytest tests/pipeline/test_looks.py --mpl-generate-path=tests/pipeline/baseline``.
+After a change that is meant::
+
+    .venv/bin/python -m pytest tests/pipeline/test_looks.py --mpl-generate-path=tests/pipeline/baseline
 """
 
 from types import SimpleNamespace
