@@ -7,7 +7,7 @@ import sys
 from collections import defaultdict
 
 import pytest
-from waiting import HANGS
+from waiting import HANGS, wait_until
 
 from diffeo_stability import InputError
 from diffeo_stability.pipeline.gpus import take_gpu
@@ -24,51 +24,68 @@ print(time.monotonic(), flush=True)
 """
 
 
+class Job:
+    """A process that takes a GPU; what it says goes to a file."""
+
+    def __init__(self, folder, said):
+        self.said = said
+        command = [sys.executable, "-c", JOB, str(folder)]
+        with said.open("w") as file:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=file, stderr=file, text=True)
+
+    def lines(self):
+        return self.said.read_text().splitlines()
+
+    def first_line(self):
+        wait_until(self.lines, "a job to say something", self.process)
+        return self.lines()[0]
+
+    def let_go(self):
+        self.process.stdin.write("end\n")
+        self.process.stdin.flush()
+
+
 @pytest.fixture
-def job(tmp_path):
-    """Starts a job; those that still run at the end are killed."""
+def start(tmp_path):
+    """Starts jobs, and ends those that are left."""
     jobs = []
 
-    def start():
-        command = [sys.executable, "-c", JOB, str(tmp_path)]
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        jobs.append(subprocess.Popen(command, **pipes, text=True))
+    def start_one():
+        jobs.append(Job(tmp_path / "locks", tmp_path / f"job{len(jobs)}"))
         return jobs[-1]
 
-    yield start
-    for one in jobs:
-        if one.poll() is None:
-            one.kill()
-            one.communicate()
+    yield start_one
+    for job in jobs:
+        job.process.kill()
+        job.process.communicate()
 
 
-def test_no_two_jobs_hold_the_same_gpu_and_all_get_one(job):
-    first = [job() for _ in range(2)]
-    starts = [one.stdout.readline() for one in first]
-    others = [job() for _ in range(4)]
-    assert all(one.stderr.readline() == "all 2 GPUs are taken: waiting for one\n" for one in others)
-    for one in (*first, *others):
-        one.stdin.write("end\n")
-        one.stdin.flush()
+def test_no_two_jobs_hold_the_same_gpu_and_all_get_one(start):
+    holding = [start() for _ in range(2)]
+    assert {job.first_line().split()[0] for job in holding} == {"0", "1"}
+    waiting = [start() for _ in range(4)]
+    assert {job.first_line() for job in waiting} == {"all 2 GPUs are taken: waiting for one"}
+    for job in (*holding, *waiting):
+        job.let_go()
     held = defaultdict(list)
-    for one, start in zip([*first, *others], [*starts, *4 * [""]], strict=True):
-        output, _ = one.communicate(timeout=HANGS)
-        place, taken, given_back = (start + output).split()
-        held[place].append((float(taken), float(given_back)))
+    for job in (*holding, *waiting):
+        assert job.process.wait(timeout=HANGS) == 0
+        taken, given_back = job.lines()[-2:]
+        place, since = taken.split()
+        held[place].append((float(since), float(given_back)))
     assert set(held) == {"0", "1"} and sum(map(len, held.values())) == 6
     for times in held.values():
         times.sort()
         assert all(before[1] <= after[0] for before, after in itertools.pairwise(times))
 
 
-def test_a_killed_job_gives_its_gpu_back(job):
-    holding = [job() for _ in range(2)]
-    places = [one.stdout.readline().split()[0] for one in holding]
-    assert sorted(places) == ["0", "1"]
-    holding[0].send_signal(signal.SIGKILL)
-    holding[0].wait()
-    output, _ = job().communicate("end\n", timeout=HANGS)
-    assert output.split()[0] == places[0]
+def test_a_killed_job_gives_its_gpu_back(start):
+    killed, other = start(), start()
+    place = killed.first_line().split()[0]
+    assert sorted((place, other.first_line().split()[0])) == ["0", "1"]
+    killed.process.send_signal(signal.SIGKILL)
+    killed.process.wait()
+    assert start().first_line().split()[0] == place
 
 
 def test_gpus_are_taken_in_order(tmp_path):
