@@ -8,13 +8,15 @@ import shutil
 import signal
 import subprocess
 import threading
-import time
+from contextlib import contextmanager
 
 import pytest
+from waiting import HANGS, wait_until
 
 NETWORK = "results/smoke/networks/lenet/seed0"
 MEASURED = f"{NETWORK}/noise_curves.csv"
 COLLECTED = "results/smoke/tables/noise_curves.csv"
+COLLECTED_TOO = "results/smoke/tables/laplacian_spectra.csv"
 CLAIMS = "results/smoke/tables/claims.csv"
 # Root may read and write everything; without these two capabilities it is a user like others
 AS_A_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
@@ -28,19 +30,13 @@ def start(project, *targets):
     return subprocess.Popen(command, cwd=project.folder, stdout=output, stderr=output, start_new_session=True)
 
 
-def wait_until(there, run=None, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < deadline and (run is None or run.poll() is None)
-        time.sleep(0.01)
-
-
-def error_of(done):
-    """The one line in which a run that failed says why."""
+def errors_of(done, *places):
+    """The lines in which a run that failed says why: of each place, and of no other one."""
     assert done.returncode != 0 and "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
     lines = {line for line in done.stderr.splitlines() if line.startswith("error: ")}
-    assert len(lines) == 1, done.stderr
-    return lines.pop()
+    found = [next((line for line in lines if place in line), None) for place in places]
+    assert lines == {*found} and len(lines) == len(places), done.stderr
+    return found
 
 
 def assert_recovers(project, reference, *targets):
@@ -62,44 +58,52 @@ INTERRUPTIONS = {
 
 
 def test_a_run_ended_in_every_stage_ends_with_the_files_of_one_run(project, finished_project):
-    targets = *finished_project.tables(), "figures/smoke/deformations.pdf"
-    for trace, ending in INTERRUPTIONS.values():
-        run = start(project, *targets)
-        wait_until((project.folder / trace).exists, run)
+    measured = "results/smoke/networks/fully_connected_2/seed0/stability.csv"
+    tables = (f"results/smoke/tables/channel_shuffling{kind}.csv" for kind in ("", "_summary"))
+    targets = measured, *tables, "figures/smoke/deformations.pdf"
+    for number, (stage, (trace, ending)) in enumerate(INTERRUPTIONS.items()):
+        # The first one's lock is taken away at the end
+        run = start(project, *targets, *(["--nolock"] if number else []))
+        wait_until((project.folder / trace).exists, stage, run)
         os.killpg(run.pid, ending)
-        run.wait(timeout=60)
-        project.snakemake("--unlock")
+        run.wait(timeout=HANGS)
+    project.snakemake("--unlock")
     assert_recovers(project, finished_project, *targets)
 
 
-@needs_mount
-@pytest.mark.parametrize(
-    ("folder", "missing", "table"),
-    [
-        (NETWORK, ("checkpoints", "history.csv"), f"{NETWORK}/history.csv"),
-        ("results/smoke/tables", ("noise_curves.csv",), COLLECTED),
-    ],
-)
-def test_a_full_disk(finished_copy, finished_project, folder, missing, table):
-    disk = finished_copy.folder / folder
-    aside = disk.rename(finished_copy.folder / "aside")
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=True)
+@contextmanager
+def full_disk(project, folder, *missing):
+    """A full disk in the place of a folder, with all that was there but for some; gives the file that fills it."""
+    aside = folder.rename(project.folder / f"aside-{folder.name}")
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
     try:
-        shutil.copytree(aside, disk, dirs_exist_ok=True)
+        shutil.copytree(aside, folder, dirs_exist_ok=True)
         for path in missing:
-            shutil.rmtree(disk / path) if (disk / path).is_dir() else (disk / path).unlink()
-        filler = disk / "filler"
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        filler = folder / "filler"
         with pytest.raises(OSError, match="No space left"), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
-        line = error_of(finished_copy.snakemake(table))
-        assert folder in line and "No space left on device" in line and "free some" in line
-        assert not any((disk / path).exists() for path in missing)
-        filler.unlink()
-        assert_recovers(finished_copy, finished_project, table)
+        yield filler
     finally:
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", folder], check=True)
+
+
+@needs_mount
+def test_full_disks(finished_copy, finished_project):
+    """One where a training writes, one where tables are collected."""
+    folders = NETWORK, "results/smoke/tables"
+    targets = f"{NETWORK}/history.csv", COLLECTED_TOO
+    network, tables = (finished_copy.folder / folder for folder in folders)
+    trained, collected = (network / "checkpoints", network / "history.csv"), finished_copy.folder / COLLECTED_TOO
+    with full_disk(finished_copy, network, *trained) as first, full_disk(finished_copy, tables, collected) as second:
+        for line in errors_of(finished_copy.snakemake(*targets), *folders):
+            assert "No space left on device" in line and "free some" in line
+        assert not any(path.exists() for path in (*trained, collected))
+        for filler in (first, second):
+            filler.unlink()
+        assert_recovers(finished_copy, finished_project, *targets)
 
 
 def truncate(path):
@@ -120,66 +124,69 @@ def swap(path):
     aside.rename(theirs)
 
 
-@pytest.mark.parametrize("damage", [truncate, corrupt, swap])
-def test_a_damaged_checkpoint(finished_copy, finished_project, damage):
-    checkpoints = finished_copy.folder / NETWORK / "checkpoints"
-    damage(sorted(checkpoints.glob("*.safetensors"))[-1])
-    (finished_copy.folder / MEASURED).unlink()
-    (finished_copy.folder / COLLECTED).unlink()
-    line = error_of(finished_copy.snakemake(COLLECTED))
-    assert f"{NETWORK}/checkpoints" in line and "delete" in line
-    for folder in finished_copy.folder.glob("results/smoke/networks/lenet/*/checkpoints"):
-        shutil.rmtree(folder)
-    assert_recovers(finished_copy, finished_project, COLLECTED)
+def test_damaged_checkpoints(finished_copy, finished_project):
+    damages = {"fully_connected_2": truncate, "one_hidden_layer_cnn": corrupt, "lenet": swap}
+    folders = {net: f"results/smoke/networks/{net}/seed0" for net in damages}
+    measured = [f"{folder}/stability.csv" for folder in folders.values()]
+    for net, damage in damages.items():
+        checkpoints = finished_copy.folder / folders[net] / "checkpoints"
+        damage(sorted(checkpoints.glob("*.safetensors"))[-1])
+        (finished_copy.folder / folders[net] / "stability.csv").unlink()
+    named = [f"{folder}/checkpoints" for folder in folders.values()]
+    for line in errors_of(finished_copy.snakemake(*measured), *named):
+        assert "delete" in line
+    for folder in (*named, f"{NETWORK}-100-images/checkpoints"):
+        shutil.rmtree(finished_copy.folder / folder)
+    assert_recovers(finished_copy, finished_project, *measured)
 
 
-@pytest.mark.parametrize("table", [MEASURED, COLLECTED])
-def test_a_half_written_table(finished_copy, finished_project, table):
-    truncate(finished_copy.folder / table)
-    line = error_of(finished_copy.snakemake())
-    assert table in line and "delete it" in line
-    (finished_copy.folder / table).unlink()
-    assert_recovers(finished_copy, finished_project, COLLECTED, CLAIMS)
+def test_half_written_tables(finished_copy, finished_project):
+    halves = MEASURED, COLLECTED_TOO
+    for table in halves:
+        truncate(finished_copy.folder / table)
+    for line in errors_of(finished_copy.snakemake(), *halves):
+        assert "delete it" in line
+    for table in halves:
+        (finished_copy.folder / table).unlink()
+    assert_recovers(finished_copy, finished_project, COLLECTED, COLLECTED_TOO, CLAIMS)
 
 
 def test_a_deleted_table(finished_copy, finished_project):
     (finished_copy.folder / COLLECTED).unlink()
-    assert_recovers(finished_copy, finished_project)
+    assert_recovers(finished_copy, finished_project, COLLECTED, CLAIMS)
     (finished_copy.folder / MEASURED).unlink()
     assert_recovers(finished_copy, finished_project, MEASURED)
 
 
-@pytest.mark.parametrize("folder", ["data", "results"])
-def test_a_folder_that_must_not_be_read_or_written(finished_copy, finished_project, folder):
-    (finished_copy.folder / COLLECTED).unlink()
-    (finished_copy.folder / MEASURED).unlink()
-    inside = [path for path in (finished_copy.folder / folder).rglob("*") if path.is_dir()]
-    folders = [finished_copy.folder / folder, *inside] if folder == "results" else [finished_copy.folder / folder]
-    for path in folders:
-        path.chmod(0o500 if folder == "results" else 0)
-    try:
-        line = error_of(finished_copy.snakemake(prefix=AS_A_USER))
-    finally:
+def test_folders_that_must_not_be_read_or_written(finished_copy, finished_project):
+    for table in (COLLECTED, MEASURED):
+        (finished_copy.folder / table).unlink()
+    for part, mode in (("data", 0), ("results", 0o500)):
+        folder = finished_copy.folder / part
+        folders = [folder, *(path for path in folder.rglob("*") if path.is_dir() and part == "results")]
         for path in folders:
-            path.chmod(0o700)
-    assert folder in line and "Permission denied: allow yourself" in line
+            path.chmod(mode)
+        try:
+            (line,) = errors_of(finished_copy.snakemake(prefix=AS_A_USER), part)
+        finally:
+            for path in folders:
+                path.chmod(0o700)
+        assert "Permission denied: allow yourself" in line
     assert_recovers(finished_copy, finished_project, COLLECTED, CLAIMS)
 
 
 def test_two_runs_at_once(finished_copy, finished_project):
-    log = finished_copy.folder / "logs/smoke/train_network/vgg11_bn/seed0.log"
-    log.unlink()
-    shutil.rmtree(finished_copy.folder / "results/smoke/networks/vgg11_bn")
-    target = "results/smoke/networks/vgg11_bn/seed0/stability.csv"
-    first = start(finished_copy, target)
-    wait_until(log.exists, first)
+    locks = finished_copy.folder / ".snakemake" / "locks"
+    (finished_copy.folder / MEASURED).unlink()
+    first = start(finished_copy, MEASURED)
+    wait_until(lambda: any(lock.stat().st_size for lock in locks.glob("*.output.lock")), "a run to begin", first)
     os.killpg(first.pid, signal.SIGSTOP)  # else it could be done before the second one has started
-    second = finished_copy.snakemake(target)
+    second = finished_copy.snakemake(MEASURED)
     os.killpg(first.pid, signal.SIGCONT)
     assert second.returncode != 0 and "Traceback" not in second.stderr
     assert "Directory cannot be locked" in second.stderr and "--unlock" in second.stderr
-    assert first.wait(timeout=120) == 0
-    assert_recovers(finished_copy, finished_project, target)
+    assert first.wait(timeout=HANGS) == 0
+    assert_recovers(finished_copy, finished_project, MEASURED)
 
 
 class Interrupted(http.server.BaseHTTPRequestHandler):
@@ -205,18 +212,18 @@ class Wrong(Interrupted):
         self.wfile.write(b"0" * 10)
 
 
-@pytest.mark.parametrize("server", [Interrupted, Wrong])
-def test_an_interrupted_and_a_wrong_download(finished_copy, finished_project, server):
+def test_an_interrupted_and_a_wrong_download(finished_copy, finished_project):
     config = finished_copy.folder / "config" / "smoke.yaml"
     before = config.read_text()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), server) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{serving.server_address[1]}"
-        config.write_text(before.replace("source: mnist5k", f"source: mnist\n  mirror: {address}"))
-        line = error_of(finished_copy.snakemake("data/mnist/images.safetensors"))
-        serving.shutdown()
-    assert "mnist could not be downloaded" in line and "data/mnist/download" in line
-    assert not [path for path in finished_copy.folder.glob("data/mnist/**/*") if path.is_file()]
+    for server in (Interrupted, Wrong):
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), server) as serving:
+            threading.Thread(target=serving.serve_forever, daemon=True).start()
+            address = f"http://127.0.0.1:{serving.server_address[1]}"
+            config.write_text(before.replace("source: mnist5k", f"source: mnist\n  mirror: {address}"))
+            (line,) = errors_of(finished_copy.snakemake("data/mnist/images.safetensors"), "data/mnist/download")
+            serving.shutdown()
+        assert "mnist could not be downloaded" in line
+        assert not [path for path in finished_copy.folder.glob("data/mnist/**/*") if path.is_file()]
+        shutil.rmtree(finished_copy.folder / "data" / "mnist", ignore_errors=True)
     config.write_text(before)
-    shutil.rmtree(finished_copy.folder / "data" / "mnist", ignore_errors=True)
     assert_recovers(finished_copy, finished_project)
