@@ -229,6 +229,7 @@ def test_smooth_filters_of_no_shape_are_not_taken_for_gabor_functions(generator)
     assert p[0] > 0.005 and 0.15 < (p[2] + p[3]) / 2 < 0.85
 
 
+@pytest.mark.slow
 def test_gabor_functions_of_many_shapes_are_told_from_their_mixtures(generator):
     rng = np.random.default_rng(0)
     filters = np.stack(

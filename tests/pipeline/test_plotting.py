@@ -119,6 +119,7 @@ def test_nothing_else_stands_there(tmp_path):
     assert (pixels[600:] == 255).all() and (pixels[550:600] < 200).any()
 
 
+@pytest.mark.slow
 def test_last_digits_of_the_layout_do_not_reach_the_files(tmp_path):
     """Nested panels, colour bar and legend, laid out with margins that differ by rounding errors."""
     plotting.set_style()
