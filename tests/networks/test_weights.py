@@ -206,7 +206,13 @@ def test_the_readmes_example_runs(root, project, mnist5k):
     checkpoints = project.folder / "results" / "mine" / "networks" / "my_perceptron" / "seed0" / "checkpoints"
     kept = load_file(checkpoints / "epoch0001.safetensors")
     assert_equal(kept, network.state_dict())
-    (project.folder / "my_networks.py").write_text(block_of(readme, "python") + "\n# edited\n")
-    done = project.snakemake("-n", "--quiet", "rules", config="config/mine.yaml", env=os.environ | {"PYTHONPATH": "."})
-    counts = re.findall(r"^(train_network|import_network) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
-    assert set(counts) == {("import_network", "1"), ("train_network", "1")}
+    source = block_of(readme, "python")
+    for edited, expected in (
+        (source + "\n# edited\n", set()),
+        (source.replace("64", "65"), {("import_network", "1"), ("train_network", "1")}),
+    ):
+        (project.folder / "my_networks.py").write_text(edited)
+        env = os.environ | {"PYTHONPATH": "."}
+        done = project.snakemake("-n", "--quiet", "rules", config="config/mine.yaml", env=env)
+        counts = re.findall(r"^(train_network|import_network) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
+        assert set(counts) == expected

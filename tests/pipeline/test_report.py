@@ -142,10 +142,10 @@ def test_the_page_can_be_read_by_keyboard(browser):
     assert [element.text for element in reached] == ["Claims", *SOURCES, "All figures"]
     press(Keys.ENTER)
     assert browser.find_element("css selector", "nav details").get_attribute("open")
-    assert press(Keys.TAB).text == FIGURES[0]
-    browser.execute_script("arguments[0].focus()", browser.find_element("css selector", f"#{FIGURES[0]} summary"))
+    assert press(Keys.TAB).text == next(iter(FIGURES))
+    browser.execute_script("arguments[0].focus()", browser.find_element("css selector", f"#{next(iter(FIGURES))} summary"))
     press(Keys.ENTER)
-    assert browser.find_element("css selector", f"#{FIGURES[0]} details").get_attribute("open")
+    assert browser.find_element("css selector", f"#{next(iter(FIGURES))} details").get_attribute("open")
 
 
 def test_the_page_fits_a_narrow_screen(browser):
