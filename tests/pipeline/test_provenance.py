@@ -22,7 +22,7 @@ def make(path, content, *inputs, rule="make", **params):
     """A file and its record."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
-    write_records([path], rule=rule, inputs=hashes_of(inputs), code=[], params=params, config=CONFIG)
+    write_records([path], rule=rule, inputs=hashes_of(inputs), params=params, config=CONFIG)
     return path
 
 
@@ -177,7 +177,7 @@ def test_files_of_a_training_lead_to_it(tmp_path, monkeypatch):
     for file in folder.glob("*.json"):
         metadata = json.loads(file.read_text())
         file.write_text(json.dumps({**metadata, "dataset": {"sha256": "0" * 64}}))
-    write_records([folder], rule="train", inputs={}, code=[], params={}, config=CONFIG)
+    write_records([folder], rule="train", inputs={}, params={}, config=CONFIG)
     for name, rule in (("epoch0001.safetensors", "a checkpoint of"), ("epoch0001.json", "part of")):
         origin = trace(folder / name)
         assert origin.matches() and origin.rule == rule and origin.sources[0].rule == "train"
