@@ -97,12 +97,11 @@ def source_of(module: str) -> Path | None:
 
 @cache
 def _code_of(path: Path) -> Code:
-    tree = ast.parse(path.read_text(), str(path))
-    bare = _Stripper().visit(tree)
-    used = {node.id for node in ast.walk(bare) if isinstance(node, ast.Name)}
-    imports = sorted({alias for alias in _imports(bare) if alias.bound in used})
-    digest = hashlib.sha256(repr((imports, _dump(_ImportRemover().visit(bare)))).encode()).hexdigest()
+    reader = _Reader()
+    code = reader.read(ast.parse(path.read_text(), str(path)))
+    imports = sorted(alias for alias in reader.imports if alias.bound in reader.used)
     sources = {source for alias in imports for source in _sources_of(path, alias)}
+    digest = hashlib.sha256(repr((imports, code)).encode()).hexdigest()
     return Code(digest, frozenset(source for source in sources if _counts(source)))
 
 
@@ -120,58 +119,57 @@ class _Import(NamedTuple):
     bound: str
 
 
-def _imports(tree: ast.AST) -> Iterator[_Import]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield _Import(alias.name, "", alias.asname or alias.name.partition(".")[0])
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                yield _Import("." * node.level + (node.module or ""), alias.name, alias.asname or alias.name)
+class _Reader:
+    """Reads a syntax tree, in one pass, as nested tuples of what is code.
 
+    Left out are docstrings, annotations, what only type checkers see, and fields that are empty: newer versions of Python have
+    more of these. Imports are kept apart.
 
-class _Stripper(ast.NodeTransformer):
-    """Takes docstrings, annotations and imports for type checkers out of a syntax tree."""
+    Attributes:
+        imports: all that is imported.
+        used: all names that the code mentions.
+    """
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+    def __init__(self):
+        self.imports: set[_Import] = set()
+        self.used: set[str] = set()
 
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.annotation = None
-        return node
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        node.returns = None
-        return self.generic_visit(node)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        node.annotation = ast.Constant(None)  # what is left of it says that a field is declared
-        return self.generic_visit(node)
-
-    def visit_If(self, node: ast.If) -> ast.AST | None:
-        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+    def read(self, node: object) -> object:
+        if isinstance(node, list):
+            return [code for child in node if (code := self.read(child)) is not None]
+        if not isinstance(node, ast.AST):
+            return node
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            self.imports.update(_imported_by(node))
             return None
-        return self.generic_visit(node)
+        if isinstance(node, ast.Name):
+            self.used.add(node.id)
+        elif (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) or _is_for_type_checkers(node):
+            return None
+        fields = [name for name in node._fields if (type(node), name) not in NO_CODE and name not in EVERYWHERE]
+        read = [(name, self.read(getattr(node, name, None))) for name in fields]
+        return type(node).__name__, *(entry for entry in read if entry[1] is not None and entry[1] != [])
 
 
-class _ImportRemover(ast.NodeTransformer):
-    """Takes imports out of a syntax tree."""
+NO_CODE = {
+    (ast.arg, "annotation"),
+    (ast.AnnAssign, "annotation"),  # what is left of it says that a field is declared
+    (ast.FunctionDef, "returns"),
+    (ast.AsyncFunctionDef, "returns"),
+}
+EVERYWHERE = ("kind", "type_comment")
 
-    def visit_Import(self, _node: ast.Import) -> None:
-        return None
 
-    def visit_ImportFrom(self, _node: ast.ImportFrom) -> None:
-        return None
+def _is_for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _dump(node: object) -> object:
-    """A syntax tree as nested tuples, without fields that are empty: newer versions of Python have more of these."""
-    if isinstance(node, ast.AST):
-        fields = ((name, value) for name, value in ast.iter_fields(node) if name not in ("kind", "type_comment"))
-        return type(node).__name__, *((name, _dump(value)) for name, value in fields if value not in (None, []))
-    return [_dump(each) for each in node] if isinstance(node, list) else node
+def _imported_by(node: ast.Import | ast.ImportFrom) -> Iterator[_Import]:
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            yield _Import(alias.name, "", alias.asname or alias.name.partition(".")[0])
+        else:
+            yield _Import("." * node.level + (node.module or ""), alias.name, alias.asname or alias.name)
 
 
 def _sources_of(path: Path, alias: _Import) -> set[Path]:
