@@ -73,8 +73,10 @@ gallery: crate
 adopt: environment $(CONFIG)
 	@$(BIN)/python -m diffeo_stability adopt $(CONFIG)
 
-# One thread per worker, and in all that it starts: more of them than cores wait for each other
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+# One thread per worker, and in all that it starts: more of them than cores wait for each other. One worker more than cores, as some
+# wait for a cluster or for a run that others make.
+WORKERS = $$(( $$(nproc 2>/dev/null || echo 2) < 4 ? $$(nproc 2>/dev/null || echo 2) + 1 : 4 ))
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 test: .venv/installed-test
 	@echo 'make: running the tests'

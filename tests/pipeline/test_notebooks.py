@@ -35,6 +35,9 @@ def use_smoke(notebook: Path) -> str:
 RUN_EACH = """
 import os, runpy, sys
 import diffeo_stability.pipeline.plotting, snakemake.api
+from diffeo_stability.pipeline.interactive import mock_snakemake
+
+mock_snakemake("draw_stability", config="config/smoke.yaml")  # remembers the fingerprints of the sources
 
 for script in sys.argv[1:]:
     if (child := os.fork()) == 0:

@@ -143,7 +143,9 @@ def test_the_page_can_be_read_by_keyboard(browser):
     press(Keys.ENTER)
     assert browser.find_element("css selector", "nav details").get_attribute("open")
     assert press(Keys.TAB).text == next(iter(FIGURES))
-    browser.execute_script("arguments[0].focus()", browser.find_element("css selector", f"#{next(iter(FIGURES))} summary"))
+    browser.execute_script(
+        "arguments[0].focus()", browser.find_element("css selector", f"#{next(iter(FIGURES))} summary")
+    )
     press(Keys.ENTER)
     assert browser.find_element("css selector", f"#{next(iter(FIGURES))} details").get_attribute("open")
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.optimize import brentq
 from torch import Tensor, nn
 
 from .bootstrap import bootstrap_means, percentile_interval
@@ -127,6 +126,8 @@ def _norms_at_halvings(norm_at: Callable[[float], float], largest: float, norm: 
 
 def _displacement_of_norm(norm_at: Callable[[float], float], norm: float, ends: Sequence[tuple[float, float]]) -> float:
     """Where between two of the ends the norm is reached; NaN if it is not."""
+    from scipy.optimize import brentq  # most of a second to import, which every measurement would wait for
+
     for (low, norm_low), (high, norm_high) in itertools.pairwise(ends):
         if norm_low < norm <= norm_high:
             log_displacement = brentq(

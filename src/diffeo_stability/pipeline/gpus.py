@@ -11,8 +11,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 SECONDS_BETWEEN_TRIES = 0.2
 logger = logging.getLogger(__name__)
 
@@ -47,6 +45,8 @@ def take_gpu(identifiers: Sequence[str], folder: str | Path | None = None) -> in
 
 def _lock(path: Path) -> bool:
     """Lock a file for as long as this process lives; whether it was free."""
+    from filelock import FileLock, Timeout  # a quarter of a second to import, and few machines have several GPUs
+
     lock = FileLock(path, mode=0o600)
     try:
         lock.acquire(blocking=False)

@@ -15,6 +15,7 @@ from traitlets.config import Config
 from ..data.files import atomic_path
 from .interactive import Job
 
+KERNEL_START = 600  # seconds; on a busy machine it takes longer than the usual minute
 INJECTED = """\
 # Inputs of this run, put in by the pipeline
 from diffeo_stability.pipeline.interactive import Job
@@ -82,7 +83,8 @@ def _run_cells(notebook: nbformat.NotebookNode) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         sockets = Config(KernelManager={"transport": "ipc", "ip": str(Path(folder) / "kernel")})
-        NotebookClient(notebook, kernel_name="python3", timeout=None, record_timing=False, config=sockets).execute()
+        settings = {"timeout": None, "startup_timeout": KERNEL_START, "record_timing": False, "config": sockets}
+        NotebookClient(notebook, kernel_name="python3", **settings).execute()
 
 
 def as_html(notebook: nbformat.NotebookNode, title: str) -> str:
