@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
 from ..data.files import as_input_error, remove_leftovers
-from ..figures import FIGURES
-from ..figures.registry import Given
-from ..figures.settings import Probe
-from ..figures.stability import Stability
 from .gpus import take_gpu
 from .records import checked_hashes_of, code_state, software_versions, write_records
-from .tables import read_table
 
 if TYPE_CHECKING:
     import torch
@@ -79,31 +74,6 @@ def recorded(job: Any) -> Iterator[None]:
         remove_leftovers(path)
     yield
     write_records(job.output, rule=job.rule, inputs=inputs, params=params, config=job.config)
-
-
-def given_to(job: Any) -> Given:
-    """Return what a figure's measurement is given, from the files and params of its job.
-
-    Args:
-        job: Snakemake's own object.
-    """
-    figure, params = FIGURES[job.params.stem], dict(job.params.items())
-    files = dict(job.input.items())
-    device: Any = "cpu"
-    if figure.reads:
-        from ..data.store import load_dataset  # seconds to import, and what is measured from tables needs no torch
-
-        device = set_up_torch(params["device"], job.threads)
-    return Given(
-        # Checked when the run was planned; here only what decides the numbers is left
-        settings=figure.settings.model_construct(**params["settings"]),
-        probe=Probe(**params["probe"]) if "probe" in params else None,
-        stability=Stability.model_construct(**params["stability"]) if "stability" in params else None,
-        device=device,
-        dataset=load_dataset(files["dataset"]) if "dataset" in files else None,
-        checkpoints=files.get("checkpoints"),
-        tables={name: read_table(files[name]) for name in figure.tables},
-    )
 
 
 def describe_training(job: Any, dataset: "Dataset") -> dict:
