@@ -1,6 +1,5 @@
 import re
 import sys
-from importlib import import_module
 from pathlib import Path
 
 from diffeo_stability.core.errors import InputError

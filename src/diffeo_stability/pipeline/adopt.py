@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def _recorded_in(folder: Path) -> Iterator[tuple[Path, Path]]:
         yield record.parents[1] / record.name.removesuffix(".json"), record
 
 
-def _mismatches(path: Path, record: dict, found) -> Iterator[str]:
+def _mismatches(path: Path, record: dict, found: Callable[[Path], str | None]) -> Iterator[str]:
     """Yield a line for each thing about a file that is not as its record says."""
     if found(path) is None:
         yield f"{path} is missing: copy it, or delete its record in {path.parent / FOLDER}"
