@@ -26,6 +26,7 @@ rule all:
         plan.figures(),
         plan.every_table(),
         plan.claims(),
+        plan.captions(),
 
 
 rule notebooks:

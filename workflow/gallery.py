@@ -1,10 +1,11 @@
 """Puts a run into the gallery, from its RO-Crate (``make crate``): ``python workflow/gallery.py RUN``.
 
 Into ``figures/reference/RUN`` go its figures with 256 colours each, the largest scaled down, its tables but for the long ones,
-its resolved configuration and what its claims were made from, down to the data. The ``README.md`` there is written by hand and
-stays as it is.
+its resolved configuration, what its claims were made from, down to the data, and a ``README.md``: the text of ``about.md``, which
+is written by hand and says no number, and below it what the run's tables show.
 """
 
+import re
 import sys
 import zipfile
 from io import BytesIO
@@ -13,7 +14,10 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline.claims import Tables, format_claims
 from diffeo_stability.pipeline.provenance import as_tree, trace
+from diffeo_stability.pipeline.tables import read_table
 
 LONGEST_TABLE = 300_000  # bytes
 LARGEST_FIGURE = 200_000
@@ -34,6 +38,22 @@ def smaller(png: bytes) -> bytes:
         image = image.resize([round(0.8 * side) for side in image.size], Image.Resampling.LANCZOS)
 
 
+def readme(about: str, tables: Path, stems: list[str]) -> str:
+    """Return what stands beside the figures: the text by hand, the claims, and what every figure shows, in Markdown."""
+    found = Tables({path.stem: path for path in tables.glob("*.csv")})
+    shown = {stem: FIGURES[stem].describe(found) for stem in stems}
+    rows = [f"| `{stem}` | {_as_markdown(text)} |" for stem, text in shown.items() if text]
+    claims = format_claims(read_table(tables / "claims.csv"))
+    parts = (about.strip(), f"```\n{claims}\n```", "\n".join(("| figure | what this run shows |", "|---|---|", *rows)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _as_markdown(text: str) -> str:
+    """reStructuredText of a finding on one line of a table."""
+    formulas = re.sub(r":math:`([^`]*)`", r"$\1$", " ".join(text.split()))
+    return formulas.replace("|", r"\|")
+
+
 def main(run: str) -> None:
     """Write the gallery of a run, over one that is there."""
     archive = Path("results", run, "rocrate.zip")
@@ -51,8 +71,11 @@ def main(run: str) -> None:
                 (folder / name.name).write_bytes(smaller(crate.read(entry)))
             elif name.name == "config.yaml" or (name.suffix == ".csv" and entry.file_size <= LONGEST_TABLE):
                 (folder / name.name).write_bytes(crate.read(entry))
-    claims = Path("results", run, "tables", "claims.csv")
-    (folder / "provenance.txt").write_text(as_tree(trace(claims)) + "\n")
+    tables = Path("results", run, "tables")
+    (folder / "provenance.txt").write_text(as_tree(trace(tables / "claims.csv")) + "\n")
+    about = folder / "about.md"
+    stems = [stem for stem in FIGURES if (folder / f"{stem}.png").exists()]
+    (folder / "README.md").write_text(readme(about.read_text() if about.exists() else f"# Run {run}", tables, stems))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,11 @@ class Doubles:
 def test_a_linear_map_is_quadratic_everywhere(digits):
     norms = log_spaced(0.01, 100, 9)
     curves = measure_curves(
-        linear_network(), Doubles(digits), digits.labels, {"noise": noise_of_norms(norms, seeded())}, batch_size=30
+        linear_network(),
+        Doubles(digits),
+        digits.labels,
+        lambda: {"noise": noise_of_norms(norms, seeded())},
+        batch_size=30,
     )
     curve = curves["noise", "logits"]
     ratio = curve.distances.normalised() / torch.tensor(norms, dtype=torch.float64) ** 2
@@ -122,7 +126,9 @@ def test_shares_count_changed_and_wrong_predictions(digits):
     direction = (next(iter(noise_of_norms([1.0], seeded())(images[:], slice(None)))) - images[:]).flatten(1)[:, MIDDLE]
     pixel = images[:].flatten(1)[:, MIDDLE]
     labels = torch.zeros(len(images), dtype=torch.long)
-    curve = measure_curves(network, images, labels, {"noise": noise_of_norms(norms, seeded())})["noise", "logits"]
+    curve = measure_curves(network, images, labels, lambda: {"noise": noise_of_norms(norms, seeded())})[
+        "noise", "logits"
+    ]
     for norm, changed, error in zip(norms, curve.changed, curve.error, strict=True):
         moved = pixel + norm * direction
         assert float(changed) == pytest.approx(float(((moved < 0) != (pixel < 0)).double().mean()))
@@ -134,7 +140,10 @@ def test_images_of_classes_that_the_network_does_not_know_are_not_counted_as_wro
     """A network of two outputs, trained on the first two classes, cannot name a third one."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(784, 2)).double()
     labels = torch.arange(len(digits)) % 4
-    noise = {"noise": noise_of_norms([1e-6, 1.0], seeded())}
+
+    def noise():
+        return {"noise": noise_of_norms([1e-6, 1.0], seeded())}
+
     error = measure_curves(network, Doubles(digits), labels, noise, batch_size=30)["noise", "logits"].error
     predicted = network(digits[:].double()).argmax(1)
     assert float(error[0]) == pytest.approx(float((predicted != labels)[labels < 2].double().mean()))
@@ -144,7 +153,7 @@ def test_batch_size_changes_nothing(digits):
     images, norms = Doubles(digits), [0.1, 10.0]
     results = [
         measure_curves(
-            linear_network(), images, digits.labels, {"noise": noise_of_norms(norms, seeded())}, batch_size=size
+            linear_network(), images, digits.labels, lambda: {"noise": noise_of_norms(norms, seeded())}, batch_size=size
         )
         for size in (7, 80)
     ]

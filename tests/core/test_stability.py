@@ -65,7 +65,7 @@ def test_relative_stability_is_1_when_the_deformation_is_noise(images):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(2, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(800, 10)).double()
     measured = stability_of_outputs(
-        lambda batch, take: take("output", model(batch)), noises, images[:10], generator=seeded()
+        lambda batch, take: take("output", model(torch.cat(batch))), noises, images[:10], generator=seeded()
     )["output"].relative
     assert measured.low < 1 < measured.high
     assert measured.value == pytest.approx(1, abs=0.1)

@@ -138,9 +138,12 @@ def test_memory_holds_a_batch_of_images_however_many_there_are(mnist5k, count):
     stability_by_operation(network, images, batch_size=60, resamples=100, generator=seeded())
     assert images.largest == 32
     spectra_by_operation(network, images, batch_size=40)
-    perturbations = {
-        "noise": noise_of_norms([1.0], seeded()),
-        "datapoint": towards(images, torch.arange(count).roll(1), [1.0]),
-    }
+
+    def perturbations():
+        return {
+            "noise": noise_of_norms([1.0], seeded()),
+            "datapoint": towards(images, torch.arange(count).roll(1), [1.0]),
+        }
+
     measure_curves(network, images, images.labels, perturbations, batch_size=40)
     assert images.largest == 40

@@ -6,7 +6,7 @@ def in_report(path, stem, kind):
     """A file that the report shows."""
     return report(
         path,
-        caption=f"../report/{stem}.rst",
+        caption=f"../../results/{settings.run}/captions/{stem}.rst",
         category=FIGURES[stem].source,
         labels={"figure": stem, "kind": kind},
     )

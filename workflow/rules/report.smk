@@ -1,4 +1,29 @@
-captions = [f"workflow/report/{stem}.rst" for stem in ("workflow", *plan.stems)]
+templates = [f"workflow/report/{stem}.rst" for stem in plan.stems]
+
+
+rule write_captions:
+    input:
+        tables=plan.every_table(),
+        templates=ancient(templates),
+    output:
+        captions=plan.captions(),
+    log:
+        "logs/{run}/write_captions.log",
+    benchmark:
+        "logs/{run}/write_captions.benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        stems=plan.stems,
+        config=settings.model_dump(exclude={"device", "data_dir"}),
+        code=code.captions(),
+        texts=code.contents(*templates),
+    message:
+        "Captions"
+    script:
+        "../scripts/write_captions.py"
 
 
 rule write_report:
@@ -6,8 +31,9 @@ rule write_report:
         claims=plan.claims(),
         tables=plan.every_table(),
         figures=plan.figures(),
+        captions=plan.captions(),
+        introduction=ancient("workflow/report/workflow.rst"),
         template=ancient("workflow/report/page.html"),
-        captions=ancient(captions),
     output:
         page="results/{run}/report.html",
     log:
@@ -21,7 +47,7 @@ rule write_report:
     params:
         stems=plan.stems,
         code=code.report(),
-        texts=code.contents("workflow/report/page.html", *captions),
+        texts=code.contents("workflow/report/page.html", "workflow/report/workflow.rst"),
     message:
         "Report: {output.page}"
     script:

@@ -52,6 +52,7 @@ rule import_network:
             wildcards.net, wildcards.variant
         ),
         weights=lambda wildcards: settings.networks[wildcards.net].weights,
+        init=lambda wildcards: settings.networks[wildcards.net].init,
         downloads=f"{settings.data_dir}/weights",
     message:
         "Weights: {wildcards.net}"

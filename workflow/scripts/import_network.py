@@ -21,4 +21,5 @@ with running(snakemake):
         snakemake.output.checkpoints,
         seed=training["seed"],
         metadata={**described, "weights": snakemake.params.weights, **origin()},
+        init=snakemake.params.init,
     )

@@ -12,6 +12,7 @@ with running(snakemake):
         claims=snakemake.input.claims,
         stems=snakemake.params.stems,
         captions=Path(snakemake.input.captions[0]).parent,
+        introduction=snakemake.input.introduction,
         figures=Path(snakemake.input.figures[0]).parent,
         tables=Path(snakemake.input.claims).parent,
         config=snakemake.config,

@@ -19,6 +19,7 @@ from .distances import DistanceAccumulator, Distances
 from .errors import InputError
 from .images import Images, batches_of
 from .operations import evaluating
+from .set_statistics import BatchNorm, set_normalised
 from .stability import PILOT_IMAGES, norms_of, unit_noise
 
 SOLVER_TOLERANCE = 1e-3  # of the logarithm of the displacement
@@ -185,26 +186,37 @@ def measure_curves(
     network: nn.Module,
     images: Images,
     labels: Tensor,
-    perturbations: Mapping[str, Perturb],
+    perturbations: Callable[[], Mapping[str, Perturb]],
     *,
     batch_size: int = 250,
+    batch_norm: BatchNorm = "running",
 ) -> dict[tuple[str, str], Curve]:
     """Measure logits and softmax probabilities under perturbations, in one pass over the images.
 
     Args:
         images: ``(P, C, n, n)``; labels: ``(P,)``.
-        perturbations: by name, functions that give a batch of images with perturbations of ascending norms.
+        perturbations: returns, by name, functions that give a batch of images with perturbations of ascending norms: the same
+            ones each time.
+        batch_norm: as of :func:`relative_stability`; a set is the images under one perturbation of one norm.
 
     Returns:
         A curve for each name of a perturbation and each output, ``logits`` or ``softmax``.
     """
-    with evaluating(network):
-        pilot = network(images[:PILOT_IMAGES])
-        accumulators = {name: _CurveAccumulator(pilot) for name in perturbations}
+
+    def sets() -> Iterator[Iterator[Tensor]]:
+        perturb_all = perturbations()
         for part, x in batches_of(images, batch_size):
-            logits = network(x)
-            for name, perturb in perturbations.items():
-                moved = [network(perturbed) for perturbed in perturb(x, part)]
+            yield itertools.chain((x,), *(perturb(x, part) for perturb in perturb_all.values()))
+
+    with evaluating(network), set_normalised(network, batch_norm, sets, len(images)) as forward:
+        pilot = forward(images[:PILOT_IMAGES], 0)
+        perturb_all = perturbations()
+        accumulators = {name: _CurveAccumulator(pilot) for name in perturb_all}
+        for part, x in batches_of(images, batch_size):
+            logits = forward(x, 0)
+            number = itertools.count(1)
+            for name, perturb in perturb_all.items():
+                moved = [forward(perturbed, next(number)) for perturbed in perturb(x, part)]
                 accumulators[name].add(logits, moved, labels[part])
     return {
         (name, output): curve

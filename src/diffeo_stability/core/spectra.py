@@ -1,5 +1,6 @@
 """Radial power spectra of images and of the activation maps after every operation of a network."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from .errors import InputError
 from .images import Images, batches_of
 from .operations import evaluating, observing
+from .set_statistics import BatchNorm, set_normalised
 
 INPUT = "input"
 SMALLEST_MAP = 4  # pixels along a side; below, there are at most two wavenumbers to tell apart
@@ -160,13 +162,16 @@ class SpectrumAccumulator:
 
 
 @torch.no_grad()
-def spectra_by_operation(network: nn.Module, images: Images, *, batch_size: int = 250) -> dict[str, MapSpectrum]:
+def spectra_by_operation(
+    network: nn.Module, images: Images, *, batch_size: int = 250, batch_norm: BatchNorm = "running"
+) -> dict[str, MapSpectrum]:
     """Measure the spectrum of the images and of the maps after every named operation, all in one pass over the images.
 
     Args:
         network: any module on images ``(B, C, n, n)``; it is put into evaluation mode meanwhile.
         images: ``(P, C, n, n)``, on the network's device, scaled as the network expects.
         batch_size: images per forward pass. It bounds memory and changes nothing else.
+        batch_norm: as of :func:`relative_stability`.
 
     Returns:
         One spectrum per operation in order of execution, after that of the images, ``input``; left out are operations whose
@@ -186,10 +191,17 @@ def spectra_by_operation(network: nn.Module, images: Images, *, batch_size: int 
             accumulators[name] = SpectrumAccumulator(*maps.shape[1:3], maps.device)
         accumulators[name].add(maps)
 
-    with evaluating(network), observing(network, take):
-        for _, batch in batches_of(images, batch_size):
+    def sets() -> Iterator[tuple[Tensor]]:
+        return ((batch,) for _, batch in batches_of(images, batch_size))
+
+    with (
+        evaluating(network),
+        set_normalised(network, batch_norm, sets, len(images)) as forward,
+        observing(network, take),
+    ):
+        for (batch,) in sets():
             take(INPUT, batch)
-            network(batch)
+            forward(batch, 0)
     return {name: accumulator.result() for name, accumulator in accumulators.items()}
 
 

@@ -12,10 +12,10 @@ more stable to smooth deformations than to generic perturbations of the same siz
 Source: arXiv:2105.02468, eqs. 4 to 6.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, NamedTuple, TypedDict, TypeVar, Unpack, get_args
+from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +26,12 @@ from .distances import DistanceAccumulator, Distances
 from .errors import InputError
 from .images import Images, batches_of
 from .operations import evaluating, observing
+from .set_statistics import BatchNorm, Forward, set_normalised
 
 NoiseNorm = Literal["mean", "per_image"]
-Evaluate = Callable[[Tensor, Callable[[str, Tensor], None]], None]
-Measured = TypeVar("Measured")
+Take = Callable[[str, Tensor], None]
+Evaluate = Callable[[Sequence[Tensor], Take], None]
+EvaluateBy = Callable[[Forward, Sequence[Tensor], Take], None]
 
 PILOT_IMAGES = 32
 OUTPUT = "output"  # of the whole model, beside the names of its operations
@@ -65,13 +67,14 @@ class RelativeStability:
 
 
 class PerturbationSettings(TypedDict, total=False):
-    """The keyword arguments of :func:`perturbed_batches` but for the generator."""
+    """The keyword arguments of :func:`relative_stability` but for the bootstrap and the generator."""
 
     displacement: float
     cutoff: int
     interpolation: Interpolation
     noise_norm: NoiseNorm
     batch_size: int
+    batch_norm: BatchNorm
 
 
 class StabilitySettings(PerturbationSettings, total=False):
@@ -90,34 +93,62 @@ class Perturbed(NamedTuple):
     noisy: Tensor
 
 
-def perturbed_batches(
-    images: Images,
-    *,
-    displacement: float = 1.0,
-    cutoff: int = 3,
-    interpolation: Interpolation = "bilinear",
-    noise_norm: NoiseNorm = "mean",
-    batch_size: int = 250,
-    generator: torch.Generator | None = None,
-) -> Iterator[Perturbed]:
-    """Yield the images batch by batch with their deformations and their noise.
+class PerturbedImages:
+    """Images with their deformations and their noise.
 
-    What is drawn depends on the generator's state alone, not on ``batch_size``: with generators of one seed, any two
-    networks see the same perturbations. The images are deformed twice, once for the norm of the noise, so that memory
-    holds one batch of perturbed images at a time.
+    What is drawn depends on the generator's state alone, not on the size of batches: with generators of one seed, any two
+    networks see the same perturbations. The images are deformed once more for the norm of the noise, so that memory holds one
+    batch of perturbed images at a time.
 
     Arguments and errors are those of :func:`relative_stability`.
     """
-    _check_perturbation(displacement, noise_norm, batch_size)
-    temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
-    coefficients = coefficients_for(images, cutoff, temperature, generator)
-    step = max(1, batch_size // len(Perturbed._fields))
-    norms = torch.cat([_displaced_norms(x, coefficients[part], interpolation) for part, x in batches_of(images, step)])
-    if noise_norm == "mean":
-        norms = norms.mean().expand_as(norms)
-    for part, x in batches_of(images, step):
-        noise = unit_noise(x, generator).mul_(norms[part].to(x.dtype)[:, None, None, None])
-        yield Perturbed(x, deform_with(x, coefficients[part], interpolation), noise.add_(x))
+
+    def __init__(
+        self,
+        images: Images,
+        *,
+        displacement: float = 1.0,
+        cutoff: int = 3,
+        interpolation: Interpolation = "bilinear",
+        noise_norm: NoiseNorm = "mean",
+        batch_size: int = 250,
+        generator: torch.Generator | None = None,
+    ):
+        _check_perturbation(displacement, noise_norm, batch_size)
+        temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
+        self._images = images
+        self._interpolation: Interpolation = interpolation
+        self._coefficients = coefficients_for(images, cutoff, temperature, generator)
+        norms = [self._displaced_norms(x, part) for part, x in batches_of(images, _images_per_batch(batch_size))]
+        self._norms = torch.cat(norms)
+        if noise_norm == "mean":
+            self._norms = self._norms.mean().expand_as(self._norms)
+
+    def batches(self, batch_size: int, generator: torch.Generator | None) -> Iterator[Perturbed]:
+        """Yield them batch by batch, noise drawn from a generator."""
+        for part, x in batches_of(self._images, batch_size):
+            noise = unit_noise(x, generator).mul_(self._norms[part].to(x.dtype)[:, None, None, None])
+            yield Perturbed(x, deform_with(x, self._coefficients[part], self._interpolation), noise.add_(x))
+
+    def _displaced_norms(self, images: Tensor, part: slice) -> Tensor:
+        """How far each image of a part is moved by its field, ``|tau x - x|``: float64 ``(B,)``."""
+        _check_finite(images)
+        return norms_of(deform_with(images, self._coefficients[part], self._interpolation) - images)
+
+
+def perturbed_batches(
+    images: Images, *, batch_size: int = 250, generator: torch.Generator | None = None, **perturbation
+) -> Iterator[Perturbed]:
+    """Yield the images batch by batch with their deformations and their noise, a third of ``batch_size`` of each.
+
+    Arguments and errors are those of :class:`PerturbedImages`.
+    """
+    perturbed = PerturbedImages(images, batch_size=batch_size, generator=generator, **perturbation)
+    return perturbed.batches(_images_per_batch(batch_size), generator)
+
+
+def _images_per_batch(batch_size: int) -> int:
+    return max(1, batch_size // len(Perturbed._fields))
 
 
 def _check_perturbation(displacement: float, noise_norm: str, batch_size: int) -> None:
@@ -132,12 +163,6 @@ def _check_perturbation(displacement: float, noise_norm: str, batch_size: int) -
 def norms_of(images: Tensor) -> Tensor:
     """Return the Euclidean norm of each image, float64 ``(B,)``."""
     return images.flatten(1).double().norm(dim=1)
-
-
-def _displaced_norms(images: Tensor, coefficients: Tensor, interpolation: Interpolation) -> Tensor:
-    """How far each image is moved by the field of its coefficients, ``|tau x - x|``: float64 ``(B,)``."""
-    _check_finite(images)
-    return norms_of(deform_with(images, coefficients, interpolation) - images)
 
 
 def _check_finite(images: Tensor) -> None:
@@ -186,7 +211,8 @@ def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: T
     """Return how far every output of a function moves, in one pass over batches of perturbed images.
 
     Args:
-        evaluate: ``evaluate(images, take)`` calls ``take(name, output)`` with each output ``(B, ...)`` for the images.
+        evaluate: ``evaluate(sets, take)`` calls ``take(name, output)`` with each output ``(B, ...)`` for the images, those of
+            one set after those of another.
         batches: images with their perturbations.
         pilot: a few images; the mean of their outputs is where the bootstrap takes squared distances from.
 
@@ -201,9 +227,9 @@ def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: T
     def take(name: str, output: Tensor) -> None:
         accumulators[name].add(*output.flatten(1).chunk(3))
 
-    evaluate(pilot, take_pilot)
+    evaluate((pilot,), take_pilot)
     for batch in batches:
-        evaluate(torch.cat(batch), take)
+        evaluate(batch, take)
     return {name: accumulator.result() for name, accumulator in accumulators.items()}
 
 
@@ -263,6 +289,7 @@ def relative_stability(
     cutoff: int = 3,
     interpolation: Interpolation = "bilinear",
     noise_norm: NoiseNorm = "mean",
+    batch_norm: BatchNorm = "running",
     batch_size: int = 250,
     resamples: int = 1000,
     confidence: float = 0.95,
@@ -282,6 +309,9 @@ def relative_stability(
         interpolation: ``bilinear``, ``nearest`` or ``gaussian``.
         noise_norm: ``mean``: noise of one norm, the mean of ``|tau x - x|`` over the images; ``per_image``: of each image's
             own ``|tau x - x|``.
+        batch_norm: ``running``: batch-norm uses its running statistics, as in evaluation; ``batch``: each whole set of images,
+            the clean, the deformed and the noisy ones, normalises itself, as in the code of arXiv:2105.02468 for untrained
+            networks, whose running statistics are none. Batch-norm that keeps no running statistics always does so.
         batch_size: images per forward pass, a third of them deformed and a third with noise. It bounds memory and
             changes nothing else.
         resamples, confidence: of the bootstrap over images.
@@ -292,26 +322,24 @@ def relative_stability(
             NaN, the same for every image, or not changed by noise.
     """
 
-    def evaluate(batch: Tensor, take: Callable[[str, Tensor], None]) -> None:
-        output = model(batch)
-        if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != len(batch):
+    def evaluate(forward: Forward, batch: Sequence[Tensor], take: Take) -> None:
+        count = sum(map(len, batch))
+        output = forward(torch.cat(batch), *range(len(batch)))
+        if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != count:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise InputError(f"the model returned {got} for {len(batch)} images: it must return a tensor (batch, ...)")
+            raise InputError(f"the model returned {got} for {count} images: it must return a tensor (batch, ...)")
         take(OUTPUT, output)
 
-    measure = partial(stability_of_outputs, resamples=resamples, confidence=confidence, generator=generator)
-    measured = _on_model(
-        measure,
-        model,
-        evaluate,
-        images,
-        displacement=displacement,
-        cutoff=cutoff,
-        interpolation=interpolation,
-        noise_norm=noise_norm,
-        batch_size=batch_size,
-        generator=generator,
-    )
+    settings: PerturbationSettings = {
+        "displacement": displacement,
+        "cutoff": cutoff,
+        "interpolation": interpolation,
+        "noise_norm": noise_norm,
+        "batch_norm": batch_norm,
+        "batch_size": batch_size,
+    }
+    with _looked_at(model, images, evaluate, generator, **settings) as look:
+        measured = stability_of_outputs(*look, resamples=resamples, confidence=confidence, generator=generator)
     return measured[OUTPUT]
 
 
@@ -332,8 +360,8 @@ def stability_by_operation(
     Returns:
         One result per named operation, in the order in which the model executes them.
     """
-    measure = partial(stability_of_outputs, resamples=resamples, confidence=confidence, generator=generator)
-    return _on_model(measure, model, _by_operation(model), images, generator=generator, **perturbation)
+    with _looked_at(model, images, _by_operation(model), generator, **perturbation) as look:
+        return stability_of_outputs(*look, resamples=resamples, confidence=confidence, generator=generator)
 
 
 def distances_by_operation(
@@ -349,31 +377,57 @@ def distances_by_operation(
     :func:`stability_of` turns them into its results. Settings and the order of operations are those of
     :func:`stability_by_operation`.
     """
-    return _on_model(measure_distances, model, _by_operation(model), images, generator=generator, **perturbation)
+    with _looked_at(model, images, _by_operation(model), generator, **perturbation) as look:
+        return measure_distances(*look)
 
 
-def _by_operation(model: nn.Module) -> Evaluate:
+def _by_operation(model: nn.Module) -> EvaluateBy:
     """Evaluate a model, taking the output of every named operation that gives one per image."""
 
-    def evaluate(batch: Tensor, take: Callable[[str, Tensor], None]) -> None:
+    def evaluate(forward: Forward, batch: Sequence[Tensor], take: Take) -> None:
+        count = sum(map(len, batch))
+
         def take_images(name: str, output: Tensor) -> None:
-            if isinstance(output, Tensor) and output.ndim > 0 and len(output) == len(batch):
+            if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count:
                 take(name, output)
 
         with observing(model, take_images):
-            model(batch)
+            forward(torch.cat(batch), *range(len(batch)))
 
     return evaluate
 
 
-def _on_model(
-    measure: Callable[[Evaluate, Iterable[Perturbed], Tensor], dict[str, Measured]],
+class _Look(NamedTuple):
+    """The arguments of :func:`measure_distances`."""
+
+    evaluate: Evaluate
+    batches: Iterable[Perturbed]
+    pilot: Tensor
+
+
+@contextmanager
+def _looked_at(
     model: nn.Module,
-    evaluate: Evaluate,
     images: Images,
+    evaluate: EvaluateBy,
+    generator: torch.Generator | None,
+    *,
+    batch_size: int = 250,
+    batch_norm: BatchNorm = "running",
     **perturbation,
-) -> dict[str, Measured]:
+) -> Iterator[_Look]:
+    """What a model is measured with, while it is in evaluation mode and normalises as ``batch_norm`` says."""
     _check_probe(images)
-    batches = perturbed_batches(images, **perturbation)
-    with evaluating(model):
-        return measure(evaluate, batches, images[:PILOT_IMAGES])
+    if generator is None:
+        generator = torch.Generator(images.device).manual_seed(int(torch.randint(2**62, ())))
+    perturbed = PerturbedImages(images, batch_size=batch_size, generator=generator, **perturbation)
+
+    def sets() -> Iterator[Perturbed]:
+        return perturbed.batches(batch_size, generator.clone_state())
+
+    with evaluating(model), torch.no_grad(), set_normalised(model, batch_norm, sets, len(images)) as forward:
+        yield _Look(
+            lambda batch, take: evaluate(forward, batch, take),
+            perturbed.batches(_images_per_batch(batch_size), generator),
+            images[:PILOT_IMAGES],
+        )

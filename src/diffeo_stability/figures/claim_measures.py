@@ -1,12 +1,16 @@
 """What the claims of several figures are measured with: numbers with intervals, taken from a run's tables.
 
-A claim is measured by a function in the room of its figure, decorated with its name in ``config/claims.yaml``::
+A claim or question is measured by a function in the room of its figure, decorated with its name in ``config/claims.yaml``, and
+its part if it has one::
 
-    @measures("1a")
-    def smallest_at_init(tables): ...
+    @measures("2b")
+    def trained_stability(tables): ...
 
-It is given the tables of the run by name, and returns a number with its interval; or several, where no side is the worse one:
-then the one that does worst against the criterion decides.
+    @measures("3d", "exponent")
+    def exponent(tables): ...
+
+It is given the tables of the run by name, and returns a number with its interval; numbers by network, of which the median
+decides; a list of numbers, of which the one decides that does worst against the criterion; or an :class:`Answer` in words.
 """
 
 import math
@@ -17,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..networks.catalogue import kinds_of
+from ..networks.catalogue import kinds_of, label_of
 
 
 class Measured(NamedTuple):
@@ -26,6 +30,20 @@ class Measured(NamedTuple):
     value: float
     low: float
     high: float
+
+
+class Answer(NamedTuple):
+    """What a question is answered in words of its own.
+
+    Attributes:
+        measured: the number that stands beside it.
+        answer: in words.
+        reason: what else there is to say.
+    """
+
+    measured: Measured
+    answer: str
+    reason: str = ""
 
 
 class MissingError(Exception):
@@ -149,15 +167,47 @@ def by_net(table: pd.DataFrame) -> list[pd.DataFrame]:
     return [rows for _, rows in table.groupby("net", sort=False)]
 
 
+def by_network(table: pd.DataFrame, measure: Callable[[pd.DataFrame], Measured]) -> dict[str, Measured]:
+    """Measure every network that has what it takes, by the name that figures give it.
+
+    Raises:
+        MissingError: none has.
+    """
+    found, missing = {}, MissingError("nothing was measured")
+    for net, rows in table.groupby("net", sort=False):
+        try:
+            found[label_of(net)] = measure(rows)
+        except MissingError as error:
+            missing = error
+    if not found:
+        raise missing
+    return found
+
+
+def means_by_network(table: pd.DataFrame, name: str, *, signed: bool = False) -> dict[str, Measured]:
+    """A quantity and its interval for every network, by the name that figures give it: see :func:`mean_over_seeds`."""
+    table = table.dropna(subset=name)
+    if table.empty:
+        raise MissingError(f"the run has no {name}")
+    labels = [label_of(net) for net in table.net.unique()]
+    return dict(zip(labels, mean_over_seeds(table, name, ["net"], signed=signed), strict=True))
+
+
+def quotients(top: Mapping[str, Measured], bottom: Mapping[str, Measured]) -> dict[str, Measured]:
+    """Ratios of what was measured of the same networks."""
+    return {name: quotient(top[name], bottom[name]) for name in top if name in bottom}
+
+
 Tables = Mapping[str, pd.DataFrame]
-Measure = Callable[[Tables], Measured | list[Measured]]
+Found = Measured | Mapping[str, Measured] | list[Measured] | Answer
+Measure = Callable[[Tables], Found]
 
 
-def measures(claim: str) -> Callable[[Measure], Measure]:
-    """Mark a function as what measures a claim."""
+def measures(claim: str, part: str | None = None) -> Callable[[Measure], Measure]:
+    """Mark a function as what measures a claim, or a part of it."""
 
     def mark(measure: Measure) -> Measure:
-        measure.claim = claim
+        measure.claim = claim if part is None else f"{claim} {part}"
         return measure
 
     return mark

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -11,14 +12,16 @@ from ..core.cropping import LayerView, Place, views_of
 from ..core.curves import Curve, Perturb, measure_curves, resample
 from ..core.deformation import check_temperature_range
 from ..core.errors import InputError
+from ..core.images import Images
 from ..core.neurons import Alphas, Responses, average_alphas
 from ..core.operations import kind_of, named_operations, registered_name
 from ..core.seeds import generator_for
+from ..core.set_statistics import BatchNorm, batch_norms, with_set_statistics
 from ..core.spectra import INPUT
 from ..core.stability import RelativeStability, StabilitySettings, relative_stability
-from ..data.datasets import Dataset, split_dataset
+from ..data.datasets import Dataset, Splits, split_dataset
 from ..data.probe import ProbeImages, probe_images
-from ..networks.checkpoints import list_checkpoints, load_checkpoint
+from ..networks.checkpoints import list_checkpoints, load_checkpoint, read_metadata
 from ..networks.evaluation import error_interval, error_rate
 from .registry import Given
 from .settings import Neurons, Probe
@@ -26,10 +29,70 @@ from .stability import Stability
 
 
 def networks_by_state(folder: str | Path, device: torch.device | str) -> Iterator[tuple[str, nn.Module, dict]]:
-    """Yield a training's network at ``init`` and ``trained``, each with its metadata, one at a time."""
+    """Yield a training's network at ``init`` and ``trained``, each with its metadata, one at a time.
+
+    Of a network with weights from elsewhere ``init`` is drawn anew, or left out where its block says so.
+    """
     checkpoints = list_checkpoints(folder)
-    for state, path in (("init", checkpoints[0]), ("trained", checkpoints[-1])):
+    states = {"init": checkpoints[0], "trained": checkpoints[-1]}
+    if len(checkpoints) == 1 and is_imported(read_metadata(checkpoints[0])):
+        del states["init"]
+    for state, path in states.items():
         yield state, *load_network(path, device)
+
+
+def is_imported(metadata: dict) -> bool:
+    """Whether a network was trained elsewhere: nothing is known of its training, and its init is another one, drawn anew."""
+    return "weights" in metadata
+
+
+class Evaluated(NamedTuple):
+    """A training's network in a state, and whose statistics its batch-norm uses.
+
+    Attributes:
+        state: ``init`` or ``trained``.
+        statistics: ``batch``: each whole set of images has its own; ``estimated``: once from training images; ``running``: as
+            training left them; ``none``: it has no batch-norm.
+        network: as it is measured.
+        metadata: of its checkpoint.
+    """
+
+    state: str
+    statistics: str
+    network: nn.Module
+    metadata: dict
+
+    @property
+    def batch_norm(self) -> BatchNorm:
+        """As functions that measure a network take it."""
+        return "batch" if self.statistics == "batch" else "running"
+
+    @property
+    def columns(self) -> dict:
+        """The columns that say which network a row of a table is about, and how its batch-norm normalised."""
+        return describe(self.state, self.metadata) | {"batch_norm": self.statistics}
+
+    def normalising_like(self, images: Images, probe: Probe) -> nn.Module:
+        """Return the network with statistics that no longer depend on what is looked at: where whole sets have their own, those
+        of the images as they are. So are single neurons measured, of which no set of images is transformed as a whole."""
+        return with_set_statistics(self.network, images, probe.batch_size, self.batch_norm)
+
+
+def evaluated_networks(folder: str | Path, device: torch.device | str) -> Iterator[Evaluated]:
+    """Yield a training's network at ``init`` and ``trained``; with batch-norm at init twice, as figures show it first.
+
+    At init the source's code normalises each set of images by itself (``batch``); the other reading has statistics of training
+    images, once (``estimated``). Tables hold both.
+    """
+    for state, network, metadata in networks_by_state(folder, device):
+        if not batch_norms(network):
+            choices = ("none",)
+        elif state == "init":
+            choices = ("batch", "estimated")
+        else:
+            choices = ("running",)
+        for statistics in choices:
+            yield Evaluated(state, statistics, network, metadata)
 
 
 def load_network(checkpoint: str | Path, device: torch.device | str) -> tuple[nn.Module, dict]:
@@ -57,6 +120,8 @@ def describe(state: str | None, metadata: dict) -> dict:
         **({} if state is None else {"state": state}),
         "architecture": metadata["network"]["name"],
         "width": metadata["network"].get("width", 1.0),
+        "filter_size": metadata["network"].get("filter_size"),
+        "imported": is_imported(metadata),
     }
 
 
@@ -162,11 +227,29 @@ def curves_by_state(
         bootstrap samples of the images, ``(M, resamples)``.
     """
     probe = given.probe
-    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
-        curves = measure_curves(network, images, images.labels, perturbations(), batch_size=probe.batch_size)
+    for evaluated in evaluated_networks(given.checkpoints, given.device):
+        curves = measure_curves(
+            evaluated.network,
+            images,
+            images.labels,
+            perturbations,
+            batch_size=probe.batch_size,
+            batch_norm=evaluated.batch_norm,
+        )
         for (name, output), curve in curves.items():
             resampled = resample(curve.distances, probe.resamples, generator_for("bootstrap", probe.seed))
-            yield describe(state, metadata), name, output, curve, resampled
+            yield evaluated.columns, name, output, curve, resampled
+
+
+def _training_columns(evaluated: Evaluated, splits: Splits) -> dict:
+    """Columns on how a network was trained; blank where that happened elsewhere."""
+    if is_imported(evaluated.metadata):
+        return {"train_error": None, "train_size": None, "epoch": None}
+    return {
+        "train_error": error_rate(evaluated.network, splits, splits.train),
+        "train_size": len(splits.train),
+        "epoch": evaluated.metadata["epoch"],
+    }
 
 
 def stability_rows(given: Given) -> list[dict]:
@@ -182,23 +265,22 @@ def stability_rows(given: Given) -> list[dict]:
     check_temperature_range(dataset.image_size, stability.cutoff)
     images = probe_on(dataset, probe, given.device)
     rows = []
-    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
+    for evaluated in evaluated_networks(given.checkpoints, given.device):
+        network, metadata = evaluated.network, evaluated.metadata
         splits = split_dataset(dataset, **metadata["split"])
-        measured = relative_stability(network, images, **settings_of(stability, probe))
+        measured = relative_stability(network, images, batch_norm=evaluated.batch_norm, **settings_of(stability, probe))
         test_error = error_rate(network, splits, splits.test)
         error_low, error_high = error_interval(test_error, len(splits.test))
         rows.append(
             {
-                **describe(state, metadata),
+                **evaluated.columns,
                 "cutoff": stability.cutoff,
                 "delta": stability.displacement,
                 **stability_columns(measured),
                 "test_error": test_error,
                 "test_error_low": error_low,
                 "test_error_high": error_high,
-                "train_error": error_rate(network, splits, splits.train),
-                "train_size": len(splits.train),
-                "epoch": metadata["epoch"],
+                **_training_columns(evaluated, splits),
                 "images": measured.images,
             }
         )

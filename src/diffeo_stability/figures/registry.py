@@ -74,7 +74,7 @@ class Figure:
         return "pictures" in self.makes
 
     def has(self, part: str) -> bool:
-        """Whether the room has a module ``measurement``, ``collection`` or ``claims``."""
+        """Whether the room has a module ``measurement``, ``collection``, ``claims`` or ``findings``."""
         return find_spec(f"{self.room}.{part}") is not None
 
     def measure(self, given: Given) -> Measured:
@@ -86,6 +86,20 @@ class Figure:
         if not self.has("collection"):
             return Collected(table, summary)
         return getattr(import_module(f"{self.room}.collection"), f"collect_{self.stem}")(table, probe)
+
+    def describe(self, tables: Mapping[str, pd.DataFrame]) -> str:
+        """Return in a sentence or two what a run's tables show: by ``describe_<stem>`` of its module ``findings``.
+
+        Empty where the room has none, or the tables hold nothing to say.
+        """
+        from .claim_measures import MissingError  # seconds to import, and planning a run says nothing
+
+        if not self.has("findings"):
+            return ""
+        try:
+            return getattr(import_module(f"{self.room}.findings"), f"describe_{self.stem}")(tables)
+        except MissingError:
+            return ""
 
     def claims(self) -> dict[str, Callable]:
         """Return what measures each claim that the figure shows, by the claim's name: see ``claim_measures``."""

@@ -20,6 +20,14 @@ from typing import Any, TypeVar
 
 ARCHITECTURES = Path(__file__).parent / "architectures"
 LIBRARIES = ("timm", "torchvision")
+PAPERS = (
+    "fully_connected",
+    "lenet",
+    "alexnet",
+    "vgg",
+    "resnet",
+    "efficientnet",
+)  # families in arXiv:2105.02468, figure 4
 Builder = TypeVar("Builder", bound=Callable)
 
 
@@ -104,10 +112,36 @@ def family_of(architecture: str) -> Family | None:
     return max(matching, key=lambda family: (len(family.name), len(family.ending)), default=None)
 
 
+def of_the_papers(architecture: str, filter_size: float | None = None) -> bool:
+    """Whether a network is of those that the papers compare: fully connected, LeNet, AlexNet, VGG, ResNet, EfficientNet.
+
+    Args:
+        filter_size: of its first filters, if it is not the usual one (NaN for none): then it is another network.
+    """
+    family = family_of(architecture)
+    usual = filter_size is None or filter_size != filter_size
+    return family is not None and family.name in PAPERS and usual
+
+
+def state_of_the_art(architecture: str, filter_size: float | None = None) -> bool:
+    """Whether it is a deep convolutional one of these: AlexNet, VGG, ResNet, EfficientNet."""
+    return of_the_papers(architecture, filter_size) and "deep" in kinds_of(architecture)
+
+
 def kinds_of(architecture: str) -> tuple[str, ...]:
     """Return what kinds of network one is."""
     family, known = family_of(architecture), networks().get(architecture)
     return (*(family.kinds if family else ()), *(known.kinds if known else ()))
+
+
+def label_of(network: str) -> str:
+    """Return a network's name as it stands in figures; names of the user's own stand as they are."""
+    return _labels().get(network, network)
+
+
+@cache
+def _labels() -> dict[str, str]:
+    return {network.name: network.label for network in networks().values()} | {"vgg11_bn_9x9": "VGG11 BN, 9 x 9"}
 
 
 def _sources() -> list[Path]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, create_model, field_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from ..settings import Block, Count, NotNegative, Positive
 from .catalogue import LIBRARIES, networks
@@ -68,11 +68,23 @@ class NetworkBlock(Block):
         description="of a network that is trained already: a .safetensors or .pt file, such a file as "
         "`package:<package>/<file>`, or `torchvision:<name>`; the network is trained if not given",
     )
+    init: Literal["drawn", "none"] = Field(
+        "drawn",
+        description="of a network with `weights`, whose own init is not known: `drawn` anew for comparison, or `none` at all",
+    )
     width: Positive = Field(1.0, description="multiplies the number of channels or hidden units")
     filter_size: Count | None = Field(
         None, description="pixels along a side of the first filters, for VGG and one_hidden_layer networks"
     )
     training: RecipeChanges = Field(RecipeChanges(), description="keys of `training` that differ for this network")
+
+    @model_validator(mode="after")
+    def _trained_networks_have_an_init(self):
+        if self.init == "none" and self.weights is None:
+            raise ValueError(
+                "init is none, but the network is trained here, from its init: give it weights, or take init out"
+            )
+        return self
 
     @field_validator("architecture")
     @classmethod

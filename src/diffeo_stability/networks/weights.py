@@ -7,6 +7,7 @@ import re
 import urllib.error
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -115,8 +116,9 @@ def import_network(
     *,
     seed: int,
     metadata: dict,
+    init: Literal["drawn", "none"] = "drawn",
 ) -> None:
-    """Write a network as drawn and with its weights as the checkpoints of a training, init and last.
+    """Write a network with its weights as the last checkpoint of a training, and as drawn anew as its first.
 
     Args:
         build: makes the untrained network; called with torch's default generator seeded.
@@ -125,17 +127,19 @@ def import_network(
         folder: gets ``epoch0000`` and ``epoch0001``.
         seed: of the untrained network's weights.
         metadata: written beside both.
+        init: ``none`` leaves the first one out.
 
     Raises:
         InputError: the weights do not fit the network.
     """
     network = build_seeded(build, seed)
-    estimate_batch_norm(network, splits)
     errors = {"train_error": None, "validation_error": None}
     with atomic_path(folder) as partial:
-        save_checkpoint(
-            network, partial / "epoch0000.safetensors", {**metadata, "seed": seed, "epoch": 0, "step": 0, **errors}
-        )
+        if init == "drawn":
+            estimate_batch_norm(network, splits)
+            save_checkpoint(
+                network, partial / "epoch0000.safetensors", {**metadata, "seed": seed, "epoch": 0, "step": 0, **errors}
+            )
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:

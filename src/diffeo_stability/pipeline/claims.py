@@ -1,6 +1,7 @@
-"""The decks' claims, each measured from a run's tables, and what becomes of it: reproduced, not reproduced or inconclusive.
+"""What the sources claim and ask, each measured from a run's tables, and what becomes of it.
 
-Which number decides, and where it was claimed, stands in ``config/claims.yaml``; how it is measured, in the room of its figure.
+A claim is reproduced, not reproduced or inconclusive; a question is answered by yes, no or undecided. Which number decides, and
+where it was claimed or asked, stands in ``config/claims.yaml``; how it is measured, in the room of its figure.
 """
 
 import math
@@ -15,41 +16,69 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from ..core.errors import InputError, one_line
 from ..figures import FIGURES
-from ..figures.claim_measures import Measure, Measured, MissingError
+from ..figures.claim_measures import Answer, Found, Measure, Measured, MissingError
 from ..settings import Block
 from .tables import read_table
 
 Verdict = Literal["reproduced", "not reproduced", "inconclusive"]
+ANSWERS = dict(zip(get_args(Verdict), ("yes", "no", "undecided"), strict=True))
+NO_FIGURE, NO_NETWORK = "needs a figure", "needs networks"
+NOT_MEASURED = Measured(math.nan, math.nan, math.nan)
 
 
 class Claim(Block):
-    """A claim of the decks, as it stands in ``config/claims.yaml``."""
+    """A claim or question, as it stands in ``config/claims.yaml``."""
 
-    claim: Annotated[str, Field(pattern=r"^\d+[a-z]?$")] = Field(
-        description="number in science.md, and a letter for its parts"
-    )
+    claim: Annotated[str, Field(pattern=r"^\d+[a-z]?$")] = Field(description="number, and a letter for its parts")
+    part: str | None = Field(None, description="which criterion it is, of a claim that has several")
+    kind: Literal["claim", "question"] = Field(description="whether a source asserts or asks it")
     stem: Literal[tuple(FIGURES)] = Field(description="the figure that shows it")
-    statement: str = Field(description="what is claimed, in a few words")
+    statement: str = Field(description="what is claimed or asked, in a few words")
     measured: str = Field(description="the number that decides")
     above: float | None = Field(None, description="reproduced above this number")
     below: float | None = Field(None, description="reproduced below this number")
-    source: str = Field(description="who claims it")
+    unlike: float | None = Field(None, description="answered by yes if it is not this number, else undecided")
+    source: str = Field(description="who claims or asks it")
 
     @model_validator(mode="after")
     def _has_a_criterion(self):
-        if self.above is None and self.below is None:
+        if self.kind == "claim" and self.above is None and self.below is None:
             raise ValueError("neither above nor below is given: a claim needs a criterion")
+        if self.unlike is not None and (self.kind == "claim" or self.above is not None or self.below is not None):
+            raise ValueError("unlike is for questions, by itself")
         return self
 
     @property
+    def name(self) -> str:
+        """The claim and which criterion of it: no other has both."""
+        return self.claim if self.part is None else f"{self.claim} {self.part}"
+
+    @property
     def criterion(self) -> str:
-        if self.above is None or self.below is None:
-            return f"< {self.below:g}" if self.above is None else f"> {self.above:g}"
-        return f"{self.above:g} to {self.below:g}"
+        if self.unlike is not None:
+            return f"not {self.unlike:g}"
+        if self.above is not None and self.below is not None:
+            return f"{self.above:g} to {self.below:g}"
+        return "" if self.above is self.below else f"< {self.below:g}" if self.above is None else f"> {self.above:g}"
+
+    def accepts(self, value: float) -> bool:
+        """Whether a number without uncertainty meets the criterion."""
+        above, below = self.limits
+        return above < value < below and value != self.unlike
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Between which numbers the criterion lies; infinite where it is open."""
+        above = -math.inf if self.above is None else self.above
+        return above, math.inf if self.below is None else self.below
 
 
 # What the command that prints a table of claims needs of it
-COLUMNS = ("claim", "statement", "measured", "low", "high", "criterion", "verdict", "reason")
+COLUMNS = ("claim", "kind", "statement", "measured", "low", "high", "criterion", "verdict", "reason")
+
+
+class NoFigureError(MissingError):
+    """A run lacks the figure that shows a claim."""
 
 
 class Tables:
@@ -65,7 +94,7 @@ class Tables:
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self._paths:
-            raise MissingError(f"the run has no {name.removesuffix('_summary')}")
+            raise NoFigureError(f"the run has no {name.removesuffix('_summary')}")
         return self._read(self._paths[name])
 
 
@@ -89,7 +118,7 @@ def load_claims(path: str | Path) -> list[Claim]:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
         raise InputError(f"claims {path}: entry {place}: {problem['msg']}") from None
-    names = [claim.claim for claim in claims]
+    names = [claim.name for claim in claims]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
         raise InputError(f"claims {path}: claim {repeated} stands there more than once")
@@ -101,9 +130,9 @@ def load_claims(path: str | Path) -> list[Claim]:
 
 def judge(claim: Claim, measured: Measured) -> Verdict:
     """Return a claim's verdict: by where the interval lies, within the criterion, outside of it, or across."""
-    above, below = (
-        infinity if limit is None else limit for limit, infinity in ((claim.above, -math.inf), (claim.below, math.inf))
-    )
+    if claim.unlike is not None:
+        return "inconclusive" if measured.low <= claim.unlike <= measured.high else "reproduced"
+    above, below = claim.limits
     if measured.low > above and measured.high < below:
         return "reproduced"
     if measured.high <= above or measured.low >= below:
@@ -111,50 +140,123 @@ def judge(claim: Claim, measured: Measured) -> Verdict:
     return "inconclusive"
 
 
-def _worst(claim: Claim, found: Measured | list[Measured]) -> Measured:
-    """Of several numbers the one that does worst: by its verdict, then by how far its interval reaches out of the criterion."""
-    severity = {"reproduced": 0, "inconclusive": 1, "not reproduced": 2}
+def _badness(claim: Claim, measured: Measured) -> tuple[int, float]:
+    """How badly a number does: by its verdict, then by how far its interval reaches out of the criterion."""
+    above, below = claim.limits
+    return get_args(Verdict).index(judge(claim, measured)) % 3, max(measured.high - below, above - measured.low)
 
-    def badness(one: Measured) -> tuple[int, float]:
-        above = one.high - claim.below if claim.below is not None else -math.inf
-        below = claim.above - one.low if claim.above is not None else -math.inf
-        return severity[judge(claim, one)], max(above, below)
 
-    return max([found] if isinstance(found, Measured) else found, key=badness)
+def _median_network(claim: Claim, found: Mapping[str, Measured]) -> tuple[Measured, str]:
+    """What decides of a class of nets, the median one, and in words how many agree; of two in the middle, the worse."""
+    networks = sorted(found, key=lambda name: found[name].value)
+    middle = (len(networks) - 1) // 2
+    median = max(
+        (found[name] for name in networks[middle : len(networks) - middle]), key=lambda one: _badness(claim, one)
+    )
+    others = [name for name in networks if not claim.accepts(found[name].value)]
+    if len(networks) == 1:
+        return median, f"{networks[0]} alone"
+    words = f"{len(networks) - len(others)} of {len(networks)} nets agree"
+    if others:
+        worst = max(others, key=lambda name: _badness(claim, found[name]))
+        words += f", not {worst} ({found[worst].value:.3g})"
+    return median, words
+
+
+def _decide(claim: Claim, found: Found) -> tuple[Measured, str, str]:
+    """Which number decides, the verdict or answer, and the reason in words."""
+    if isinstance(found, Answer):
+        return found.measured, found.answer, found.reason
+    words = ""
+    if isinstance(found, Mapping):
+        measured, words = _median_network(claim, found)
+    elif isinstance(found, Measured):
+        measured = found
+    else:
+        measured = max(found, key=lambda one: _badness(claim, one))
+    verdict = judge(claim, measured)
+    straddles = ["the interval straddles the criterion"] if verdict == "inconclusive" else []
+    return (
+        measured,
+        verdict if claim.kind == "claim" else ANSWERS[verdict],
+        "; ".join([*straddles, *filter(None, [words])]),
+    )
 
 
 def evaluate_claims(claims: Iterable[Claim], tables: Tables) -> pd.DataFrame:
-    """Measure every claim from a run's tables: the table ``claims``, one row per claim."""
+    """Measure every claim and question from a run's tables: the table ``claims``, one row each.
+
+    A row that the run's figures or networks cannot speak to says which it needs, in place of a verdict.
+    """
     rows = []
     for claim in claims:
-        row = {"claim": claim.claim, "stem": claim.stem, "statement": claim.statement, "quantity": claim.measured}
         try:
-            measured = _worst(claim, measures()[claim.claim](tables))
-            verdict = judge(claim, measured)
-            reason = "the interval straddles the criterion" if verdict == "inconclusive" else ""
+            measured, verdict, reason = _decide(claim, measures()[claim.name](tables))
+        except NoFigureError as missing:
+            measured, verdict, reason = NOT_MEASURED, NO_FIGURE, str(missing)
         except MissingError as missing:
-            measured, verdict, reason = Measured(math.nan, math.nan, math.nan), "inconclusive", str(missing)
+            measured, verdict, reason = NOT_MEASURED, NO_NETWORK, str(missing)
         rows.append(
-            row
+            {"claim": claim.claim, "part": claim.part, "kind": claim.kind, "stem": claim.stem}
+            | {"statement": claim.statement, "quantity": claim.measured}
             | {"measured": measured.value, "low": measured.low, "high": measured.high}
             | {"criterion": claim.criterion, "verdict": verdict, "reason": reason, "source": claim.source}
         )
     return pd.DataFrame(rows)
 
 
+class Sorted(NamedTuple):
+    """The table ``claims``, by what a run says of it.
+
+    Attributes:
+        claims, questions: rows that were measured.
+        counts: of the claims, by verdict.
+        unspoken: in words, how many more need what the run does not have; empty if none do.
+    """
+
+    claims: pd.DataFrame
+    questions: pd.DataFrame
+    counts: dict[str, int]
+    unspoken: str
+
+
+def sort_claims(table: pd.DataFrame) -> Sorted:
+    """Divide the table ``claims`` into claims, questions, and what the run cannot speak to."""
+    table = table.fillna({"reason": "", "criterion": ""})
+    measured = table[~table.verdict.isin([NO_FIGURE, NO_NETWORK])]
+    claims = measured[measured.kind == "claim"]
+    counts = {verdict: int((claims.verdict == verdict).sum()) for verdict in get_args(Verdict)}
+    needs = {what: int((table.verdict == what).sum()) for what in (NO_FIGURE, NO_NETWORK)}
+    words = [
+        f"{count} more need{'s' if count == 1 else ''} {what} that this run does not have"
+        for count, what in ((needs[NO_FIGURE], "figures"), (needs[NO_NETWORK], "networks"))
+        if count
+    ]
+    return Sorted(claims, measured[measured.kind == "question"], counts, "; ".join(words))
+
+
 def format_measured(row: NamedTuple) -> str:
-    """Return the number of a row of the table ``claims`` with its interval; or why there is none."""
-    return f"{row.measured:.3g} [{row.low:.3g}, {row.high:.3g}]" if math.isfinite(row.measured) else row.reason
+    """Return the number of a row of the table ``claims`` with its interval."""
+    return f"{row.measured:.3g} [{row.low:.3g}, {row.high:.3g}]" if math.isfinite(row.measured) else ""
 
 
 def format_claims(table: pd.DataFrame) -> str:
-    """Return the table ``claims`` as short aligned lines, and a last line that counts the verdicts."""
-    lines = [
-        (row.claim, row.statement, format_measured(row), row.criterion, row.verdict)
-        for row in table.fillna({"reason": ""}).itertuples()
-    ]
-    widths = [max((len(line[column]) for line in lines), default=0) for column in range(4)]
-    text = ["  ".join((*map(str.ljust, line, widths), line[-1])) for line in lines]
-    counts = table.verdict.value_counts()
-    text.append(", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in get_args(Verdict)))
-    return "\n".join(text)
+    """Return the table ``claims`` as short aligned lines: claims, how many have which verdict, questions, and the rest."""
+    found = sort_claims(table)
+
+    def lines_of(rows: pd.DataFrame) -> list[tuple[str, ...]]:
+        return [
+            (row.claim, row.statement, format_measured(row), row.criterion, row.verdict, row.reason)
+            for row in rows.itertuples()
+        ]
+
+    claims, questions = lines_of(found.claims), lines_of(found.questions)
+    widths = [max((len(line[column]) for line in (*claims, *questions)), default=0) for column in range(5)]
+
+    def aligned(lines: list[tuple[str, ...]]) -> list[str]:
+        return ["  ".join((*map(str.ljust, line, widths), line[-1])).rstrip() for line in lines]
+
+    text = [*aligned(claims), ", ".join(f"{count} {verdict}" for verdict, count in found.counts.items())]
+    if questions:
+        text += ["", "Questions", *aligned(questions)]
+    return "\n".join([*text, *filter(None, [found.unspoken])])

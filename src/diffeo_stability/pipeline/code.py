@@ -77,9 +77,16 @@ class CodeOf:
         rooms = [f"figures.{stem}.claims" for stem, figure in FIGURES.items() if figure.has("claims")]
         return self.script("evaluate_claims", "pipeline.claims", *rooms)
 
+    def captions(self) -> str:
+        """Return that of what fills in captions."""
+        rooms = [f"figures.{stem}.findings" for stem, figure in FIGURES.items() if figure.has("findings")]
+        return self.script("write_captions", "pipeline.captions", *rooms)
+
     def report(self) -> str:
         """Return that of what writes the report."""
-        return self.script("write_report", "pipeline.report", "pipeline.claims", "pipeline.provenance")
+        return self.script(
+            "write_report", "pipeline.report", "pipeline.captions", "pipeline.claims", "pipeline.provenance"
+        )
 
     def crate(self) -> str:
         """Return that of what packs the run."""

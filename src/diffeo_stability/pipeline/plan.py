@@ -179,6 +179,10 @@ class Plan:
         """Table of the decks' claims and their verdicts."""
         return f"results/{self.config.run}/tables/claims.csv"
 
+    def captions(self) -> list[str]:
+        """Captions of every figure of the run, filled in."""
+        return [f"results/{self.config.run}/captions/{stem}.rst" for stem in self.stems]
+
     def figures(self) -> list[str]:
         """PDF and PNG of every figure of the run."""
         return [f"figures/{self.config.run}/{stem}.{kind}" for stem in self.stems for kind in ("pdf", "png")]

@@ -19,7 +19,8 @@ from tueplots import fontsizes
 from tueplots.constants.color import palettes
 
 from ..data.files import atomic_path
-from ..networks.catalogue import family_of, networks
+from ..networks.catalogue import family_of
+from ..networks.catalogue import label_of as label_of
 from .interactive import Job
 from .records import code_state, config_hash, hashes_of
 
@@ -54,10 +55,6 @@ PARTS = {
     "remainder": ("remainder", "0.6"),
 }
 STATES = {"init": {"linestyle": "--", "alpha": 0.6}, "trained": {"linestyle": "-", "alpha": 1.0}}
-LABELS = {
-    **{network.name: network.label for network in networks().values()},
-    "vgg11_bn_9x9": "VGG11 BN, 9 x 9",
-}
 
 
 def family_label(architecture: str) -> str:
@@ -75,11 +72,6 @@ def color_of(architecture: str) -> str:
 def color_of_kind(kind: str) -> str:
     """Return the colour of a kind of operation, the same in every figure."""
     return KINDS.get(kind, COLORS["purple"])
-
-
-def label_of(network: str) -> str:
-    """Return a network's name as it stands in figures; names of the user's own stand as they are."""
-    return LABELS.get(network, network)
 
 
 def set_style() -> None:

@@ -9,7 +9,7 @@ import torch
 from ...core.bootstrap import bootstrap_means, percentile_interval
 from ...core.seeds import generator_for
 from ...core.spectra import MapSpectrum, spectra_by_operation, white_noise_wavenumber
-from ..measuring import describe, networks_by_state, operation_columns, probe_on
+from ..measuring import evaluated_networks, operation_columns, probe_on
 from ..registry import Given, Measured
 from ..settings import Probe
 
@@ -28,14 +28,15 @@ def measure_activation_spectra(given: Given) -> Measured:
     images = probe_on(given.dataset, probe, given.device)
     rows, summary = [], []
     at_init: dict[str, MapSpectrum] = {}
-    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
-        spectra = spectra_by_operation(network, images, batch_size=probe.batch_size)
+    for evaluated in evaluated_networks(given.checkpoints, given.device):
+        network = evaluated.network
+        spectra = spectra_by_operation(network, images, batch_size=probe.batch_size, batch_norm=evaluated.batch_norm)
         at_init = at_init or spectra
         for operation, (name, spectrum) in zip(
             operation_columns(network, spectra, start=0), spectra.items(), strict=True
         ):
             which = {
-                **describe(state, metadata),
+                **evaluated.columns,
                 **operation,
                 "channels": spectrum.channels,
                 "dead_channels": spectrum.dead_channels,

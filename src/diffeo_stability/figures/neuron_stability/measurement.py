@@ -8,7 +8,7 @@ from ...core.cropping import LayerView
 from ...core.neurons import PATCH_CHOICES, Alphas, interval_of, measure_responses, unit_transformations
 from ...core.seeds import generator_for
 from ...data.probe import probe_images
-from ..measuring import alphas_of, describe, layer_columns, named_views, networks_by_state, places_by_layer
+from ..measuring import alphas_of, evaluated_networks, layer_columns, named_views, places_by_layer
 from ..registry import Given, Measured
 
 
@@ -27,8 +27,9 @@ def measure_neuron_stability(given: Given) -> Measured:
     images = probe_images(dataset, settings.images, probe.seed, given.device)
     transformations = unit_transformations(len(images), generator_for("transformations", probe.seed))
     rows, summary = [], []
-    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
-        views = named_views(network, metadata["net"], dataset)
+    for evaluated in evaluated_networks(given.checkpoints, given.device):
+        network = evaluated.normalising_like(images, probe)
+        views = named_views(network, evaluated.metadata["net"], dataset)
         places = places_by_layer(views, settings, probe)
         measured = measure_responses(
             network,
@@ -40,7 +41,7 @@ def measure_neuron_stability(given: Given) -> Measured:
             norm=settings.norm,
             batch_size=probe.batch_size,
         )
-        for layer in layer_columns(describe(state, metadata), measured):
+        for layer in layer_columns(evaluated.columns, measured):
             name = layer["layer"]
             alphas = alphas_of(measured[name], settings, probe, top=settings.strongest)
             counts = _counts(alphas, views[name], len(places[name]), len(images))

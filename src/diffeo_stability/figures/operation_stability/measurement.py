@@ -5,7 +5,7 @@ Source: the October 2021 deck, "Relative stability after each operation (conv. b
 
 from ...core.deformation import check_temperature_range
 from ...core.stability import stability_by_operation
-from ..measuring import describe, networks_by_state, operation_columns, probe_on, settings_of, stability_columns
+from ..measuring import evaluated_networks, operation_columns, probe_on, settings_of, stability_columns
 from ..registry import Given, Measured
 
 
@@ -19,11 +19,12 @@ def measure_operation_stability(given: Given) -> Measured:
     check_temperature_range(given.dataset.image_size, given.stability.cutoff)
     images = probe_on(given.dataset, given.probe, given.device)
     rows = []
-    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
-        measured = stability_by_operation(network, images, **settings_of(given.stability, given.probe))
-        columns = operation_columns(network, measured)
+    for evaluated in evaluated_networks(given.checkpoints, given.device):
+        settings = settings_of(given.stability, given.probe)
+        measured = stability_by_operation(evaluated.network, images, batch_norm=evaluated.batch_norm, **settings)
+        columns = operation_columns(evaluated.network, measured)
         rows += [
-            {**describe(state, metadata), **operation, **stability_columns(stability)}
+            {**evaluated.columns, **operation, **stability_columns(stability)}
             for operation, stability in zip(columns, measured.values(), strict=True)
         ]
     return Measured(rows)

@@ -22,7 +22,7 @@ from ...core.images import Images, batches_of
 from ...core.neurons import Affine, Alphas, interval_of, measure_affine
 from ...core.seeds import generator_for
 from ...data.probe import probe_images
-from ..measuring import alphas_of, describe, layer_columns, named_views, networks_by_state, places_by_layer
+from ..measuring import alphas_of, evaluated_networks, layer_columns, named_views, places_by_layer
 from ..registry import Given, Measured
 from ..settings import Probe
 
@@ -134,20 +134,21 @@ def measure_receptive_fields(given: Given) -> Measured:
     images = probe_images(dataset, settings.images, probe.seed, given.device)
     fields = off_centre_rotations(len(images), settings.distances, generator_for("rotations", probe.seed))
     rows, summary, pictures = [], [], {}
-    for state, network, metadata in networks_by_state(given.checkpoints, given.device):
-        views = named_views(network, metadata["net"], dataset)
-        effective = _effective_fields(network, views, images, probe, f"{metadata['net']}, {state}")
+    for evaluated in evaluated_networks(given.checkpoints, given.device):
+        network, name = evaluated.normalising_like(images, probe), evaluated.metadata["net"]
+        views = named_views(network, name, dataset)
+        effective = _effective_fields(network, views, images, probe, f"{name}, {evaluated.state}")
         places = places_by_layer(views, settings, probe)
         # The angle is that of a rotation about the receptive field's own centre, wherever the centre is
         measured = measure_affine(
             network, views, places, images, list(fields.values()), size=settings.size, batch_size=probe.batch_size
         )
-        for layer in layer_columns(describe(state, metadata), views):
+        for layer in layer_columns(evaluated.columns, views):
             name = layer["layer"]
             rows.append(layer | _describe_field(views[name], effective[name]) | {"images": len(images)})
             alphas = alphas_of(measured[name], settings, probe, top=1)
             summary += [layer | row | {"places": len(places[name])} for row in _alpha_rows(alphas, list(fields))]
-        pictures[state] = torch.stack([field.weights.float() for field in effective.values()])
+        pictures.setdefault(evaluated.state, torch.stack([field.weights.float() for field in effective.values()]))
     return Measured(rows, summary, pictures)
 
 

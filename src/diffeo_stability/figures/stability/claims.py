@@ -1,54 +1,46 @@
-from ..claim_measures import (
-    Measured,
-    Tables,
-    largest,
-    mean_over_seeds,
-    measures,
-    quotient,
-    rows_of_kind,
-    rows_where,
-    smallest,
-)
+from collections.abc import Callable
+
+import pandas as pd
+
+from ...networks.catalogue import kinds_of, state_of_the_art
+from ..claim_measures import Measured, Tables, means_by_network, measures, quotients, rows_where
+from ..states import as_shown
 
 
-def _init(tables: Tables) -> list[Measured]:
-    return mean_over_seeds(rows_where(tables["stability"], "nets at init", state="init"), "R", ["net"])
+def _nets(tables: Tables, state: str) -> pd.DataFrame:
+    return rows_where(as_shown(tables["stability"]), f"nets {state}", state=state)
 
 
-def _trained(tables: Tables, kind: str, what: str) -> list[Measured]:
-    return mean_over_seeds(
-        rows_of_kind(rows_where(tables["stability"], what, state="trained"), kind, what), "R", ["net"]
-    )
+def _those(rows: pd.DataFrame, belongs: Callable[[str, float], bool], what: str) -> pd.DataFrame:
+    """Rows of the nets whose architecture and size of filters belong to a class."""
+    pairs = zip(rows.architecture, rows.filter_size, strict=True)
+    return rows_where(rows.assign(belongs=[belongs(*pair) for pair in pairs]), what, belongs=True)
+
+
+def _state_of_the_art(tables: Tables, state: str) -> dict[str, Measured]:
+    rows = _those(_nets(tables, state), state_of_the_art, "AlexNet, VGG, ResNet or EfficientNet")
+    return means_by_network(rows, "R")
+
+
+@measures("1")
+def initial_stability(tables: Tables) -> dict[str, Measured]:
+    """R at init of every net that the run has drawn."""
+    return means_by_network(_nets(tables, "init"), "R")
 
 
 @measures("2a")
-def largest_ratio_to_init(tables: Tables) -> Measured:
-    table = rows_of_kind(tables["stability"], "convolutional", "convolutional nets")
-    states = (
-        mean_over_seeds(rows_where(table, f"nets {state}", state=state), "R", ["net"]) for state in ("trained", "init")
-    )
-    return largest(quotient(trained, init) for trained, init in zip(*states, strict=True))
-
-
-@measures("1a")
-def smallest_at_init(tables: Tables) -> Measured:
-    """Smallest R at init."""
-    return smallest(_init(tables))
-
-
-@measures("1b")
-def largest_at_init(tables: Tables) -> Measured:
-    """Largest R at init."""
-    return largest(_init(tables))
+def ratio_to_init(tables: Tables) -> dict[str, Measured]:
+    return quotients(_state_of_the_art(tables, "trained"), _state_of_the_art(tables, "init"))
 
 
 @measures("2b")
-def largest_convolutional(tables: Tables) -> Measured:
-    """Largest R of trained convolutional nets."""
-    return largest(_trained(tables, "convolutional", "convolutional nets"))
+def trained_stability(tables: Tables) -> dict[str, Measured]:
+    return _state_of_the_art(tables, "trained")
 
 
 @measures("2c")
-def smallest_fully_connected(tables: Tables) -> Measured:
-    """Smallest R of trained fully connected nets."""
-    return smallest(_trained(tables, "fully_connected", "fully connected nets"))
+def trained_fully_connected(tables: Tables) -> dict[str, Measured]:
+    rows = _nets(tables, "trained")
+    return means_by_network(
+        _those(rows, lambda architecture, _: "fully_connected" in kinds_of(architecture), "fully connected nets"), "R"
+    )

@@ -1,0 +1,73 @@
+"""Numbers and names as sentences of captions say them, for one network and for thirty.
+
+What a run shows is said by a function in the room of its figure, ``describe_<stem>(tables)`` of the module ``findings``. It is
+given the tables of the run by name, and returns a sentence or two of reStructuredText; or raises :class:`MissingError` where
+there is nothing to say.
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from .claim_measures import Measured
+
+NAMED_AT_MOST = 5
+
+
+def number(value: float) -> str:
+    """Return a number with two digits, three from 100 on."""
+    if not math.isfinite(value):
+        return "undefined"
+    if value == 0:
+        return "0"
+    digits = max(0, 1 - math.floor(math.log10(abs(float(f"{value:.2g}")))))
+    return f"{value:,.{digits}f}" if digits < 5 else f"{value:.1e}"
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent."""
+    return f"{number(100 * share)}%"
+
+
+def with_interval(measured: Measured, say: Callable[[float], str] = number) -> str:
+    """Return a number with its 95% interval in brackets."""
+    return f"{say(measured.value)} ({say(measured.low)} to {say(measured.high)})"
+
+
+def span(values: Iterable[float], say: Callable[[float], str] = number) -> str:
+    """Return the smallest and the largest of several numbers, ``0.2 to 1.3``; one number where they read alike."""
+    values = list(values)
+    low, high = say(min(values)), say(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def listed(items: Collection[str], most: int = NAMED_AT_MOST) -> str:
+    """Return ``a``, ``a and b``, ``a, b and c``; from so many on only the first are named."""
+    items = list(items)
+    if len(items) > most:
+        items = [*items[: most - 1], f"{len(items) - most + 1} more"]
+    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else "none"
+
+
+def count_of(count: int, total: int, what: str = "nets") -> str:
+    """Return ``3 of 5 nets``; of one, ``the one net`` or ``not the one net``."""
+    if total == 1:
+        return f"{'' if count else 'not '}the one {what.removesuffix('s')}"
+    return f"{count} of {total} {what}"
+
+
+def plural(count: int, what: str) -> str:
+    """Return ``1 seed``, ``5 seeds``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def each(values: Mapping[str, float], say: Callable[[float], str] = number) -> str:
+    """Return what was measured of each: by name where there are few, else from the smallest to the largest."""
+    if len(values) <= NAMED_AT_MOST:
+        return listed([f"{say(value)} in {name}" for name, value in values.items()])
+    smallest, largest = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    return f"{say(values[smallest])} ({smallest}) to {say(values[largest])} ({largest}) in {len(values)} nets"
+
+
+def p_value(p: float) -> str:
+    """Return ``p = 0.03``; ``p < 0.001`` for smaller ones."""
+    return "p < 0.001" if p < 0.001 else f"p = {number(p)}"

@@ -1,0 +1,88 @@
+"""Captions, filled in with what the run was asked for and what its tables show."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import docutils.core
+import docutils.utils
+import jinja2
+import pandas as pd
+
+from ..core.errors import InputError, one_line
+from ..data.files import atomic_path
+from ..figures import FIGURES
+
+NOTHING = "This run's tables hold nothing that could be said in a sentence."
+
+
+def fill_caption(path: str | Path, config: Mapping[str, Any], findings: str = "") -> str:
+    """Return a caption with its numbers: reStructuredText.
+
+    Args:
+        path: of the template, with ``{{ config.<key> }}`` and ``{{ findings }}``.
+        config: the run's configuration.
+        findings: what the run's tables show.
+
+    Raises:
+        InputError: the template names what is not there, or is no template.
+    """
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    try:
+        template = environment.from_string(Path(path).read_text())
+        # The introduction is rendered by Snakemake too, by its own object
+        return template.render(config=config, findings=findings or NOTHING, snakemake={"config": config})
+    except jinja2.TemplateError as error:
+        raise InputError(f"caption {path}: {one_line(error)}") from None
+
+
+def as_html(caption: str, source: str | Path) -> tuple[str, str]:
+    """Return the title of a caption, which it begins with in bold, and the caption as HTML.
+
+    Args:
+        caption: reStructuredText.
+        source: file that it comes from, for errors.
+
+    Raises:
+        InputError: it is no reStructuredText.
+    """
+    settings = {
+        "math_output": "MathML",
+        "report_level": 2,
+        "halt_level": 2,
+        "traceback": True,
+        "warning_stream": False,
+    }
+    try:
+        body = docutils.core.publish_parts(caption, writer="html5", settings_overrides=settings)["fragment"]
+    except docutils.utils.SystemMessage as error:
+        raise InputError(f"caption {source}: {one_line(error)}") from None
+    _, bold, rest = caption.lstrip().partition("**")
+    return (rest.partition(".**")[0].partition("**")[0] if bold else ""), body
+
+
+def write_captions(
+    folder: str | Path,
+    *,
+    templates: str | Path,
+    stems: list[str],
+    tables: Mapping[str, pd.DataFrame],
+    config: Mapping[str, Any],
+) -> None:
+    """Write the captions of a run's figures.
+
+    Args:
+        folder: gets ``<stem>.rst``.
+        templates: folder of the templates, ``<stem>.rst``.
+        stems: figures of the run.
+        tables: of the run, by name.
+        config: its configuration.
+
+    Raises:
+        InputError: a template that cannot be filled in.
+    """
+    for stem in stems:
+        text = fill_caption(Path(templates, f"{stem}.rst"), config, FIGURES[stem].describe(tables))
+        as_html(text, f"{stem}.rst")
+        with atomic_path(Path(folder, f"{stem}.rst")) as partial:
+            partial.write_text(text)
