@@ -23,52 +23,59 @@ if "snakemake" not in globals():
 
 # %%
 import matplotlib.pyplot as plt
-import numpy as np
 
+from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
-stability = read_table(snakemake.input.table)
-stability[["net", "seed", "state", "R", "R_low", "R_high", "D", "G", "test_error"]]
+stability = as_shown(read_table(snakemake.input.table))
+stability[["net", "seed", "state", "batch_norm", "R", "R_low", "R_high", "D", "G", "test_error"]]
 
 # %% [markdown]
-# Bars: mean over seeds. Whiskers: 95% bootstrap interval over images, its ends averaged over seeds. Dots: single seeds.
+# Open: init. Filled: trained. Geometric means over seeds, with the 95% bootstrap interval over images, its ends averaged over
+# seeds; small dots are single seeds.
 
 # %%
 networks = list(dict.fromkeys(stability.net))
-seeds = stability.seed.nunique()
-bar_width = 0.38
+several_seeds = stability.seed.nunique() > 1
 
 
-def draw_bars(ax, quantity):
-    """Bars of one quantity, init beside trained, for every network."""
-    for offset, state, alpha in ((-0.5, "init", 0.4), (0.5, "trained", 1.0)):
-        for place, network in enumerate(networks):
-            rows = stability[(stability.net == network) & (stability.state == state)]
-            value, low, high = rows[[quantity, f"{quantity}_low", f"{quantity}_high"]].mean()
-            x = place + offset * bar_width
-            ax.bar(x, value, bar_width, color=plotting.color_of(rows.architecture.iloc[0]), alpha=alpha, linewidth=0)
-            ax.errorbar(
-                x, value, [[value - low], [high - value]], color="0.15", linewidth=0.7, capsize=1.2, capthick=0.7
-            )
-            if seeds > 1:
-                ax.scatter(np.full(len(rows), x), rows[quantity], s=4, color="black", zorder=3)
-    ax.set_yscale("log")
-    plotting.log_ticks(ax.yaxis)
-    ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
-    ax.tick_params(axis="x", length=0)
+def draw_network(ax, quantity, place, network):
+    """One quantity of one network at init and trained, joined by a line."""
+    rows = stability[stability.net == network]
+    color = plotting.color_of(rows.architecture.iloc[0])
+    means = plotting.geometric_means(rows, [quantity, f"{quantity}_low", f"{quantity}_high"], by="state")
+    ax.plot(means[quantity], [place] * len(means), color=color, linewidth=1.2, alpha=0.6, zorder=1)
+    for state, (value, low, high) in means.iterrows():
+        face = "white" if state == "init" else color
+        ax.errorbar(value, place, xerr=[[value - low], [high - value]], color=color, linewidth=0.7, zorder=2)
+        ax.plot(value, place, marker="o", color=color, markerfacecolor=face, markersize=4, markeredgewidth=1, zorder=3)
+        if several_seeds:
+            seeds = rows[rows.state == state][quantity]
+            ax.plot(seeds, [place] * len(seeds), ".", color="0.15", markersize=2, zorder=4)
 
 
-figure, axes = plt.subplots(3, 1, figsize=(plotting.COLUMN, 4.6), sharex=True, height_ratios=(1.6, 1, 1))
+figure, axes = plt.subplots(
+    1, 3, figsize=(plotting.PAGE, 0.75 + 0.17 * len(networks)), sharey=True, width_ratios=(1.5, 1, 1)
+)
 for ax, quantity in zip(axes, "RDG", strict=True):
-    draw_bars(ax, quantity)
-axes[0].axhline(1, color="0.3", linewidth=0.8, linestyle="--")
-axes[0].bar(np.nan, np.nan, color="0.3", alpha=0.4, label="init")
-axes[0].bar(np.nan, np.nan, color="0.3", label="trained")
-axes[0].legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1.18))
-axes[-1].set_xticks(range(len(networks)), [plotting.label_of(network) for network in networks], rotation=55, ha="right")
+    for place, network in enumerate(networks):
+        draw_network(ax, quantity, place, network)
+    ax.set_xscale("log")
+    plotting.log_ticks(ax.xaxis)
+    ax.set_xlabel(plotting.MEANINGS[quantity])
+    ax.tick_params(axis="y", length=0)
+    ax.grid(axis="y", linewidth=0.4, color="0.9")
+    ax.set_axisbelow(True)
+axes[0].axvline(1, color="0.3", linewidth=0.8, linestyle="--")
+axes[0].set_yticks(range(len(networks)), [plotting.label_of(network) for network in networks])
+axes[0].set_ylim(len(networks) - 0.4, -0.6)
+handles = [
+    plt.Line2D([], [], color="0.3", linestyle="", marker="o", markersize=4, markerfacecolor=face, label=label)
+    for label, face in ((plotting.init_label(stability), "white"), ("trained", "0.3"))
+]
+figure.legend(handles=handles, loc="outside upper right", ncols=2)
 plotting.letter_panels(axes)
-figure.align_ylabels(axes)
 plotting.save_figure(figure, snakemake)
 figure

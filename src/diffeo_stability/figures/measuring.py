@@ -241,15 +241,19 @@ def curves_by_state(
             yield evaluated.columns, name, output, curve, resampled
 
 
-def _training_columns(evaluated: Evaluated, splits: Splits) -> dict:
-    """Columns on how a network was trained; blank where that happened elsewhere."""
-    if is_imported(evaluated.metadata):
-        return {"train_error": None, "train_size": None, "epoch": None}
-    return {
-        "train_error": error_rate(evaluated.network, splits, splits.train),
-        "train_size": len(splits.train),
-        "epoch": evaluated.metadata["epoch"],
-    }
+def _error_columns(evaluated: Evaluated, splits: Splits) -> dict:
+    """Columns on a network's errors, with the statistics of its checkpoint, and on its training; blank if that was elsewhere."""
+    network, metadata = evaluated.network, evaluated.metadata
+    test_error = error_rate(network, splits, splits.test)
+    low, high = error_interval(test_error, len(splits.test))
+    training = {"train_error": None, "train_size": None, "epoch": None}
+    if not is_imported(metadata):
+        training = {
+            "train_error": error_rate(network, splits, splits.train),
+            "train_size": len(splits.train),
+            "epoch": metadata["epoch"],
+        }
+    return {"test_error": test_error, "test_error_low": low, "test_error_high": high, **training}
 
 
 def stability_rows(given: Given) -> list[dict]:
@@ -264,23 +268,21 @@ def stability_rows(given: Given) -> list[dict]:
     dataset, stability, probe = given.dataset, given.stability, given.probe
     check_temperature_range(dataset.image_size, stability.cutoff)
     images = probe_on(dataset, probe, given.device)
-    rows = []
+    rows, of_state = [], {}
     for evaluated in evaluated_networks(given.checkpoints, given.device):
-        network, metadata = evaluated.network, evaluated.metadata
-        splits = split_dataset(dataset, **metadata["split"])
-        measured = relative_stability(network, images, batch_norm=evaluated.batch_norm, **settings_of(stability, probe))
-        test_error = error_rate(network, splits, splits.test)
-        error_low, error_high = error_interval(test_error, len(splits.test))
+        splits = split_dataset(dataset, **evaluated.metadata["split"])
+        measured = relative_stability(
+            evaluated.network, images, batch_norm=evaluated.batch_norm, **settings_of(stability, probe)
+        )
+        if evaluated.state not in of_state:
+            of_state[evaluated.state] = _error_columns(evaluated, splits)
         rows.append(
             {
                 **evaluated.columns,
                 "cutoff": stability.cutoff,
                 "delta": stability.displacement,
                 **stability_columns(measured),
-                "test_error": test_error,
-                "test_error_low": error_low,
-                "test_error_high": error_high,
-                **_training_columns(evaluated, splits),
+                **of_state[evaluated.state],
                 "images": measured.images,
             }
         )

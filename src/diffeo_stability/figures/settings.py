@@ -16,7 +16,11 @@ class Probe(Block):
 
     images: Annotated[int, Field(ge=2)] = Field(500, description="number of probe images")
     seed: Seed = Field(0, description="of the probe images, their deformations and their noise")
-    batch_size: Count = Field(250, description="images per forward pass; bounds memory only")
+    batch_size: Count = Field(
+        500,
+        description="images per forward pass; bounds memory only, but batch-norm at init takes a pass for each of its layers "
+        "where one batch does not hold all images",
+    )
     resamples: Resamples = Field(1000, description="of the bootstrap over images")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -95,6 +96,21 @@ def set_style() -> None:
             "pdf.fonttype": 42,
         },
     )
+
+
+def init_label(table: pd.DataFrame) -> str:
+    """Return what the state ``init`` is called: that of weights brought from elsewhere is another one, drawn anew.
+
+    Args:
+        table: with the columns ``state`` and ``imported``.
+    """
+    imported = table[table.state == "init"].imported
+    return "drawn anew" if len(imported) and imported.all() else "init or drawn anew" if imported.any() else "init"
+
+
+def geometric_means(table: pd.DataFrame, columns: list[str], by: str | list[str]) -> pd.DataFrame:
+    """Return geometric means of positive columns over the rows of each group, in order of appearance."""
+    return np.exp(np.log(table[columns]).groupby([table[name] for name in np.atleast_1d(by)], sort=False).mean())
 
 
 def spread(items: Sequence[Any], count: int) -> list[Any]:

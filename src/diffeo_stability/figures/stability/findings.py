@@ -1,0 +1,59 @@
+from ..claim_measures import MissingError, Tables, means_by_network, rows_where
+from ..states import as_shown
+from ..words import count_of, each, listed, plural, span
+
+
+def describe_stability(tables: Tables) -> str:
+    """What R is at init and after training, which nets go up and down, and what the other reading of batch-norm gives."""
+    table = as_shown(tables["stability"])
+    trained = _values(table, "R", "trained")
+    try:
+        initial = _values(table, "R", "init")
+    except MissingError:
+        return f"Trained, :math:`R_f` is {each(trained)}."
+    drawn_anew = " (weights drawn anew where a net's own were brought along)" if table.imported.any() else ""
+    both = [net for net in trained if net in initial]
+    lower = [net for net in both if trained[net] < initial[net]]
+    sentences = [
+        f"At init :math:`R_f` is {each(initial)}{drawn_anew}; trained, it is {each(trained)}.",
+        f"Trained, it is lower than at init in {count_of(len(lower), len(both))}{_all_but(lower, both)}, and below one in "
+        f"{count_of(sum(value < 1 for value in trained.values()), len(trained))}; {_falls(table, 'D')}, {_falls(table, 'G')}.",
+        _other_reading(tables, initial),
+        _seeds(table),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _values(table, quantity: str, state: str) -> dict[str, float]:
+    rows = rows_where(table, f"nets {state}", state=state)
+    return {net: measured.value for net, measured in means_by_network(rows, quantity).items()}
+
+
+def _all_but(those: list[str], nets: list[str]) -> str:
+    others = [net for net in nets if net not in those]
+    return f" (not in {listed(others)})" if those and others else ""
+
+
+def _falls(table, quantity: str) -> str:
+    initial, trained = (_values(table, quantity, state) for state in ("init", "trained"))
+    both = [net for net in trained if net in initial]
+    falling = sum(trained[net] < initial[net] for net in both)
+    return f":math:`{quantity}_f` falls in {count_of(falling, len(both))}"
+
+
+def _other_reading(tables: Tables, initial: dict[str, float]) -> str:
+    """What statistics of training images, estimated once, give at init instead."""
+    table = tables["stability"]
+    if "estimated" not in set(table.batch_norm):
+        return ""
+    estimated = means_by_network(table[table.batch_norm == "estimated"], "R")
+    values = {net: measured.value for net, measured in estimated.items()}
+    return (
+        f"With batch-norm estimated once on training images, :math:`R_f` at init would be {each(values)}, where those of each "
+        f"set of images give {span(initial[net] for net in values)}."
+    )
+
+
+def _seeds(table) -> str:
+    count = table.seed.nunique()
+    return f"Numbers are geometric means over {plural(count, 'seed')}." if count > 1 else ""
