@@ -23,7 +23,7 @@ def put_into_gallery(root, project, *arguments):
 def test_a_run_goes_into_the_gallery_small_and_with_its_origin(root, finished_copy):
     gallery = finished_copy.folder / "figures" / "reference" / "smoke"
     gallery.mkdir(parents=True)
-    (gallery / "README.md").write_text("by hand")
+    (gallery / "about.md").write_text("# By hand\n")
     (gallery / "no_such_figure.png").touch()
     done = put_into_gallery(root, finished_copy, "smoke")
     assert done.returncode == 0, done.stderr
@@ -41,7 +41,13 @@ def test_a_run_goes_into_the_gallery_small_and_with_its_origin(root, finished_co
     assert parse_config(yaml.safe_load((gallery / "config.yaml").read_text())) == parse_config(settings)
     provenance = (gallery / "provenance.txt").read_text()
     assert "data sha256" in provenance and "network lenet (lenet), seed 0" in provenance
-    assert (gallery / "README.md").read_text() == "by hand"
+    readme = (gallery / "README.md").read_text()
+    assert (
+        readme.startswith("# By hand\n")
+        and "not reproduced" in readme
+        and "| `stability` | At init $R_f$ is " in readme
+    )
+    assert (gallery / "about.md").read_text() == "# By hand\n"
 
 
 def test_without_a_crate_there_is_one_line(root, project):

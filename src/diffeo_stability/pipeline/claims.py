@@ -22,6 +22,7 @@ from .tables import read_table
 
 Verdict = Literal["reproduced", "not reproduced", "inconclusive"]
 ANSWERS = dict(zip(get_args(Verdict), ("yes", "no", "undecided"), strict=True))
+SEVERITY = ("reproduced", "inconclusive", "not reproduced")
 NO_FIGURE, NO_NETWORK = "needs a figure", "needs networks"
 NOT_MEASURED = Measured(math.nan, math.nan, math.nan)
 
@@ -143,7 +144,7 @@ def judge(claim: Claim, measured: Measured) -> Verdict:
 def _badness(claim: Claim, measured: Measured) -> tuple[int, float]:
     """How badly a number does: by its verdict, then by how far its interval reaches out of the criterion."""
     above, below = claim.limits
-    return get_args(Verdict).index(judge(claim, measured)) % 3, max(measured.high - below, above - measured.low)
+    return SEVERITY.index(judge(claim, measured)), max(measured.high - below, above - measured.low)
 
 
 def _median_network(claim: Claim, found: Mapping[str, Measured]) -> tuple[Measured, str]:
