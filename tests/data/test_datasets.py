@@ -16,6 +16,7 @@ from PIL import Image
 
 from diffeo_stability import InputError, load_images
 from diffeo_stability.data.datasets import split_dataset
+from diffeo_stability.data.normalisation import normalisation_of
 from diffeo_stability.data.prepare import prepare_dataset
 from diffeo_stability.data.probe import probe_images
 from diffeo_stability.data.store import load_dataset, save_dataset
@@ -250,6 +251,22 @@ def test_test_images_alone_need_a_normalisation_that_fits(tmp_path):
     scale = ([0.5] * 3, [0.5] * 3)
     dataset = prepare_dataset("arrays", tmp_path, path=tmp_path / "images.npz", test_only=True, normalisation=scale)
     assert len(dataset.train_images) == 0 and len(dataset.test_images) == 3
+
+
+@pytest.mark.parametrize("network", ["timm:resnet18.a1_in1k", "torchvision:resnet18"])
+def test_images_are_normalised_as_a_librarys_weights_want_them(tmp_path, network):
+    path = write_tree(tmp_path / "tree")
+    dataset = prepare_dataset("image_folder", tmp_path / "data", path=path, normalisation=network)
+    assert dataset.mean.tolist() == pytest.approx([0.485, 0.456, 0.406])
+    assert dataset.std.tolist() == pytest.approx([0.229, 0.224, 0.225])
+
+
+@pytest.mark.parametrize("network", ["timm:no_such_net", "torchvision:no_such_net"])
+def test_a_library_without_such_weights_is_named(network):
+    with pytest.raises(
+        InputError, match=f"{network.partition(':')[0]} has no weights for no_such_net: give mean and std"
+    ):
+        normalisation_of(network)
 
 
 def test_images_are_loaded_as_a_batch_for_a_model(tmp_path):

@@ -16,6 +16,10 @@ from torch import nn
 from diffeo_stability import InputError, build_network
 from diffeo_stability.data.datasets import Dataset, split_dataset
 from diffeo_stability.data.files import sha256_of
+from diffeo_stability.figures import FIGURES
+from diffeo_stability.figures.registry import Given
+from diffeo_stability.figures.settings import Probe
+from diffeo_stability.figures.stability import Stability
 from diffeo_stability.networks.batch_norm import estimate_batch_norm
 from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint
 from diffeo_stability.networks.weights import download_weights, import_network, read_weights
@@ -124,6 +128,24 @@ def test_imported_checkpoints_are_init_and_the_weights(weights, mnist5k, tmp_pat
     with pytest.raises(InputError, match="the weights do not fit the network: .*[Mm]issing key"):
         import_network(build, {}, splits, tmp_path / "other", seed=0, metadata=metadata)
     assert not (tmp_path / "other").exists()
+
+
+def test_nothing_is_said_of_a_training_elsewhere_and_init_can_be_left_out(weights, mnist5k, tmp_path):
+    split = {"validation_images": 100, "seed": 0, "train_size": 100}
+    metadata = {"net": "mine", "network": {"name": "lenet", **SIZES}, "split": split, "weights": "mine.pt"}
+    probe = Probe(images=20, resamples=100)
+
+    def rows(init):
+        folder = tmp_path / init
+        build = partial(build_network, "lenet", **SIZES)
+        import_network(build, weights, split_dataset(mnist5k, **split), folder, seed=0, metadata=metadata, init=init)
+        given = Given(settings=Stability(), probe=probe, checkpoints=folder, dataset=mnist5k)
+        return FIGURES["stability"].measure(given).table
+
+    assert [row["state"] for row in rows("drawn")] == ["init", "trained"]
+    (alone,) = rows("none")
+    assert alone["state"] == "trained" and alone["imported"]
+    assert alone["epoch"] is alone["train_size"] is alone["train_error"] is None and 0 <= alone["test_error"] <= 1
 
 
 def test_without_training_images_batch_norm_sees_the_test_images(mnist5k):

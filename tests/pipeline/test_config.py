@@ -150,6 +150,20 @@ def test_images_have_a_title_even_if_none_is_given(raw):
     assert parse_config(changed(raw, "dataset.title", "CIFAR-10 (JPEG copy)")).dataset.title == "CIFAR-10 (JPEG copy)"
 
 
+def test_images_of_networks_with_weights_are_normalised_as_somebody_said(raw):
+    weights = changed(raw, "networks.lenet.weights", "lenet.pt")
+    for stem in ("stability_vs_train_size",):
+        weights[stem]["networks"] = ["vgg11_bn"]
+    with pytest.raises(InputError, match="dataset.normalisation is missing: lenet has weights"):
+        parse_config(weights)
+    for choice, scale in (("images", None), ("timm:resnet18.a1_in1k", "timm:resnet18.a1_in1k")):
+        assert parse_config(changed(weights, "dataset.normalisation", choice)).dataset.scale == scale
+    with pytest.raises(InputError, match=r"dataset\.normalisation"):
+        parse_config(changed(weights, "dataset.normalisation", "imagenet"))
+    with pytest.raises(InputError, match="init is none, but the network is trained here"):
+        parse_config(changed(raw, "networks.lenet.init", "none"))
+
+
 def test_a_network_changes_only_what_it_names(raw):
     config = parse_config(raw)
     usual, special = config.recipe("lenet"), config.recipe("efficientnet_b0")

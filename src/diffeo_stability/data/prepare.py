@@ -8,6 +8,7 @@ import torch
 
 from ..core.errors import InputError
 from .datasets import Dataset
+from .normalisation import normalisation_of
 from .requests import Request
 from .sources import SOURCES
 
@@ -20,7 +21,7 @@ def prepare_dataset(
     image_size: int | None = None,
     mirror: str | None = None,
     test_only: bool = False,
-    normalisation: tuple[Sequence[float], Sequence[float]] | None = None,
+    normalisation: tuple[Sequence[float], Sequence[float]] | str | None = None,
 ) -> Dataset:
     """Return a data set from its source.
 
@@ -34,7 +35,8 @@ def prepare_dataset(
         mirror: address of a folder to download the archives from, instead of torchvision's own.
         test_only: for ``image_folder`` and ``arrays``: there are no training images, and the folders of the classes lie in any
             folder; ``normalisation`` must be given.
-        normalisation: mean and standard deviation per channel, pixels scaled to 0..1; those of the training images if not given.
+        normalisation: mean and standard deviation per channel, pixels scaled to 0..1; ``timm:<network>`` or
+            ``torchvision:<network>`` for those of the library's weights; those of the training images if not given.
 
     Raises:
         InputError: whatever keeps the data from being had, with its remedy.
@@ -47,6 +49,8 @@ def prepare_dataset(
     if facts.own and not Path(path).exists():
         raise InputError(f"dataset.path: {path} does not exist")
     request = Request(source, facts, Path(folder), path, image_size, mirror, test_only)
+    if isinstance(normalisation, str):
+        normalisation = normalisation_of(normalisation)
     reader = import_module(f".{facts.reader}", __package__)
     scale = {} if normalisation is None else dict(zip(("mean", "std"), map(torch.tensor, normalisation), strict=True))
     return Dataset(**reader.read(request), **scale)

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from ..settings import Block, Name, Positive, Seed
 from .sources import SOURCES
 
+NORMALISED_LIKE = r"^(images|(timm|torchvision):[A-Za-z0-9_.]+)$"
+
 
 class Normalisation(Block):
     """How pixels, scaled to 0..1, are normalised: `(pixel - mean) / std`."""
@@ -38,7 +40,11 @@ class DatasetBlock(Block):
         False,
         description="`image_folder` is a tree `<class>/*`, `arrays` has `x_test`, `y_test` alone: for networks with `weights`",
     )
-    normalisation: Normalisation | None = Field(None, description="the training images' own statistics if not given")
+    normalisation: Normalisation | Annotated[str, Field(pattern=NORMALISED_LIKE)] | None = Field(
+        None,
+        description="the training images' own statistics if not given. Networks with `weights` need one: that of their training, "
+        "in numbers, `timm:<name>` or `torchvision:<name>` for that of the library's weights, or `images` for these images' own",
+    )
     validation_images: Annotated[int, Field(ge=0)] = Field(
         description="training images held out for the validation error in `history.csv`; 0 to train on all"
     )
@@ -54,9 +60,11 @@ class DatasetBlock(Block):
         return SOURCES[self.source].image_size or self.image_size
 
     @property
-    def scale(self) -> tuple[list[float], list[float]] | None:
-        """Mean and standard deviation per channel, if they are given."""
-        return self.normalisation and (self.normalisation.mean, self.normalisation.std)
+    def scale(self) -> tuple[list[float], list[float]] | str | None:
+        """Mean and standard deviation per channel, if they are given, or whose they are; else those of the training images."""
+        if isinstance(self.normalisation, Normalisation):
+            return self.normalisation.mean, self.normalisation.std
+        return None if self.normalisation == "images" else self.normalisation
 
     @model_validator(mode="after")
     def _path_goes_with_source(self):
@@ -71,6 +79,6 @@ class DatasetBlock(Block):
             raise ValueError(f"image_size is given, but source {self.source} has a size of its own")
         if self.test_only and not own:
             raise ValueError(f"test_only is true, but source {self.source} has training images")
-        if self.test_only and self.normalisation is None:
+        if self.test_only and self.scale is None:
             raise ValueError("normalisation is missing: without training images it must be given")
         return self

@@ -252,7 +252,9 @@ def format_claims(table: pd.DataFrame) -> str:
         ]
 
     claims, questions = lines_of(found.claims), lines_of(found.questions)
-    widths = [max((len(line[column]) for line in (*claims, *questions)), default=0) for column in range(5)]
+    # Answers in words of their own may be long, and end their lines
+    short = [line for line in (*claims, *questions) if len(line[4]) <= len("not reproduced")]
+    widths = [max((len(line[column]) for line in short), default=0) for column in range(5)]
 
     def aligned(lines: list[tuple[str, ...]]) -> list[str]:
         return ["  ".join((*map(str.ljust, line, widths), line[-1])).rstrip() for line in lines]

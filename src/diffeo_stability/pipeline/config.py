@@ -61,6 +61,16 @@ class Run(Block):
         return self
 
     @model_validator(mode="after")
+    def _images_are_normalised_as_in_training(self):
+        imported = next((name for name in self.networks if name not in self.trained), None)
+        if imported is not None and self.dataset.normalisation is None:
+            raise ValueError(
+                f"dataset.normalisation is missing: {imported} has weights, and its images must be normalised as in training: "
+                "give mean and std, timm:<name> or torchvision:<name>, or images for the training images' own"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sizes_fit_the_images(self):
         """Beyond a cutoff of 2 n / pi no field is both visible and a diffeomorphism, and patches lie in the image."""
         size = self.dataset.known_size

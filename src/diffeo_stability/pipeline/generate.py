@@ -97,16 +97,23 @@ def _block(schema: dict, path: str) -> dict:
 
 
 def _resolved(schema: dict, node: dict) -> dict:
-    """A node without the choice of leaving it out, and as it is defined."""
-    choices = [choice for choice in node.get("anyOf", []) if choice.get("type") != "null"]
-    if len(choices) == 1:
-        node = choices[0]
+    """A node without the choice of leaving it out, and as it is defined; of several choices the block."""
+    choices = _choices(node)
+    if choices and "type" not in node:
+        node = next((choice for choice in choices if "$ref" in choice), choices[0])
     if "$ref" in node:
         return schema["$defs"][node["$ref"].rpartition("/")[2]]
     return node
 
 
+def _choices(node: dict) -> list[dict]:
+    """What a key can be, other than left out."""
+    return [choice for choice in node.get("anyOf", []) if choice.get("type") != "null"]
+
+
 def _type(schema: dict, node: dict) -> str:
+    if len(_choices(node)) > 1 and "type" not in node:
+        return " or ".join(_type(schema, choice) for choice in _choices(node))
     resolved = _resolved(schema, node)
     if "patternProperties" in resolved:
         return "blocks by name"

@@ -29,7 +29,7 @@ def claim_rows(claims: pd.DataFrame) -> list[dict[str, str]]:
                 for name in ("claim", "statement", "quantity", "criterion", "verdict", "reason", "source", "stem")
             },
             "measured": format_measured(row),
-            "class": row.verdict.replace(" ", "-"),
+            "class": row.verdict.replace(" ", "-") if row.kind == "claim" else "answer",
         }
         for row in claims.itertuples()
     ]
