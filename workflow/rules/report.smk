@@ -6,7 +6,7 @@ rule write_captions:
         tables=plan.every_table(),
         templates=ancient(templates),
     output:
-        captions=plan.captions(),
+        captions=[f"results/{{run}}/captions/{stem}.rst" for stem in plan.stems],
     log:
         "logs/{run}/write_captions.log",
     benchmark:
