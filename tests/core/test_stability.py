@@ -1,5 +1,6 @@
 """D, G and R against closed forms, symmetries and statistical bounds."""
 
+import copy
 import math
 
 import pytest
@@ -216,7 +217,7 @@ def test_peak_memory_does_not_depend_on_the_number_of_images():
             return x.flatten(1)
 
     relative_stability(Watch(), torch.randn(300, 1, 8, 8, generator=seeded()), batch_size=40, generator=seeded())
-    assert max(seen) == 39 and sum(seen) == 3 * 300 + 32
+    assert max(seen) == 39 and sum(seen) == 3 * 300 + 32 + 31
 
 
 @pytest.mark.parametrize(
@@ -258,3 +259,96 @@ class _Constant(nn.Module):
 class _Total(nn.Module):
     def forward(self, x):
         return x.sum()
+
+
+class Shifts(nn.Module):
+    """Changes its input in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Flatten())
+
+    def forward(self, x):
+        x -= 0.5
+        return self.features(x)
+
+
+@pytest.mark.parametrize("batch_norm", ["running", "batch"])
+def test_a_model_that_changes_its_input_changes_neither_the_images_nor_the_result(images, batch_norm):
+    torch.manual_seed(0)
+    model = Shifts().double()
+    careful = copy.deepcopy(model)
+    careful.forward = lambda x: careful.features((x - 0.5).clone())
+    before = images.clone()
+    settings = {"resamples": 50, "batch_norm": batch_norm}
+    found = relative_stability(model, images, generator=seeded(), **settings).relative.value
+    assert torch.equal(images, before)
+    assert found == pytest.approx(relative_stability(careful, images, generator=seeded(), **settings).relative.value)
+    stability_by_operation(model, images, generator=seeded(), **settings)
+    assert torch.equal(images, before)
+
+
+def test_one_number_per_image_is_a_vector_of_one(images):
+    model = nn.Sequential(nn.Conv2d(2, 1, images.shape[-1], dtype=torch.float64), nn.Flatten(0))
+    column = nn.Sequential(model[0], nn.Flatten())
+    one, other = (relative_stability(net, images, resamples=50, generator=seeded()) for net in (model, column))
+    assert one == other
+
+
+class TokensFirst(nn.Module):
+    """Its operation gives as many tokens as the first pass has images, the images along the second axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Linear(2 * 12 * 12, 32, dtype=torch.float64)
+        self.mix = nn.ReLU()
+
+    def forward(self, x):
+        return self.mix(self.tokens(x.flatten(1)).T).T
+
+
+def test_operations_whose_first_axis_is_not_the_batch_are_left_out():
+    images = torch.rand(80, 2, 12, 12, dtype=torch.float64, generator=seeded())
+    measured = stability_by_operation(TokensFirst(), images, batch_size=30, resamples=50, generator=seeded())
+    assert list(measured) == ["tokens"]
+
+
+def test_a_model_that_draws_random_numbers_is_named(images, caplog):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(288, 4, dtype=torch.float64))
+    relative_stability(model, images, resamples=50, generator=seeded())
+    assert not caplog.records
+    dropped = copy.deepcopy(model)
+    dropped.forward = lambda x: nn.functional.dropout(model(x), 0.5)
+    relative_stability(dropped, images, resamples=50, generator=seeded())
+    assert "the model gives other outputs when it sees the same images again" in caplog.text
+
+
+class Sometimes(nn.Module):
+    """An operation runs for large batches only."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.rare = nn.Linear(288, 4, dtype=torch.float64), nn.Tanh()
+
+    def forward(self, x):
+        x = self.linear(x.flatten(1))
+        return self.rare(x) if len(x) > 40 else x
+
+
+def test_an_operation_that_runs_for_some_images_only_is_named():
+    images = torch.rand(80, 2, 12, 12, dtype=torch.float64, generator=seeded())
+    with pytest.raises(InputError, match="operation rare runs for some images and not for others"):
+        stability_by_operation(Sometimes(), images, batch_size=150, resamples=50, generator=seeded())
+
+
+def test_a_compiled_model_that_has_run_before_is_measured_on_all_images(images):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(400, 4)).double()
+    expected = stability_by_operation(model, images, batch_size=30, resamples=50, generator=seeded())
+    compiled = torch.compile(model, backend="eager")
+    compiled(images)
+    measured = stability_by_operation(compiled, images, batch_size=30, resamples=50, generator=seeded())
+    assert list(measured) == list(expected)
+    assert [stability.images for stability in measured.values()] == [len(images)] * len(expected)
+    for one, other in zip(measured.values(), expected.values(), strict=True):
+        assert one.relative.value == pytest.approx(other.relative.value, rel=1e-9)

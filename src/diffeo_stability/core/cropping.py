@@ -309,7 +309,7 @@ def activations_of(network: nn.Module, names: Collection[str], images: Tensor) -
             kept[name] = output.clone()
 
     with evaluating(network), observing(network, keep):
-        network(images)
+        network(images.clone())  # a network may change its input in place
     return kept
 
 

@@ -209,11 +209,11 @@ def measure_curves(
             yield itertools.chain((x,), *(perturb(x, part) for perturb in perturb_all.values()))
 
     with evaluating(network), set_normalised(network, batch_norm, sets, len(images)) as forward:
-        pilot = forward(images[:PILOT_IMAGES], 0)
+        pilot = forward(images[:PILOT_IMAGES].clone(), 0)
         perturb_all = perturbations()
         accumulators = {name: _CurveAccumulator(pilot) for name in perturb_all}
         for part, x in batches_of(images, batch_size):
-            logits = forward(x, 0)
+            logits = forward(x.clone(), 0)  # a network may change its input in place
             number = itertools.count(1)
             for name, perturb in perturb_all.items():
                 moved = [forward(perturbed, next(number)) for perturbed in perturb(x, part)]

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import torch
 from torch import Tensor, nn
 
 # These pass on what they get once a network is evaluated (an empty Sequential always does): their output is their input
@@ -43,6 +44,24 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
             module.training = training
 
 
+def is_compiled(network: nn.Module) -> bool:
+    """Whether a module or a part of it is compiled: compiled code that has run before ignores hooks that are put on later."""
+    modules = list(network.modules())
+    return any(hasattr(module, "_orig_mod") or module._compiled_call_impl is not None for module in modules)
+
+
+def original(network: nn.Module) -> nn.Module:
+    """Return what a compiled network was made of, whose operations have the names that its author gave them."""
+    return getattr(network, "_orig_mod", network)
+
+
+def uncompiled(network: nn.Module) -> AbstractContextManager:
+    """Run what is compiled as it was before, so that hooks see every pass."""
+    if not is_compiled(network):
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
+
+
 @contextmanager
 def observing(network: nn.Module, observe: Callable[[str, Tensor], None]) -> Iterator[None]:
     """Call ``observe(name, output)`` after each operation of every forward pass, while its output is still untouched.
@@ -62,7 +81,8 @@ def observing(network: nn.Module, observe: Callable[[str, Tensor], None]) -> Ite
         for name, module in named_operations(network).items()
     ]
     try:
-        yield
+        with uncompiled(network):
+            yield
     finally:
         for handle in handles:
             handle.remove()

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .errors import InputError
 from .images import Images, batches_of
-from .operations import evaluating
+from .operations import evaluating, uncompiled
 
 BatchNorm = Literal["running", "batch"]
 Sets = Callable[[], Iterable[Iterable[Tensor]]]
@@ -124,7 +124,8 @@ class _Normaliser:
         kept = [(norm, norm.running_mean, norm.running_var) for norm in self._norms]
         handles = [norm.register_forward_pre_hook(self._normalise) for norm in self._norms]
         try:
-            yield
+            with uncompiled(self._network):
+                yield
         finally:
             for handle in handles:
                 handle.remove()
@@ -143,7 +144,7 @@ class _Normaliser:
                     )
                     self._gathering.place = place
                     try:
-                        self.forward(part, number)
+                        self.forward(part.clone(), number)  # a network may change its input in place
                     except _NotYetKnown:
                         continue
                     complete.add(number)

@@ -201,7 +201,7 @@ def spectra_by_operation(
     ):
         for (batch,) in sets():
             take(INPUT, batch)
-            forward(batch, 0)
+            forward(batch.clone(), 0)  # a network may change its input in place
     return {name: accumulator.result() for name, accumulator in accumulators.items()}
 
 

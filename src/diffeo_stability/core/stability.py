@@ -12,6 +12,7 @@ more stable to smooth deformations than to generic perturbations of the same siz
 Source: arXiv:2105.02468, eqs. 4 to 6.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from .deformation import Interpolation, check_images, coefficients_for, deform_w
 from .distances import DistanceAccumulator, Distances
 from .errors import InputError
 from .images import Images, batches_of
-from .operations import evaluating, observing
+from .operations import evaluating, observing, original
 from .set_statistics import BatchNorm, Forward, set_normalised
 
 NoiseNorm = Literal["mean", "per_image"]
@@ -34,6 +35,8 @@ Evaluate = Callable[[Sequence[Tensor], Take], None]
 EvaluateBy = Callable[[Forward, Sequence[Tensor], Take], None]
 
 PILOT_IMAGES = 32
+REPEATABLE = 1e-3  # of the spread of outputs over images: kernels that sum in another order each time stay far below
+logger = logging.getLogger(__name__)
 OUTPUT = "output"  # of the whole model, beside the names of its operations
 
 
@@ -219,18 +222,66 @@ def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: T
     Returns:
         Distances by name of the output, under deformation, then noise.
     """
-    accumulators: dict[str, DistanceAccumulator] = {}
-
-    def take_pilot(name: str, output: Tensor) -> None:
-        accumulators[name] = DistanceAccumulator(output.flatten(1).mean(0, dtype=torch.float64))
+    all_of_them, fewer = _outputs_of(evaluate, pilot), _outputs_of(evaluate, pilot[:-1])
+    # An operation whose outputs number those of the images by chance does so for one number of images
+    pairs = {name: (output, fewer[name]) for name, output in all_of_them.items() if name in fewer}
+    _warn_of_randomness(pairs)
+    accumulators = {
+        name: DistanceAccumulator(output.mean(0, dtype=torch.float64)) for name, (output, _) in pairs.items()
+    }
 
     def take(name: str, output: Tensor) -> None:
-        accumulators[name].add(*output.flatten(1).chunk(3))
+        if name in accumulators:
+            accumulators[name].add(*_vectors(output).chunk(3))
+        elif name not in all_of_them:
+            raise InputError(f"{_named(name)} runs for some images and not for others: it cannot be measured")
 
-    evaluate((pilot,), take_pilot)
+    images = 0
     for batch in batches:
         evaluate(batch, take)
-    return {name: accumulator.result() for name, accumulator in accumulators.items()}
+        images += len(batch[0])
+    measured = {name: accumulator.result() for name, accumulator in accumulators.items()}
+    for name, distances in measured.items():
+        if distances.images != images:
+            raise InputError(
+                f"{_named(name)} gave outputs for {distances.images} of {images} images: it cannot be measured"
+            )
+    return measured
+
+
+def _vectors(output: Tensor) -> Tensor:
+    """One vector per image, ``(B, K)``; of a single number per image, ``(B, 1)``."""
+    return output.reshape(len(output), -1)
+
+
+def _outputs_of(evaluate: Evaluate, images: Tensor) -> dict[str, Tensor]:
+    outputs: dict[str, Tensor] = {}
+
+    def take(name: str, output: Tensor) -> None:
+        outputs[name] = _vectors(output).clone()
+
+    evaluate((images,), take)
+    return outputs
+
+
+def _warn_of_randomness(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+    """Say it if the same images give other outputs in a second pass, by more than rounding.
+
+    Args:
+        pairs: by name, outputs for some images and, in a pass of their own, for all of them but the last.
+    """
+    for name, (output, again) in pairs.items():
+        if (output[:-1] - again).norm() > REPEATABLE * (output - output.mean(0)).norm():
+            logger.warning(
+                "%s gives other outputs when it sees the same images again, so that what is measured is not its stability alone: "
+                "it draws random numbers in evaluation (dropout called as a function, say), or mixes the images of a batch",
+                _named(name),
+            )
+            return
+
+
+def _named(name: str) -> str:
+    return "the model" if name == OUTPUT else f"operation {name}"
 
 
 def stability_of(
@@ -255,7 +306,7 @@ def stability_of(
     values = torch.cat([torch.cat((measured.moved, measured.spread[None])) for measured in distances.values()])
     means = bootstrap_means(values, resamples, generator).split(3)
     return {
-        name: _stability("the model" if name == OUTPUT else f"operation {name}", measured, resampled, confidence)
+        name: _stability(_named(name), measured, resampled, confidence)
         for (name, measured), resampled in zip(distances.items(), means, strict=True)
     }
 
@@ -317,6 +368,8 @@ def relative_stability(
         resamples, confidence: of the bootstrap over images.
         generator: source of randomness; torch's default one if not given.
 
+    A model that gives other outputs for the same images is named by a warning of the logger ``diffeo_stability``.
+
     Raises:
         InputError: images of a wrong shape, dtype or content, a setting out of its range, or a model whose outputs are
             NaN, the same for every image, or not changed by noise.
@@ -360,6 +413,7 @@ def stability_by_operation(
     Returns:
         One result per named operation, in the order in which the model executes them.
     """
+    model = original(model)
     with _looked_at(model, images, _by_operation(model), generator, **perturbation) as look:
         return stability_of_outputs(*look, resamples=resamples, confidence=confidence, generator=generator)
 
@@ -377,6 +431,7 @@ def distances_by_operation(
     :func:`stability_of` turns them into its results. Settings and the order of operations are those of
     :func:`stability_by_operation`.
     """
+    model = original(model)
     with _looked_at(model, images, _by_operation(model), generator, **perturbation) as look:
         return measure_distances(*look)
 
