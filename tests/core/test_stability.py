@@ -352,3 +352,26 @@ def test_a_compiled_model_that_has_run_before_is_measured_on_all_images(images):
     assert [stability.images for stability in measured.values()] == [len(images)] * len(expected)
     for one, other in zip(measured.values(), expected.values(), strict=True):
         assert one.relative.value == pytest.approx(other.relative.value, rel=1e-9)
+
+
+def test_results_print_rounded_and_become_a_dictionary(images):
+    measured = relative_stability(linear(7), images, resamples=50, generator=seeded())
+    numbers = measured.to_dict()
+    assert list(numbers)[:3] == ["D", "G", "R"] and numbers["R_low"] == measured.relative.low
+    assert numbers["G_median"] == measured.noise.median and numbers["images"] == COUNT
+    assert str(measured).startswith(f"R = {numbers['R']:.3g} ({numbers['R_low']:.3g} to ")
+    assert str(measured).endswith(f"on {COUNT} images")
+
+
+def test_a_displacement_that_folds_the_image_is_named(images, caplog):
+    relative_stability(linear(7), images, displacement=1.2, resamples=50)
+    assert not caplog.records  # 12 / (3 pi) = 1.27 pixels
+    relative_stability(linear(7), images, displacement=1.4, resamples=50)
+    assert "displacement 1.4 is beyond 1.27 pixels, up to which fields of cutoff 3 are diffeomorphisms" in caplog.text
+
+
+@pytest.mark.parametrize("settings", [{"cutoff": 3.0}, {"batch_size": 20.0}, {"resamples": 50.5}, {"cutoff": True}])
+def test_numbers_that_must_be_whole_are(images, settings):
+    (name,) = settings
+    with pytest.raises(InputError, match=f"{name} is .*: it must be a whole number"):
+        relative_stability(linear(7), images, **settings)

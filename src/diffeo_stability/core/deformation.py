@@ -15,6 +15,7 @@ Source: Petrini, Favero, Geiger and Wyart, *Relative stability toward diffeomorp
 
 import math
 from functools import lru_cache
+from numbers import Integral
 from typing import Literal, get_args
 
 import torch
@@ -31,13 +32,13 @@ FIELD_ELEMENTS_PER_CHUNK = 2**22  # bounds what a large batch needs beside itsel
 
 
 def _check_cutoff(cutoff: int, smallest: int) -> None:
-    if isinstance(cutoff, bool) or int(cutoff) != cutoff or cutoff < smallest:
+    if not isinstance(cutoff, Integral) or isinstance(cutoff, bool) or cutoff < smallest:
         reason = " (ln c, which sets the typical displacement, vanishes at 1)" if smallest == 2 else ""
         raise InputError(f"cutoff is {cutoff}: it must be a whole number of at least {smallest}{reason}")
 
 
 def _check_size(image_size: int) -> None:
-    if int(image_size) != image_size or image_size < 2:
+    if not isinstance(image_size, Integral) or image_size < 2:
         raise InputError(f"image_size is {image_size}: it must be a whole number of pixels of at least 2")
 
 

@@ -13,16 +13,25 @@ Source: arXiv:2105.02468, eqs. 4 to 6.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
 
 from .bootstrap import bootstrap_means, percentile_interval
-from .deformation import Interpolation, check_images, coefficients_for, deform_with, temperature_from_displacement
+from .deformation import (
+    Interpolation,
+    check_images,
+    coefficients_for,
+    deform_with,
+    displacement_from_temperature,
+    temperature_from_displacement,
+)
 from .distances import DistanceAccumulator, Distances
 from .errors import InputError
 from .images import Images, batches_of
@@ -51,6 +60,9 @@ class Estimate(NamedTuple):
     high: float
     median: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
+
 
 @dataclass(frozen=True)
 class RelativeStability:
@@ -67,6 +79,18 @@ class RelativeStability:
     noise: Estimate
     relative: Estimate
     images: int
+
+    def __str__(self) -> str:
+        return f"R = {self.relative}, D = {self.deformation}, G = {self.noise}, on {self.images} images"
+
+    def to_dict(self) -> dict[str, float]:
+        """Return all numbers by name: ``D``, ``G`` and ``R``, each with ``_low``, ``_high`` and ``_median``, and ``images``."""
+        estimates = {"D": self.deformation, "G": self.noise, "R": self.relative}
+        numbers = {symbol: estimate.value for symbol, estimate in estimates.items()}
+        for symbol, estimate in estimates.items():
+            numbers |= {f"{symbol}_low": estimate.low, f"{symbol}_high": estimate.high}
+        numbers |= {f"{symbol}_median": estimate.median for symbol, estimate in estimates.items()}
+        return {**numbers, "images": self.images}
 
 
 class PerturbationSettings(TypedDict, total=False):
@@ -119,6 +143,7 @@ class PerturbedImages:
     ):
         _check_perturbation(displacement, noise_norm, batch_size)
         temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
+        _warn_of_overhangs(displacement, cutoff, images.shape[-1])
         self._images = images
         self._interpolation: Interpolation = interpolation
         self._coefficients = coefficients_for(images, cutoff, temperature, generator)
@@ -157,10 +182,20 @@ def _images_per_batch(batch_size: int) -> int:
 def _check_perturbation(displacement: float, noise_norm: str, batch_size: int) -> None:
     if noise_norm not in get_args(NoiseNorm):
         raise InputError(f"noise_norm is {noise_norm!r}: it must be one of {', '.join(get_args(NoiseNorm))}")
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}: it must be at least 1")
+    if not isinstance(batch_size, Integral) or batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: it must be a whole number of at least 1")
     if displacement == 0:
         raise InputError("displacement is 0: nothing would be deformed; give a positive number of pixels")
+
+
+def _warn_of_overhangs(displacement: float, cutoff: int, image_size: int) -> None:
+    largest = displacement_from_temperature(4 / (math.pi**3 * cutoff**2 * math.log(cutoff)), cutoff, image_size)
+    if displacement > largest:
+        logger.warning(
+            "displacement %g is beyond %.3g pixels, up to which fields of cutoff %d are diffeomorphisms of %d x %d pixels: "
+            "they fold the image over itself",
+            *(displacement, largest, cutoff, image_size, image_size),
+        )
 
 
 def norms_of(images: Tensor) -> Tensor:
@@ -324,8 +359,8 @@ def stability_of_outputs(
 
     Arguments and errors are those of :func:`measure_distances` and :func:`stability_of`.
     """
-    if resamples < 1:
-        raise InputError(f"resamples is {resamples}: it must be at least 1")
+    if not isinstance(resamples, Integral) or resamples < 1:
+        raise InputError(f"resamples is {resamples}: it must be a whole number of at least 1")
     if not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}: it must lie between 0 and 1, e.g. 0.95")
     distances = measure_distances(evaluate, batches, pilot)

@@ -181,11 +181,9 @@ def settings_of(stability: Stability, probe: Probe) -> StabilitySettings:
 
 def stability_columns(measured: RelativeStability) -> dict[str, float]:
     """Return D, G and R, their intervals and medians as columns of a table."""
-    estimates = {"D": measured.deformation, "G": measured.noise, "R": measured.relative}
-    values = {symbol: estimate.value for symbol, estimate in estimates.items()}
-    for symbol, estimate in estimates.items():
-        values |= {f"{symbol}_low": estimate.low, f"{symbol}_high": estimate.high}
-    return values | {f"{symbol}_median": estimate.median for symbol, estimate in estimates.items()}
+    numbers = measured.to_dict()
+    del numbers["images"]
+    return numbers
 
 
 def operation_columns(network: nn.Module, names: Iterable[str], start: int = 1) -> list[dict]:
