@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from diffeo_stability import InputError, relative_stability, stability_by_operation
+from diffeo_stability import InputError, deform, relative_stability, stability_by_operation
 from diffeo_stability.core.stability import Perturbed, perturbed_batches, stability_of_outputs
 
 COUNT = 120
@@ -375,3 +375,13 @@ def test_numbers_that_must_be_whole_are(images, settings):
     (name,) = settings
     with pytest.raises(InputError, match=f"{name} is .*: it must be a whole number"):
         relative_stability(linear(7), images, **settings)
+
+
+def test_deformations_and_distances_are_exact_under_autocast():
+    images = torch.rand(8, 3, 64, 64, generator=seeded())
+    expected = deform(images, displacement=2.0, generator=seeded())
+    model = nn.Sequential(nn.AvgPool2d(8), nn.Flatten())
+    outside = relative_stability(model, images, resamples=50, generator=seeded()).relative.value
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(deform(images, displacement=2.0, generator=seeded()), expected)
+        assert relative_stability(model, images, resamples=50, generator=seeded()).relative.value == outside

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .errors import InputError
+from .precision import without_autocast
 
 Interpolation = Literal["bilinear", "nearest", "gaussian"]
 
@@ -202,6 +203,7 @@ def _sines(image_size: int, cutoff: int, dtype: torch.dtype, device: torch.devic
     return torch.sin(position[:, None] * wavenumber).to(dtype=dtype, device=device)
 
 
+@without_autocast
 def _mode_sum(coefficients: Tensor, image_size: int) -> Tensor:
     """Sum of the modes, ``(B, 2, n, n)``: two matrix products for the whole batch, over ``j`` along y, then ``i`` along x."""
     cutoff = coefficients.shape[-1]
@@ -256,6 +258,7 @@ def _identity(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.stack((pixel.expand(size, size), pixel[:, None].expand(size, size)))
 
 
+@without_autocast
 def _sample(images: Tensor, places: Tensor, interpolation: Interpolation) -> Tensor:
     """Values of each image at places ``(B, 2, n, n)`` from -1 to 1, in the images' dtype."""
     if interpolation not in get_args(Interpolation):
