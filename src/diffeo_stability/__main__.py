@@ -1,6 +1,7 @@
 """Commands of the project: ``python -m diffeo_stability provenance FILE``, ``claims TABLE`` and ``adopt CONFIG``."""
 
 import argparse
+import signal
 import sys
 
 from .core.errors import InputError
@@ -47,4 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):
+        # Who reads the output may stop early, as head does
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

@@ -16,6 +16,15 @@ def test_floats_come_back_to_the_last_bit(tmp_path):
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table, check_exact=True)
 
 
+@pytest.mark.parametrize("name", ["NA", "nan", "null", "None", "007", "18", "1e5", "True", "inf", "-"])
+def test_names_are_text_whatever_they_look_like(tmp_path, name):
+    rows = [{"net": name, "seed": 0, "label": name, "permutation": None, "R": 1.5}]
+    write_table([*rows, *rows], tmp_path / "table.csv")
+    read = read_table(tmp_path / "table.csv")
+    assert read.net.tolist() == read.label.tolist() == [name, name]
+    assert read.permutation.isna().all() and read.R.tolist() == [1.5, 1.5]
+
+
 def test_rows_of_several_tables_stand_in_order(tmp_path):
     for number in (2, 1):
         write_table([{"a": number}, {"a": 10 * number}], tmp_path / f"{number}.csv")

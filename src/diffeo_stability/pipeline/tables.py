@@ -12,6 +12,8 @@ from ..data.files import atomic_path
 # Floats are read back to the last bit: what older versions of pandas have to be asked for, newer ones deprecate
 OLDER = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
 EXACT: dict[str, Any] = {"float_precision": "round_trip"} if OLDER else {}
+# Names that people gave, which may look like numbers or like missing ones: never guess their type
+NAMES = ("net", "architecture", "operation", "layer", "label", "prediction", "towards", "claim", "part")
 
 
 def write_table(table: pd.DataFrame | list[dict], path: str | Path) -> None:
@@ -21,7 +23,7 @@ def write_table(table: pd.DataFrame | list[dict], path: str | Path) -> None:
 
 
 def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
-    """Read a table.
+    """Read a table; names of networks, layers and classes are text, whatever they look like.
 
     Args:
         columns: those that it must have.
@@ -30,7 +32,8 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
         InputError: the file is missing, empty, no table, or lacks a column.
     """
     try:
-        table = pd.read_csv(path, **EXACT)
+        # What is missing is written as nothing at all: NA, nan and null are names
+        table = pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""], **EXACT)
     except (OSError, ValueError) as error:
         raise InputError(
             f"table {path} cannot be read ({one_line(error)}): delete it and run again, to make it anew"
