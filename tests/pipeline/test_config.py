@@ -12,6 +12,9 @@ from diffeo_stability.pipeline.config import load_config, parse_config
 from diffeo_stability.pipeline.generate import generated, schema_yaml
 
 
+REMOVED = object()
+
+
 @pytest.fixture
 def raw(root):
     return yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
@@ -24,7 +27,10 @@ def changed(raw, path, value):
     block = raw
     for name in blocks:
         block = block[name]
-    block[key] = value
+    if value is REMOVED:
+        del block[key]
+    else:
+        block[key] = value
     return raw
 
 
@@ -83,11 +89,11 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("deformations.cutoffs", [3, 40], "deformations.cutoffs: 40 leaves an empty temperature range"),
         ("deformations.temperatures", [], "deformations.temperatures is"),
         ("stability_vs_train_size.networks", ["vgg99"], "'vgg99' is no network of this run; it has fully_connected_2"),
-        ("stability", None, "needs the block stability"),
+        ("stability", REMOVED, "needs the block stability"),
         ("noise_curves.networks", ["vgg99"], "noise_curves.networks: 'vgg99' is no network of this run"),
         ("noise_curves.largest_norm", 0.01, "noise_curves: largest_norm is 0.01: it must exceed smallest_norm"),
         ("noise_curves.cutoff", 40, "noise_curves.cutoff: 40 leaves an empty temperature range"),
-        ("noise_curves", None, "noise_bump_images: needs the block noise_curves"),
+        ("noise_curves", REMOVED, "noise_bump_images: needs the block noise_curves"),
         ("noise_bump_images.network", "alexnet", "noise_bump_images.network: 'alexnet' has no noise curve"),
         ("rotation_coupling.angle_step", 120.0, "rotation_coupling.angle_step is 120.0"),
         (
@@ -162,6 +168,31 @@ def test_images_of_networks_with_weights_are_normalised_as_somebody_said(raw):
         parse_config(changed(weights, "dataset.normalisation", "imagenet"))
     with pytest.raises(InputError, match="init is none, but the network is trained here"):
         parse_config(changed(raw, "networks.lenet.init", "none"))
+
+
+def test_an_empty_block_is_all_defaults(raw):
+    del raw["stability"]
+    without = {key: block for key, block in raw.items() if key not in FIGURES}
+    config = parse_config({**without, "stability": None})
+    assert list(config.figures) == ["stability"] and config.stability.cutoff == 3
+    resolved = config.model_dump(exclude_none=True)
+    assert list(parse_config(resolved).figures) == ["stability"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("run: mine\nseeds: [0]\nrun: other\n", "key run stands there twice"),
+        ("networks:\n  a: {architecture: lenet}\n  a: {architecture: vgg11}\n", "key a stands there twice"),
+        ("networks: {007: {architecture: lenet}}\n", "key 007 is read as 7, not as text: write it in quotes"),
+        ("networks: {null: {architecture: lenet}}\n", "key null is read as None, not as text: write it in quotes"),
+    ],
+)
+def test_keys_stand_there_once_and_are_text(tmp_path, text, message):
+    (tmp_path / "run.yaml").write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        load_config(tmp_path / "run.yaml")
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_network_changes_only_what_it_names(raw):

@@ -5,10 +5,12 @@ from pathlib import Path
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.pipeline.code import CodeOf
-from diffeo_stability.pipeline.config import parse_config
+from diffeo_stability.pipeline.config import parse_config, read_yaml
 from diffeo_stability.pipeline.plan import Plan
 
 try:
+    for file in workflow.configfiles:
+        read_yaml(file)  # Snakemake reads them too, but takes the last of several equal keys without a word
     plan = Plan(parse_config(config))
 except InputError as error:
     sys.exit(str(error))
@@ -19,7 +21,7 @@ except InputError as error:
 
 settings = plan.config
 code = CodeOf(Path(workflow.basedir), settings)
-config.update(settings.model_dump())  # captions and hashes see the defaults too
+config.update(settings.model_dump(exclude_none=True))  # captions and hashes see the defaults too
 training_gpus = 0 if settings.device == "cpu" else 1
 
 

@@ -40,6 +40,13 @@ class Run(Block):
     networks: Annotated[dict[Name, NetworkBlock], Field(min_length=1)] = Field(description="networks by name")
     probe: Probe = Field(Probe(), description="images on which everything is measured")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _an_empty_block_is_all_defaults(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        return {key: {} if block is None and key in (*FIGURES, "probe") else block for key, block in raw.items()}
+
     @field_validator("run")
     @classmethod
     def _is_no_folder_of_the_project(cls, name: str) -> str:
@@ -197,16 +204,42 @@ def _keys_beside(location: tuple) -> list[str]:
     return list(node.get("properties", {}))
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads YAML whose keys are text and stand there once; without it the last of several wins, and ``007`` is 7."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
+            key, text = self.construct_object(key_node), key_node.value
+            if not isinstance(key, str):
+                raise yaml.MarkedYAMLError(problem=f"key {text} is read as {key!r}, not as text: write it in quotes")
+            if text in seen:
+                raise yaml.MarkedYAMLError(problem=f"key {text} stands there twice", problem_mark=key_node.start_mark)
+            seen.add(text)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Read a configuration file's keys, unchecked but for being text and there once.
+
+    Raises:
+        InputError: the file is missing, no YAML, or has a key twice or one that is no text.
+    """
+    try:
+        return _Loader(Path(path).read_text()).get_single_data()
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"config {path} cannot be read: {one_line(error)}") from None
+
+
 def load_config(path: str | Path) -> RunConfig:
     """Read and check a configuration file.
 
     Raises:
         InputError: the file is missing, no YAML, or a key is wrong.
     """
-    try:
-        raw = yaml.safe_load(Path(path).read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"config {path} cannot be read: {one_line(error)}") from None
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise InputError(f"config {path} holds no keys")
     return parse_config(raw)
