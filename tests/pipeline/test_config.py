@@ -83,6 +83,9 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("dataset.source", "imagenet", "dataset.source is 'imagenet': input should be 'mnist5k', 'mnist'"),
         ("dataset.source", "image_folder", "dataset: path is missing"),
         ("dataset.path", "somewhere", "dataset: path is given, but source mnist5k takes none"),
+        ("dataset.copy_of", "cifar10", "dataset: copy_of is cifar10, but source mnist5k is no copy of another"),
+        ("dataset.copy_of", "image_folder", "dataset.copy_of is 'image_folder': input should be 'mnist5k', 'mnist'"),
+        ("training.train_size", None, "train_size is missing .for fully_connected_4.: stability_vs_train_size"),
         ("training.horizontal_flip", True, "horizontal_flip: true .* is not allowed for mnist5k.*allowed is false"),
         ("stability.cutoff", 1, "stability.cutoff is 1: input should be greater than or equal to 2"),
         ("stability.cutoff", 18, "stability.cutoff: 18 leaves an empty temperature range.*allowed are 2 to 17"),
@@ -193,6 +196,22 @@ def test_keys_stand_there_once_and_are_text(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         load_config(tmp_path / "run.yaml")
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_images_are_a_copy_of_what_the_configuration_says_and_nothing_else(raw):
+    assert parse_config(raw).dataset.copy_of == "mnist5k"
+    block = {"source": "image_folder", "name": "mine", "title": "CIFAR-10", "path": "mine", "validation_images": 10}
+    assert parse_config({**raw, "dataset": block}).dataset.copy_of is None
+    resolved = parse_config({**raw, "dataset": {**block, "copy_of": "cifar10"}})
+    assert resolved.dataset.copy_of == "cifar10" and parse_config(resolved.model_dump(exclude_none=True)) == resolved
+
+
+def test_copies_of_digits_are_not_mirrored_either(raw):
+    block = {"source": "image_folder", "name": "mine", "path": "mine", "validation_images": 10}
+    mirrored = changed({**raw, "dataset": block}, "training.horizontal_flip", True)
+    parse_config(mirrored)
+    with pytest.raises(InputError, match="horizontal_flip: true .* is not allowed for svhn"):
+        parse_config(changed(mirrored, "dataset.copy_of", "svhn"))
 
 
 def test_a_network_changes_only_what_it_names(raw):

@@ -1,11 +1,14 @@
 """What a run consists of, from its configuration."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
 from diffeo_stability.figures import FIGURES
+from diffeo_stability.networks.settings import Recipe
+from diffeo_stability.networks.training import steps_per_epoch
 from diffeo_stability.pipeline.config import parse_config
 from diffeo_stability.pipeline.plan import Plan
 
@@ -46,6 +49,38 @@ def test_training_settings_change_only_with_what_decides_the_training(raw):
 def test_smaller_training_sets_reach_recipe_and_split(raw):
     settings = Plan(parse_config(raw)).training_settings("lenet", "seed0-400-images")
     assert settings["split"]["train_size"] == settings["recipe"]["train_size"] == 400
+
+
+def steps_of(recipe):
+    """Steps of a training by the code that trains."""
+    images = SimpleNamespace(train=range(recipe["train_size"]))
+    return recipe["epochs"] * steps_per_epoch(images, Recipe(**recipe))
+
+
+@pytest.mark.parametrize("size", [63, 400, 1200, 5000])
+def test_other_numbers_of_images_are_trained_for_as_many_steps(raw, size):
+    raw["stability_vs_train_size"]["train_sizes"] = [size, 3600]
+    raw["networks"]["lenet"]["training"] = {"epochs": 7, "batch_size": 100}
+    plan = Plan(parse_config(raw))
+    for net in ("lenet", "vgg11_bn"):
+        usual = plan.training_settings(net, "seed0")["recipe"]
+        other = plan.training_settings(net, f"seed0-{size}-images")["recipe"]
+        assert usual["epochs"] == (7 if net == "lenet" else raw["training"]["epochs"])
+        in_one_epoch = steps_of({**other, "epochs": 1})
+        assert 0 <= steps_of(other) - steps_of(usual) < in_one_epoch
+        assert {**other, "epochs": 0, "train_size": 0} == {**usual, "epochs": 0, "train_size": 0}
+
+
+def test_every_figure_that_varies_the_number_of_images_has_the_same_trainings(raw):
+    raw["first_layer_filters"] = {"networks": ["lenet"], "train_sizes": [400]}
+    plan = Plan(parse_config(raw))
+    assert plan.trainings_of("first_layer_filters")[0] in plan.trainings_of("stability_vs_train_size")
+    assert plan.training_settings("lenet", "seed0-400-images")["recipe"]["epochs"] == 82  # 570 steps, 7 a pass
+
+
+def test_figures_learn_which_known_images_a_run_is_on(raw):
+    settings = Plan(parse_config(raw)).settings_of("stability_vs_error")
+    assert settings["copy_of"] == "mnist5k" and "copy_of" not in Plan(parse_config(raw)).settings_of("stability")
 
 
 def test_figures_that_are_not_configured_are_not_made(raw):

@@ -8,6 +8,7 @@ from ..settings import Block, Name, Positive, Seed
 from .sources import SOURCES
 
 NORMALISED_LIKE = r"^(images|(timm|torchvision):[A-Za-z0-9_.]+)$"
+KNOWN = tuple(name for name, source in SOURCES.items() if not source.own)
 
 
 class Normalisation(Block):
@@ -22,6 +23,10 @@ def _usual_title(block: dict) -> str:
     return (source and source.title) or block.get("name") or ""
 
 
+def _known_source(block: dict) -> str | None:
+    return block["source"] if block.get("source") in KNOWN else None
+
+
 class DatasetBlock(Block):
     """The images."""
 
@@ -30,6 +35,11 @@ class DatasetBlock(Block):
     title: Annotated[str, Field(pattern=r"^[^\s*][^*\n]*$", max_length=80)] = Field(
         default_factory=_usual_title,
         description="what every figure and the report call the images; the data set's or the folder's name if not given",
+    )
+    copy_of: Literal[KNOWN] | None = Field(
+        default_factory=_known_source,
+        description="of `image_folder` and `arrays`: which known data set the images are a copy of, so that what was reported of "
+        "it is shown beside; other sources are themselves",
     )
     path: str | None = Field(None, description="folder, archive or .npz file, for `image_folder` and `arrays`")
     image_size: Annotated[int, Field(ge=2)] | None = Field(
@@ -75,6 +85,8 @@ class DatasetBlock(Block):
             raise ValueError(f"name is missing: source {self.source} needs a name for its folder below data_dir")
         if not own and self.path is not None:
             raise ValueError(f"path is given, but source {self.source} takes none")
+        if not own and self.copy_of != self.source:
+            raise ValueError(f"copy_of is {self.copy_of}, but source {self.source} is no copy of another: leave it out")
         if self.image_size is not None and self.source != "image_folder":
             raise ValueError(f"image_size is given, but source {self.source} has a size of its own")
         if self.test_only and not own:

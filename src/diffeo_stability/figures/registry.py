@@ -35,7 +35,7 @@ class Figure:
         measured: once for every training, once for a run, or not at all: then it shows what another figure measured.
         reads: files that it is measured from: ``dataset``, ``checkpoints``.
         tables: tables of other figures that it is measured from.
-        takes: blocks of settings that decide the numbers besides the figure's own: ``probe``, ``stability``.
+        takes: settings that decide the numbers besides the figure's own: the blocks ``probe`` and ``stability``; ``copy_of``.
         makes: what a measurement gives: ``table``, ``summary``, ``pictures``.
         collects: the figure whose measurements its table collects, if that is another one.
         summarised: whether the summary is computed when the table is collected, by ``collection.collect_<stem>``.
@@ -117,6 +117,7 @@ class Given:
         settings: block of the figure.
         probe: block ``probe``.
         stability: block ``stability``, of figures that measure D, G and R as it says.
+        copy_of: which known data set the images are or are a copy of, if they are of one; see the block ``dataset``.
         device: where networks are evaluated.
         dataset: the images.
         checkpoints: folder of a training.
@@ -126,6 +127,7 @@ class Given:
     settings: Any = None
     probe: Probe | None = None
     stability: Any = None
+    copy_of: str | None = None
     device: torch.device | str = "cpu"
     dataset: Dataset | None = None
     checkpoints: Path | str | None = None

@@ -18,7 +18,10 @@ WEIGHTS = r"^(torchvision:\w+|.+\.(safetensors|pt|pth))$"
 class Recipe(Block):
     """How a network is trained."""
 
-    epochs: Annotated[int, Field(ge=0)] = Field(description="passes over the training images")
+    epochs: Annotated[int, Field(ge=0)] = Field(
+        description="passes over the training images; a figure that trains on another number of images than `train_size` has it "
+        "such that the number of steps stays the same"
+    )
     batch_size: Count = Field(128, description="images per step")
     optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="sgd has Nesterov momentum")
     learning_rate: Positive = Field(description="largest learning rate")

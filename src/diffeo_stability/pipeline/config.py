@@ -106,6 +106,20 @@ class Run(Block):
         return self
 
     @model_validator(mode="after")
+    def _steps_of_other_train_sizes_are_known(self):
+        """Figures that train on other numbers of images than a network's own do so for as many steps."""
+        for stem, block in self.figures.items():
+            if not any("train_size" in changes for changes in block.training_changes()):
+                continue
+            for name in block.networks:
+                if self.recipe(name).train_size is None:
+                    raise ValueError(
+                        f"training.train_size is missing (for {name}): {stem} trains on other numbers of images for as many "
+                        "steps, and must know the usual one"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _figures_can_use_their_networks(self):
         """What the names of this package's networks tell; those of other libraries are looked at when they are measured."""
         for stem, block in self.figures.items():
@@ -122,10 +136,11 @@ class Run(Block):
 
     @model_validator(mode="after")
     def _flips_keep_the_meaning(self):
+        known = self.dataset.copy_of
         for name in self.networks:
-            if SOURCES[self.dataset.source].digits and self.recipe(name).horizontal_flip:
+            if known and SOURCES[known].digits and self.recipe(name).horizontal_flip:
                 raise ValueError(
-                    f"training.horizontal_flip: true (for {name}) is not allowed for {self.dataset.source}, "
+                    f"training.horizontal_flip: true (for {name}) is not allowed for {known}, "
                     "whose digits mean something else when mirrored; allowed is false"
                 )
         return self

@@ -28,6 +28,7 @@ def given_to(job: Any) -> Given:
         settings=figure.settings.model_construct(**params["settings"]),
         probe=Probe(**params["probe"]) if "probe" in params else None,
         stability=Stability.model_construct(**params["stability"]) if "stability" in params else None,
+        copy_of=params.get("copy_of"),
         device=device,
         dataset=load_dataset(files["dataset"]) if "dataset" in files else None,
         checkpoints=files.get("checkpoints"),

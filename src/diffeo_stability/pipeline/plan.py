@@ -1,5 +1,6 @@
 """What a run consists of: its trainings, the files they make, and where everything lies."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,9 +91,17 @@ class Plan:
         return [] if weights is None or weights.startswith(("package:", "torchvision:")) else [weights]
 
     def training_settings(self, network: str, variant: str) -> dict[str, Any]:
-        """Return all that decides a training, as plain values: the training is redone when one of them changes."""
+        """Return all that decides a training, as plain values: the training is redone when one of them changes.
+
+        A training on another number of images than the network's own (``train_size``) takes as many steps, and so another number
+        of epochs, rounded up: else what figures show against the number of images would be how long networks were trained.
+        """
         training, block = self.trainings[network, variant], self.config.networks[network]
-        changes = {"train_size": training.train_size, "trained_part": training.trained_part}
+        changes = {
+            "train_size": training.train_size,
+            "trained_part": training.trained_part,
+            "epochs": self._epochs_of(training),
+        }
         recipe = self.config.recipe(network).model_copy(update=changes)
         options = {"name": block.architecture, "width": training.width, "filter_size": block.filter_size}
         return {
@@ -107,6 +116,14 @@ class Plan:
                 "label_count": recipe.label_count,
             },
         }
+
+    def _epochs_of(self, training: Training) -> int:
+        """Epochs in which a training takes as many steps as the network's own number of images does, rounded up."""
+        recipe = self.config.recipe(training.network)
+        if training.train_size == recipe.train_size:
+            return recipe.epochs
+        usual, own = (math.ceil(size / recipe.batch_size) for size in (recipe.train_size, training.train_size))
+        return math.ceil(recipe.epochs * usual / own)
 
     @property
     def stems(self) -> list[str]:
@@ -158,11 +175,12 @@ class Plan:
         return files | {name: f"results/{{run}}/tables/{name}.csv" for name in figure.draws}
 
     def settings_of(self, stem: str) -> dict[str, Any]:
-        """Blocks that decide a figure's numbers, as plain values: it is measured again when one of them changes."""
+        """Settings that decide a figure's numbers, as plain values: it is measured again when one of them changes."""
         own = {"settings": self.config.figures[stem].measured_with()}
         taken = {
             "probe": lambda: self.config.probe.model_dump(),
             "stability": lambda: self.config.figures["stability"].measured_with(),
+            "copy_of": lambda: self.config.dataset.copy_of,
         }
         return own | {name: taken[name]() for name in FIGURES[stem].takes}
 

@@ -14,7 +14,7 @@ class FirstLayerFilters(FigureSettings):
 
     networks: Networks = Field(description="keys of `networks`, with filters of at least 5 pixels")
     train_sizes: Annotated[list[Count], Field(min_length=1), WithoutRepeats] = Field(
-        description="numbers of training images"
+        description="numbers of training images; each is trained for as many steps as the network's own `train_size`"
     )
 
     def training_changes(self) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ FIGURE = Figure(
     measured="run",
     reads=(),
     tables=("stability",),
-    takes=(),
+    takes=("copy_of",),
     draws=("stability",),
     needs=("stability",),
 )
