@@ -143,3 +143,10 @@ def test_last_digits_of_the_layout_do_not_reach_the_files(tmp_path):
 def test_items_are_spread_from_the_first_to_the_last():
     assert plotting.spread(list(range(9)), 3) == [0, 4, 8]
     assert plotting.spread("abc", 5) == ["a", "b", "c"] and plotting.spread(["only"], 3) == ["only"]
+
+
+def test_networks_of_one_colour_have_markers_that_differ():
+    markers = plotting.markers_by_color({"a": "red", "b": "blue", "c": "red"})
+    assert markers["a"] == markers["b"] != markers["c"]
+    many = plotting.markers_by_color({str(k): "red" for k in range(2 * len(plotting.MARKERS))})
+    assert set(many.values()) == set(plotting.MARKERS)

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,20 @@ def color_of(architecture: str) -> str:
 def color_of_kind(kind: str) -> str:
     """Return the colour of a kind of operation, the same in every figure."""
     return KINDS.get(kind, COLORS["purple"])
+
+
+def markers_by_color(colors: Mapping[str, str]) -> dict[str, str]:
+    """Return a marker for each network that tells it from the others of its colour, as long as there are enough.
+
+    Args:
+        colors: by network.
+    """
+    seen: Counter[str] = Counter()
+    markers = {}
+    for network, color in colors.items():
+        markers[network] = MARKERS[seen[color] % len(MARKERS)]
+        seen[color] += 1
+    return markers
 
 
 def set_style() -> None:
