@@ -13,7 +13,7 @@ TABLE_COLUMNS = {
     "deformations": "cutoff, temperature, delta_formula, delta_exact, delta_measured",
     "stability": "net, seed, state, cutoff, delta, D, G, R, D_low, D_high, G_low, G_high, R_low, R_high, D_median, "
     "G_median, R_median, test_error, train_error, train_size",
-    "stability_vs_error": "quantity, correlation, correlation_low, correlation_high, a, b, networks",
+    "stability_vs_error": "quantity, correlation, correlation_low, correlation_high, lead_of_R, a, b, networks, dataset, reason",
     "stability_vs_train_size": "net, seed, state, R, R_low, R_high, test_error, train_size",
     "noise_curves": "net, seed, state, perturbation, output, r, delta, distance, error, changed",
     "noise_bump_images": "net, seed, state, image, r, label, prediction, confidence, right",
@@ -32,6 +32,7 @@ TABLE_COLUMNS = {
     "receptive_fields": "net, seed, state, layer, size, stride, centre_x, centre_y, effective_size, effective_x, effective_y",
 }
 SUMMARIES = {
+    "stability_vs_train_size": "net, quantity, a, b, b_low, b_high, sizes, seeds",
     "noise_curves": "net, seed, state, perturbation, output, exponent, linear_until, bump, bump_r, bump_r_low, bump_r_high",
     "activation_spectra": "net, seed, state, operation, mean_wavenumber, mean_wavenumber_low, mean_wavenumber_high",
     "first_layer_filters": "net, seed, train_size, p_value, p_value_mixture",

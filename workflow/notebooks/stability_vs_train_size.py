@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Stability and error against the number of training images
 #
-# Solid: trained. Dashed: init, which sees no image but through the statistics of batch-norm. Bands: 95% intervals,
-# bootstrapped over images for $R_f$ and binomial for the error. With several seeds, lines are their means.
+# Filled: trained, with the fit $a P^b$ as a line. Open: init, which sees no image. Geometric means over seeds, which are the
+# small dots, with 95% intervals over images. Every training takes as many steps as with the network's usual number of images.
 
 # %%
 if "snakemake" not in globals():
@@ -24,41 +24,81 @@ if "snakemake" not in globals():
 
 # %%
 import matplotlib.pyplot as plt
+import numpy as np
 
+from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
-stability = read_table(snakemake.input.table)
-stability[["net", "seed", "state", "train_size", "R", "R_low", "R_high", "test_error"]]
+stability = as_shown(read_table(snakemake.input.table))
+exponents = read_table(snakemake.input.summary).set_index(["net", "quantity"])
+exponents
 
 # %%
-figure, (left, right) = plt.subplots(1, 2, figsize=(plotting.PAGE, 2.5))
-quantities = ["R", "R_low", "R_high", "test_error", "test_error_low", "test_error_high"]
-for (network, architecture, state), rows in stability.groupby(["net", "architecture", "state"], sort=False):
-    curve = rows.groupby("train_size")[quantities].mean().reset_index()
-    line = {"color": plotting.color_of(architecture), "marker": "o", "markersize": 3.5}
-    line["linestyle"] = "--" if state == "init" else "-"
-    left.plot(curve.train_size, curve.R, **line)
-    left.fill_between(curve.train_size, curve.R_low, curve.R_high, color=line["color"], alpha=0.2, linewidth=0)
-    if state == "trained":
-        right.plot(curve.train_size, 100 * curve.test_error, label=plotting.label_of(network), **line)
-        band = 100 * curve.test_error_low, 100 * curve.test_error_high
-        right.fill_between(curve.train_size, *band, color=line["color"], alpha=0.2, linewidth=0)
-left.axhline(1, color="0.3", linewidth=0.8, linestyle=":")
-left.plot([], [], color="0.3", linestyle="--", label="init")
-left.plot([], [], color="0.3", linestyle="-", label="trained")
-left.set_ylabel(plotting.MEANINGS["R"])
-right.set_ylabel(r"test error $\epsilon$ (%)")
-sizes = sorted(stability.train_size.unique())
-for ax in (left, right):
+networks = stability.groupby("net", sort=False).architecture.first()
+colors = {network: plotting.color_of(architecture) for network, architecture in networks.items()}
+markers = plotting.markers_by_color(colors)
+sizes = np.array(sorted(stability.train_size.unique()))
+several_seeds = stability.seed.nunique() > 1
+
+
+def draw_curve(ax, network, state, quantity, scale):
+    """One quantity of a network in a state against P, with the seeds and intervals over images."""
+    rows = stability[(stability.net == network) & (stability.state == state) & (stability[quantity] > 0)]
+    curve = scale * plotting.geometric_means(rows, [quantity, f"{quantity}_low", f"{quantity}_high"], by="train_size")
+    whiskers = [curve[quantity] - curve[f"{quantity}_low"], curve[f"{quantity}_high"] - curve[quantity]]
+    color, face = colors[network], "white" if state == "init" else colors[network]
+    look = {"fmt": markers[network], "markersize": 4, "markerfacecolor": face, "elinewidth": 0.7, "zorder": 3}
+    ax.errorbar(curve.index, curve[quantity], yerr=whiskers, color=color, **look)
+    if state == "init":
+        ax.plot(curve.index, curve[quantity], color=color, linewidth=0.8, linestyle="--", alpha=0.6)
+    if several_seeds:
+        ax.plot(rows.train_size, scale * rows[quantity], ".", color="0.15", markersize=2, zorder=4)
+
+
+def draw_fit(ax, network, quantity, scale):
+    """The line a P^b; its exponent stands in the legend."""
+    label = plotting.label_of(network)
+    if (network, quantity) in exponents.index:
+        fit = exponents.loc[(network, quantity)]
+        ax.plot(sizes, scale * fit.a * sizes**fit.b, color=colors[network], linewidth=1)
+        label += f": $b = {fit.b:.2f}$ [${fit.b_low:.2f}$, ${fit.b_high:.2f}$]"
+    look = {"color": colors[network], "marker": markers[network], "markersize": 4, "linewidth": 1}
+    return plt.Line2D([], [], label=label, **look)
+
+
+def draw_panel(ax, quantity, states, scale=1.0):
+    """A panel and, below it, its legend."""
+    for network in networks.index:
+        for state in states:
+            draw_curve(ax, network, state, quantity, scale)
+    keys = [draw_fit(ax, network, quantity, scale) for network in networks.index]
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    shown = plotting.spread(list(sizes), 5)
+    ax.set_xticks(shown, [f"{size:,}" for size in shown])
     ax.xaxis.set_minor_locator(plt.NullLocator())
     plotting.log_ticks(ax.yaxis)
     ax.set_xlabel("training images $P$")
-figure.legend(loc="outside right center")
+    columns = 1 + (len(keys) > 8)
+    ax.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=columns, handlelength=1.6)
+
+
+# %%
+height = 2.5 + 0.14 * min(len(networks), 8 + len(networks) // 2)
+figure, (left, right) = plt.subplots(1, 2, figsize=(plotting.PAGE, height))
+draw_panel(left, "R", ("init", "trained"))
+draw_panel(right, "test_error", ("trained",), scale=100)
+left.axhline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
+left.set_ylabel(plotting.MEANINGS["R"])
+right.set_ylabel(r"test error $\epsilon$ (%)")
+look = {"color": "0.3", "marker": "o", "markersize": 4}
+states = [
+    plt.Line2D([], [], **look, linewidth=0.8, linestyle="--", markerfacecolor="white", label="init"),
+    plt.Line2D([], [], **look, linewidth=1, label="trained, with fit $a P^b$"),
+]
+figure.legend(handles=states, loc="outside upper right", ncols=2)
 plotting.letter_panels([left, right])
 plotting.save_figure(figure, snakemake)
 figure

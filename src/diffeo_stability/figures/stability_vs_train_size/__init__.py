@@ -14,11 +14,20 @@ class StabilityVsTrainSize(FigureSettings):
 
     networks: Networks = Field(description="keys of `networks`")
     train_sizes: Annotated[list[Count], Field(min_length=2), WithoutRepeats] = Field(
-        description="numbers of training images"
+        description="numbers of training images; each is trained for as many steps as the network's own `train_size`"
     )
 
     def training_changes(self) -> list[dict[str, Any]]:
         return [{"train_size": size} for size in self.train_sizes]
 
 
-FIGURE = Figure(__name__, StabilityVsTrainSize, OCTOBER, 4, measured=None, collects="stability", needs=("stability",))
+FIGURE = Figure(
+    __name__,
+    StabilityVsTrainSize,
+    OCTOBER,
+    4,
+    measured=None,
+    collects="stability",
+    summarised=True,
+    needs=("stability",),
+)
