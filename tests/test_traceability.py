@@ -26,9 +26,9 @@ def test_every_figure_has_all_its_files_under_its_stem(root, stem):
 
 
 @pytest.mark.parametrize("stem", FIGURES)
-def test_captions_end_with_what_the_default_run_shows(root, stem):
-    *_, last = (root / "workflow" / "report" / f"{stem}.rst").read_text().strip().split("\n\n")
-    assert re.match(r"On mnist5k, .{80,}\.$", last, flags=re.DOTALL) and not re.search(r"\b[A-Z]{6,}\b", last)
+def test_captions_say_what_a_run_shows(root, stem):
+    assert FIGURES[stem].has("findings")
+    assert "{{ findings }}" in (root / "workflow" / "report" / f"{stem}.rst").read_text()
 
 
 @pytest.mark.parametrize("stem", FIGURES)

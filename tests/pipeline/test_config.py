@@ -11,7 +11,6 @@ from diffeo_stability.figures import FIGURES
 from diffeo_stability.pipeline.config import load_config, parse_config
 from diffeo_stability.pipeline.generate import generated, schema_yaml
 
-
 REMOVED = object()
 
 
