@@ -53,6 +53,47 @@ def chain(tmp_path, monkeypatch):
     )
 
 
+def test_results_on_another_disk_keep_their_names(tmp_path, monkeypatch):
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    (tmp_path / "project" / "results").symlink_to(tmp_path / "scratch")
+    table = make(tmp_path / "project" / "results" / "table.csv", "table")
+    assert list(hashes_of([table, "results/table.csv"])) == ["results/table.csv"]
+
+
+def test_weights_brought_from_outside_are_said_to_be_that(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    weights = tmp_path / "elsewhere" / "net.pt"
+    weights.parent.mkdir()
+    weights.write_text("weights")
+    make(tmp_path / "results" / "mine" / "m.csv", "m", weights, rule="measure")
+    assert main(["provenance", "results/mine/m.csv"]) == 0
+    assert "elsewhere/net.pt  [brought from outside, unchanged]" in capsys.readouterr().out
+    weights.write_text("other weights")
+    assert main(["provenance", "results/mine/m.csv"]) == 1
+    assert "elsewhere/net.pt  [CHANGED since]" in capsys.readouterr().out
+
+
+def test_a_project_unpacked_inside_another_repository_has_no_commit(tmp_path, monkeypatch):
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True)
+
+    git("init", "-q")
+    (tmp_path / "their.txt").write_text("theirs")
+    git("add", "their.txt")
+    git("commit", "-qm", "theirs")
+    project = tmp_path / "unpacked"
+    (project / "workflow").mkdir(parents=True)
+    (project / "Snakefile").touch()
+    monkeypatch.chdir(project / "workflow")
+    state = code_state.__wrapped__
+    assert state() == {"commit": "unknown", "dirty": False}
+    git("add", "unpacked/Snakefile")
+    git("commit", "-qm", "ours")
+    assert len(state()["commit"]) == 40
+
+
 @pytest.mark.parametrize("kind", ["pdf", "png"])
 def test_a_figure_leads_down_to_the_data(chain, kind):
     origin = trace(getattr(chain, kind))
@@ -143,15 +184,15 @@ def test_records_tell_whether_the_working_tree_has_changes(monkeypatch, tmp_path
     state = code_state.__wrapped__
     assert state() == {"commit": "unknown", "dirty": False}
     git = ["git", "-c", "user.name=x", "-c", "user.email=x"]
-    (tmp_path / "file").write_text("as it was")
-    for command in (["init", "-q"], ["add", "file"], ["commit", "-q", "-m", "first"]):
+    (tmp_path / "Snakefile").write_text("as it was")
+    for command in (["init", "-q"], ["add", "Snakefile"], ["commit", "-q", "-m", "first"]):
         subprocess.run([*git, *command], check=True)
     clean = state()
     assert len(clean["commit"]) == 40 and not clean["dirty"]
     (tmp_path / "new").write_text("a new file")
     assert state() == {**clean, "dirty": True}
     (tmp_path / "new").unlink()
-    (tmp_path / "file").write_text("as it is")
+    (tmp_path / "Snakefile").write_text("as it is")
     assert state() == {**clean, "dirty": True}
 
 

@@ -13,6 +13,8 @@ from .records import hash_of, record_of
 
 SHORT = 12  # digits of a hash that are printed
 GIVEN = ("config", "workflow")  # folders of what no job makes
+MADE = ("results", "figures")  # of what jobs make
+DATASET = "images.safetensors"  # made too, in any folder
 
 
 @dataclass
@@ -21,8 +23,9 @@ class Origin:
 
     Attributes:
         path: from the project's folder.
-        state: ``ok``; ``changed``, if it is not what its record or its user says; ``missing``; ``given``, if no job makes it;
-            ``no record``, if a job made it but nothing is known of how; ``as above``, where it stands in the tree before.
+        state: ``ok``; ``changed``, if it is not what its record or its user says; ``missing``; ``given``, if it is part of the
+            project; ``outside``, if somebody brought it along and it is as it was when it was used; ``no record``, if a job made
+            it but nothing is known of how; ``as above``, where it stands in the tree before.
         rule: the rule that made it.
         facts: what there is to say of it, in lines.
         sources: what it was made from.
@@ -36,7 +39,7 @@ class Origin:
 
     def matches(self) -> bool:
         """Whether everything on the way down to the data is as it was."""
-        return self.state in ("ok", "as above", "given") and all(source.matches() for source in self.sources)
+        return self.state in ("ok", "as above", "given", "outside") and all(source.matches() for source in self.sources)
 
 
 def trace(path: str | Path) -> Origin:
@@ -95,14 +98,21 @@ def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -
     found = hash_of(path)
     record_path = record_of(path)
     if not record_path.exists():
-        state, unrecorded = _state(found, expected), "given" if path.parts[0] in GIVEN else "no record"
-        return Origin(name, unrecorded if state == "ok" else state, facts=[f"sha256 {found[:SHORT]}"])
+        state = _state(found, expected)
+        return Origin(name, _unrecorded(path) if state == "ok" else state, facts=[f"sha256 {found[:SHORT]}"])
     record = read_json(record_path)
     facts = [*_contents(path), *_facts(record)]
     origin = Origin(name, _state(found, record["sha256"], expected), record["rule"], facts)
     seen[name] = found, origin.state
     origin.sources = [_follow(source, used, seen) for source, used in record["inputs"].items()]
     return origin
+
+
+def _unrecorded(path: Path) -> str:
+    """What an unchanged file without a record is."""
+    if path.parts[0] in GIVEN:
+        return "given"
+    return "no record" if path.parts[0] in MADE or path.name == DATASET else "outside"
 
 
 def _state(found: str, *expected: str | None) -> str:
@@ -124,7 +134,7 @@ def _contents(path: Path) -> list[str]:
     if path.is_dir():
         checkpoints = sorted(path.glob("[!.]*.json"))
         return _checkpoint_facts(checkpoints[-1]) if checkpoints else []
-    if path.name == "images.safetensors":
+    if path.name == DATASET:
         from safetensors import safe_open
 
         with safe_open(path, framework="numpy") as file:
@@ -190,7 +200,12 @@ def _pdf_keywords(content: bytes) -> str | None:
     return None
 
 
-MARKS = {"changed": "CHANGED since", "missing": "MISSING", "no record": "NO RECORD of how it was made"}
+MARKS = {
+    "outside": "brought from outside, unchanged",
+    "changed": "CHANGED since",
+    "missing": "MISSING",
+    "no record": "NO RECORD of how it was made",
+}
 
 
 def as_tree(origin: Origin) -> str:

@@ -26,7 +26,10 @@ def software_versions() -> dict[str, str]:
 
 @cache
 def code_state() -> Mapping[str, Any]:
-    """Return the commit of the working tree, ``unknown`` outside git, and whether it has changes, new files included."""
+    """Return the commit of the working tree, ``unknown`` outside git, and whether it has changes, new files included.
+
+    A project that lies in a repository which does not track it, unpacked there from an archive, is outside git.
+    """
     return {"commit": _git("rev-parse", "HEAD") or "unknown", "dirty": bool(_git("status", "--porcelain"))}
 
 
@@ -36,8 +39,15 @@ def commit_time() -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
+    here = Path.cwd()
+    project = next((folder for folder in (here, *here.parents) if (folder / "Snakefile").is_file()), here)
+
+    def run(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=project, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+        run("ls-files", "--error-unmatch", "Snakefile")
+        return run(*arguments)
     except (OSError, subprocess.CalledProcessError):
         return None
 
@@ -63,13 +73,16 @@ def _is_hidden(path: Path) -> bool:
 
 def hashes_of(paths: Iterable[str | Path], root: str | Path = ".") -> dict[str, str]:
     """Return the hash of every path, by its name from ``root``."""
-    root = Path(root).resolve()
+    root = Path(root).absolute()
     return {_name_from(path, root): hash_of(path) for path in paths}
 
 
 def _name_from(path: str | Path, root: Path) -> str:
-    path = Path(path).resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+    # As named first: a folder of results that is a link to another disk still lies in the project
+    for place, below in ((Path(path).absolute(), root), (Path(path).resolve(), root.resolve())):
+        if place.is_relative_to(below):
+            return place.relative_to(below).as_posix()
+    return Path(path).resolve().as_posix()
 
 
 def record_of(path: str | Path) -> Path:
