@@ -22,6 +22,7 @@ from diffeo_stability.figures.settings import Probe
 from diffeo_stability.figures.stability import Stability
 from diffeo_stability.networks.batch_norm import estimate_batch_norm
 from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint
+from diffeo_stability.networks.unwrapping import without_prefix
 from diffeo_stability.networks.weights import download_weights, import_network, read_weights
 
 SIZES = {"in_channels": 1, "image_size": 28, "classes": 10}
@@ -48,6 +49,63 @@ def assert_equal(found, expected):
 def test_weights_are_read_from_files(weights, tmp_path, name, write):
     write(weights, tmp_path / name)
     assert_equal(read_weights(str(tmp_path / name), "lenet", tmp_path), weights)
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "net", "model_state_dict"])
+def test_weights_under_a_usual_key_are_found_and_that_is_said(weights, tmp_path, caplog, key):
+    caplog.set_level("INFO")
+    torch.save({key: weights, "optimizer": {"lr": 0.1}, "epoch": 3}, tmp_path / "w.pt")
+    assert_equal(read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path), weights)
+    assert f"taken from the key {key}" in caplog.text
+
+
+def test_weights_of_several_networks_are_not_guessed(weights, tmp_path):
+    torch.save({"model": weights, "net": weights}, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=r"hold several networks \(model, net\)"):
+        read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "net.", "module._orig_mod."])
+def test_a_prefix_of_all_names_is_taken_off_and_that_is_said(weights, caplog, prefix):
+    caplog.set_level("INFO")
+    expected = build_network("lenet", **SIZES).state_dict()
+    wrapped = {prefix + name: value for name, value in weights.items()}
+    assert_equal(without_prefix({**wrapped, "loss.weight": torch.ones(3)}, expected), weights)
+    assert f"the prefix {prefix} is taken off" in caplog.text
+    assert_equal(without_prefix(weights, expected), weights)
+    ambiguous = {**wrapped, **{f"ema.{name}": value for name, value in weights.items()}}
+    with pytest.raises(InputError, match="fit by several prefixes"):
+        without_prefix(ambiguous, expected)
+
+
+def test_a_prefix_that_does_not_help_is_named(weights, mnist5k, tmp_path):
+    other = {f"module.{name}": value for name, value in weights.items() if "conv1" not in name}
+    splits = split_dataset(mnist5k, validation_images=100, seed=0, train_size=100)
+    with pytest.raises(InputError, match=r"do not fit the network \(all their names begin with 'module.'"):
+        import_network(
+            partial(build_network, "lenet", **SIZES), other, splits, tmp_path / "c", seed=0, metadata={}, init="none"
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("w.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "a Git LFS pointer"),
+        ("w.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+        ("w.pth", b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "a web page"),
+        ("w.safetensors", b"PK\x03\x04" + bytes(60), "a file of torch.save: let their name end in .pt"),
+    ],
+)
+def test_files_that_are_something_else_are_said_to_be_that(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_weights(str(tmp_path / name), "lenet", tmp_path)
+
+
+def test_a_safetensors_file_with_another_name_is_said_to_be_one(weights, tmp_path):
+    save_file(weights, tmp_path / "w.pt")
+    with pytest.raises(InputError, match="are a safetensors file: let their name end in .safetensors"):
+        read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
 
 
 def test_weights_are_read_from_a_package():

@@ -20,6 +20,7 @@ from ..data.files import atomic_path, sha256_of
 from ..data.tensors import read_tensors
 from .batch_norm import estimate_batch_norm
 from .checkpoints import save_checkpoint
+from .unwrapping import hint_of_prefix, tensors_of, what_else, without_prefix
 
 PACKAGE = "package:"
 TORCHVISION = "torchvision:"
@@ -52,6 +53,10 @@ def read_weights(source: str, architecture: str, downloads: str | Path) -> dict[
 
 def _from_file(path: Path) -> dict[str, Tensor]:
     try:
+        with path.open("rb") as file:
+            other = what_else(file.read(64), path.suffix)
+        if other is not None:
+            raise InputError(f"weights {path} {other}")
         if path.suffix == ".safetensors":
             return read_tensors(path)[0]
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -61,13 +66,7 @@ def _from_file(path: Path) -> dict[str, Tensor]:
         raise InputError(
             f"weights {path} hold more than tensors, which could run code: refused; save the network's state_dict() alone"
         ) from None
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise InputError(
-            f"weights {path} hold something else than tensors by name: save the network's state_dict() alone"
-        )
-    return content
+    return tensors_of(content, str(path))
 
 
 def _from_torchvision(name: str, architecture: str, folder: Path) -> dict[str, Tensor]:
@@ -141,9 +140,10 @@ def import_network(
                 network, partial / "epoch0000.safetensors", {**metadata, "seed": seed, "epoch": 0, "step": 0, **errors}
             )
         try:
-            network.load_state_dict(weights)
+            network.load_state_dict(without_prefix(weights, network.state_dict()))
         except RuntimeError as error:
-            raise InputError(f"the weights do not fit the network: {one_line(error)}") from None
+            hint = hint_of_prefix(weights)
+            raise InputError(f"the weights do not fit the network{hint}: {one_line(error)}") from None
         save_checkpoint(
             network, partial / "epoch0001.safetensors", {**metadata, "seed": seed, "epoch": 1, "step": 0, **errors}
         )

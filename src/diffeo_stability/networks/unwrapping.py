@@ -1,0 +1,101 @@
+"""Weights as frameworks save them: under a key of a larger dictionary, and by names with a prefix."""
+
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ..core.errors import InputError
+
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+# Counts how many batches batch-norm has seen, which older files lack and evaluation does not need
+OPTIONAL = "num_batches_tracked"
+STARTS = {
+    b"version https://git-lfs": "are a Git LFS pointer, not the file that it stands for: run git lfs pull",
+    b"<!doctype html": "are a web page, not weights: download them again, from the address of the file itself",
+    b"<html": "are a web page, not weights: download them again, from the address of the file itself",
+}
+logger = logging.getLogger(__name__)
+
+
+def what_else(start: bytes, suffix: str) -> str | None:
+    """Return what a file is instead of weights, and what to do; nothing if its first bytes do not tell.
+
+    Args:
+        start: its first bytes, 64 at least if it has so many.
+        suffix: of its name.
+    """
+    for beginning, words in STARTS.items():
+        if start.lstrip().lower().startswith(beginning):
+            return words
+    if suffix != ".safetensors" and start[8:10] == b'{"':
+        return "are a safetensors file: let their name end in .safetensors"
+    if suffix == ".safetensors" and start[:2] in (b"PK", b"\x80\x02"):
+        return "are a file of torch.save: let their name end in .pt"
+    return None
+
+
+def tensors_of(content: Any, source: str) -> dict[str, Tensor]:
+    """Return the tensors by name of what a file holds, which may lie under one of the usual keys.
+
+    Args:
+        content: what was read.
+        source: the file, for errors.
+
+    Raises:
+        InputError: there are none, or several.
+    """
+    if _are_tensors(content):
+        return dict(content)
+    found = [key for key in WRAPPERS if isinstance(content, Mapping) and _are_tensors(content.get(key))]
+    if len(found) == 1:
+        logger.info("weights %s: taken from the key %s", source, found[0])
+        return dict(content[found[0]])
+    if found:
+        raise InputError(
+            f"weights {source} hold several networks ({', '.join(found)}): save the state_dict() of one alone"
+        )
+    raise InputError(
+        f"weights {source} hold something else than tensors by name: save the network's state_dict() alone"
+    )
+
+
+def _are_tensors(content: Any) -> bool:
+    return (
+        isinstance(content, Mapping)
+        and len(content) > 0
+        and all(isinstance(value, Tensor) for value in content.values())
+    )
+
+
+def without_prefix(weights: Mapping[str, Tensor], expected: Collection[str]) -> dict[str, Tensor]:
+    """Return weights by the names that a network expects, where all have one prefix more.
+
+    Left as they are if they fit, or if no prefix makes them fit: then loading them says what is missing.
+
+    Raises:
+        InputError: several prefixes make them fit.
+    """
+    needed = {name for name in expected if not name.endswith(OPTIONAL)}
+    if not needed or needed <= set(weights):
+        return dict(weights)
+    first = min(needed)
+    prefixes = {name.removesuffix(first) for name in weights if name.endswith(f".{first}")}
+    fitting = sorted(prefix for prefix in prefixes if all(prefix + name in weights for name in needed))
+    if len(fitting) > 1:
+        raise InputError(
+            f"the weights fit by several prefixes of their names ({', '.join(fitting)}): save one network alone"
+        )
+    if not fitting:
+        return dict(weights)
+    (prefix,) = fitting
+    logger.info("weights: the prefix %s is taken off their names", prefix)
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def hint_of_prefix(weights: Collection[str]) -> str:
+    """Return in words the prefix that all names of weights that do not fit have, if it is a usual one; else nothing."""
+    common = next((prefix for prefix in PREFIXES if weights and all(name.startswith(prefix) for name in weights)), None)
+    return f" (all their names begin with {common!r}, which a wrapper put there)" if common else ""
