@@ -318,7 +318,10 @@ def corrupt(path):
     ("spoil", "message"),
     [
         (lambda tree: corrupt(tree / "train" / "dog" / "001.png"), r"train/dog/001.png is no image.*replace or remove"),
-        (lambda tree: (tree / "train" / "dog" / "notes.txt").write_text("hm"), "notes.txt is no image"),
+        (
+            lambda tree: (tree / "train" / "dog" / "a.png").symlink_to("nowhere.png"),
+            "a.png is a link to something that is not",
+        ),
         (lambda tree: [f.unlink() for f in (tree / "test" / "dog").iterdir()], "test/dog holds no image"),
         (lambda tree: (tree / "train" / "eel").mkdir(), "train/eel holds no image"),
         (lambda tree: (tree / "test").rename(tree / "other"), "holds no test/<class>/"),
@@ -433,6 +436,94 @@ def test_images_that_do_not_fit_into_memory_are_refused(tmp_path, monkeypatch):
             prepare_dataset(source, tmp_path / "data", path=tmp_path / name)
     with pytest.raises(InputError, match="images unpacks to .* refused, half of this machine's"):
         load_images(tmp_path / "images")
+
+
+def test_files_that_are_no_images_are_named_and_skipped(tmp_path, caplog):
+    tree = write_tree(tmp_path / "tree")
+    for name in ("notes.txt", "Thumbs.db", ".DS_Store", "README"):
+        (tree / "train" / "dog" / name).write_text("no image")
+    dataset = prepare_dataset("image_folder", tmp_path / "data", path=tree)
+    assert len(dataset.train_images) == 6
+    assert "train/dog/Thumbs.db, train/dog/notes.txt" in caplog.text and "DS_Store" not in caplog.text
+
+
+def test_folders_of_classes_may_be_links_but_not_to_where_they_lie(tmp_path):
+    tree = write_tree(tmp_path / "tree")
+    (tree / "train" / "dog").rename(tmp_path / "dogs")
+    (tree / "train" / "dog").symlink_to(tmp_path / "dogs")
+    (tree / "train" / "cat" / "round").symlink_to(tree)
+    dataset = prepare_dataset("image_folder", tmp_path / "data", path=tree)
+    assert dataset.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("above", ["", "test", "train", "data/test"])
+@pytest.mark.parametrize("archive", [None, "images.tar"])
+def test_classes_and_folders_above_the_tree_may_have_any_name(tmp_path, above, archive):
+    root = tmp_path / "images"
+    write_tree(root / above, classes=("test", "train", "a {b}", "$a$b"))
+    path = root if archive is None else pack(root, tmp_path / archive)
+    dataset = prepare_dataset("image_folder", tmp_path / "data", path=path)
+    assert dataset.classes == ("$a$b", "a {b}", "test", "train") and len(dataset.train_images) == 12
+
+
+def save_in_one_folder(folder, image, name, **settings):
+    folder.mkdir(exist_ok=True)
+    image.save(folder / name, **settings)
+    return folder
+
+
+def test_greys_of_16_bits_and_floats_are_scaled(tmp_path):
+    ramp = np.linspace(0, 1, 16).reshape(4, 4)
+    expected = np.round(ramp * 255) / 255
+    deep = Image.fromarray(np.round(ramp * 65535).astype(np.uint16))
+    for name, image in (
+        ("a.png", deep),
+        ("b.tif", Image.fromarray(ramp.astype(np.float32))),
+        ("c.tif", Image.fromarray((255 * ramp).astype(np.float32))),
+    ):
+        images = load_images(save_in_one_folder(tmp_path / name, image, name))
+        np.testing.assert_allclose(images[0, 0].numpy(), expected, atol=1e-6)
+    wrong = save_in_one_folder(tmp_path / "wrong", Image.fromarray((1000 * ramp).astype(np.float32)), "d.tif")
+    with pytest.raises(InputError, match=r"d.tif is no image that can be read \(pixels from 0 to 1000"):
+        load_images(wrong)
+
+
+def test_grey_with_transparency_is_grey(tmp_path):
+    grey = Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4))
+    grey.putalpha(200)
+    images = load_images(save_in_one_folder(tmp_path / "a", grey, "a.png"))
+    assert images.shape == (1, 1, 4, 4) and images[0, 0, 0, 1] == pytest.approx(1 / 255)
+
+
+def test_images_stand_upright_as_their_camera_says(tmp_path):
+    pixels = np.zeros((8, 8), dtype=np.uint8)
+    pixels[0] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 6  # the camera was turned: to be seen upright, the image is turned by 90 degrees
+    images = load_images(save_in_one_folder(tmp_path / "a", Image.fromarray(pixels), "a.png", exif=turned))
+    assert images[0, 0, :, -1].mean() == 1 and images[0, 0, :, 0].mean() == 0
+
+
+@pytest.mark.parametrize(("flag", "method", "message"), [(1, 0, "encrypted"), (0, 9, "compression")])
+def test_zips_that_cannot_be_unpacked_are_named(tmp_path, flag, method, message):
+    path = pack(write_tree(tmp_path / "tree"), tmp_path / "images.zip")
+    content = bytearray(path.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = content.find(signature)
+        while place >= 0:
+            content[place + offset] |= flag
+            content[place + offset + 2] = method
+            place = content.find(signature, place + 4)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=f"images.zip .*{message}") as caught:
+        prepare_dataset("image_folder", tmp_path / "data", path=path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_labels_that_number_no_classes_are_refused(tmp_path):
+    np.savez(tmp_path / "images.npz", **arrays(y_test=np.array([0, 1, 200_000_000])))
+    with pytest.raises(InputError, match="has the label 200000000, but 9 images"):
+        prepare_dataset("arrays", tmp_path, path=tmp_path / "images.npz")
 
 
 def arrays(**changes):

@@ -23,6 +23,7 @@ def read(request: Request) -> dict:
     arrays = _read_arrays(path, [f"{letter}_{part}" for part in parts for letter in "xy"])
     images = {part: _images(arrays[f"x_{part}"], f"{path}: x_{part}") for part in parts}
     labels = {part: _labels(arrays[f"y_{part}"], f"{path}: y_{part}") for part in parts}
+    _check_classes(path, labels)
     largest = max((int(part.max()) for part in labels.values() if len(part)), default=-1)
     return fields_of({part: (images[part], labels[part]) for part in parts}, tuple(map(str, range(largest + 1))))
 
@@ -50,6 +51,16 @@ def _images(array: np.ndarray, name: str) -> Tensor:
     if array.ndim != 4 or array.shape[2] != array.shape[3]:
         raise InputError(f"{name} has shape {array.shape}: it must be (N, n, n) or (N, channels, n, n)")
     return torch.from_numpy(array)
+
+
+def _check_classes(path: Path, labels: dict[str, Tensor]) -> None:
+    """Refuse labels that number nothing: a class for each number up to the largest would not fit into memory."""
+    images = sum(map(len, labels.values()))
+    largest = max((int(part.max()) for part in labels.values() if len(part)), default=-1)
+    if largest >= images:
+        raise InputError(
+            f"{path} has the label {largest}, but {images} images: labels must number the classes from 0 on, without large gaps"
+        )
 
 
 def _labels(array: np.ndarray, name: str) -> Tensor:

@@ -3,7 +3,9 @@
 Archives are read as a stream and never unpacked, so that nothing in them can land outside.
 """
 
+import logging
 import lzma
+import os
 import tarfile
 import warnings
 import zipfile
@@ -15,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..core.errors import InputError, one_line
@@ -26,7 +28,20 @@ TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
 LARGEST_FILE = 64 * 2**20  # bytes; no image of a sensible size is larger
 PARTS = ("train", "test")
 Found = dict[tuple[str, str], dict[str, np.ndarray]]  # pixels by part and class, then by name of the image
-BROKEN_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+# Encrypted zips give a RuntimeError, compressions that zipfile does not know a NotImplementedError
+BROKEN_ARCHIVE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+)
+GREYS = ("1", "L", "LA", "La")
+DEEP_GREYS = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # of 16 bits
+logger = logging.getLogger(__name__)
 
 
 def load_images(
@@ -101,7 +116,7 @@ def read_image_folder(
             than images do.
     """
     parts = ("test",) if test_only else PARTS
-    found = _images_by_place(path, image_size, _test_place if test_only else _place)
+    found = _images_by_place(path, image_size, _test_places if test_only else _places)
     _check_classes(path, found, parts)
     everything = {name: image for images in found.values() for name, image in images.items()}
     _check_sizes(path, everything)
@@ -117,14 +132,22 @@ def read_image_folder(
     return stacked, {part: torch.tensor(labels[part]) for part in parts}, classes
 
 
-def _images_by_place(path: Path, image_size: int | None, place_of: Callable) -> Found:
-    """All images; see :func:`_images`. A place without images is among the places."""
-    found: Found = {}
-    for place, name, image in _images(path, image_size, place_of):
-        images = found.setdefault(place, {})
-        if image is not None:
-            images[name] = image
-    return found
+def _images_by_place(path: Path, image_size: int | None, places_of: Callable) -> Found:
+    """All images; see :func:`_images`. A place without images is among the places.
+
+    The tree of classes may lie below other folders, whatever they are called: it is the highest that has all parts.
+    """
+    trees: dict[tuple[str, ...], Found] = {}
+    for places, name, image in _images(path, image_size, places_of):
+        for above, place in places.items():
+            images = trees.setdefault(above, {}).setdefault(place, {})
+            if image is not None:
+                images[name] = image
+
+    def missing_parts(above: tuple[str, ...]) -> int:
+        return -len({part for part, _ in trees[above]})
+
+    return trees[min(trees, key=lambda above: (missing_parts(above), len(above), above))] if trees else {}
 
 
 def _check_classes(path: Path, found: Found, parts: Sequence[str]) -> None:
@@ -161,45 +184,52 @@ def _check_sizes(path: Path, images: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _test_place(name: str, folder: bool) -> tuple[str, str] | None:
+Places = dict[tuple[str, ...], tuple[str, str]]  # part and class, by the folders above the tree that they are in
+
+
+def _test_places(name: str, folder: bool) -> Places:
     """Part and class of an entry ``.../<class>/<image>``, where there are test images alone; nothing for others."""
     steps = PurePosixPath(name).parts
-    return None if folder or len(steps) < 2 else ("test", steps[-2])
+    return {} if folder or len(steps) < 2 else {(): ("test", steps[-2])}
 
 
-def _place(name: str, folder: bool) -> tuple[str, str] | None:
-    """Part and class of an entry ``.../train/<class>/...``; nothing for what lies outside."""
+def _places(name: str, folder: bool) -> Places:
+    """Part and class of an entry ``.../train/<class>/...``, for every folder that could be the one of a part."""
     steps = PurePosixPath(name).parts
-    for part in PARTS:
-        if part in steps[:-1]:
-            return part, steps[steps.index(part) + 1]
-    return None
+    return {steps[:depth]: (step, steps[depth + 1]) for depth, step in enumerate(steps[:-1]) if step in PARTS}
 
 
 def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[tuple[Any, str, np.ndarray | None]]:
     """Place, name and pixels of every image, and of every folder without pixels, that has a place and is not hidden.
 
+    Files whose names do not end as those of images do are named and skipped.
+
     Args:
         place_of: name of an entry, and whether it is a folder, to its place, false if it has none.
     """
-    decoded = 0
+    decoded, skipped = 0, []
     for name, content in _entries(path):
         hidden = any(step.startswith(".") for step in PurePosixPath(name).parts)
         place = None if hidden else place_of(name, content is None)
         if not place:
+            continue
+        if content is not None and PurePosixPath(name).suffix.lower() not in Image.registered_extensions():
+            skipped.append(name)
             continue
         image = None if content is None else _decode(content, f"{path}: {name}", image_size)
         if image is not None:
             decoded += image.nbytes
             check_fits(decoded, path)
         yield place, name, image
+    if skipped:
+        more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+        logger.warning("%s: no images, by their names, and skipped: %s%s", path, ", ".join(skipped[:3]), more)
 
 
 def _entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
     """Name and content of every file, and name with no content of every folder."""
     if path.is_dir():
-        for entry in sorted(path.rglob("*")):
-            yield entry.relative_to(path).as_posix(), None if entry.is_dir() else entry.read_bytes()
+        yield from _folder_entries(path)
         return
     try:
         if path.name.endswith(TAR_SUFFIXES):
@@ -212,6 +242,20 @@ def _entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
             )
     except BROKEN_ARCHIVE as error:
         raise InputError(f"{path} is truncated or no archive ({one_line(error)}): replace it") from None
+
+
+def _folder_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
+    """Those of a folder; links are followed, but not to a folder that they lie in."""
+    entries: list[Path] = []
+    for folder, folders, files in os.walk(path, followlinks=True):
+        above = Path(folder).resolve()
+        folders[:] = [name for name in folders if not above.is_relative_to(Path(folder, name).resolve())]
+        entries += [Path(folder, name) for name in (*folders, *files)]
+    for entry in sorted(entries):
+        try:
+            yield entry.relative_to(path).as_posix(), None if entry.is_dir() else entry.read_bytes()
+        except FileNotFoundError:
+            raise InputError(f"{entry} is a link to something that is not there: mend or remove it") from None
 
 
 def _tar_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
@@ -250,14 +294,30 @@ def _decode(content: bytes, name: str, image_size: int | None) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(content)) as image:
-                image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+            with Image.open(BytesIO(content)) as opened:
+                image = _eight_bits(ImageOps.exif_transpose(opened))
                 if image_size is not None:
                     image = _scale_and_crop(image, image_size)
                 pixels = np.asarray(image)
     except Exception as error:  # each decoder of Pillow has errors of its own
         raise InputError(f"{name} is no image that can be read ({one_line(error)}): replace or remove it") from None
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """An image as grey or RGB of 8 bits: 16 bits are scaled, transparency is dropped."""
+    if image.mode in DEEP_GREYS:
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"pixels from {values.min()} to {values.max()}, not of 8 or 16 bits")
+        return Image.fromarray(np.round(values / 257).astype(np.uint8))
+    if image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        low, high = values.min(), values.max()
+        if not (low >= 0 and high <= 255):
+            raise ValueError(f"pixels from {low:g} to {high:g}, not from 0 to 1 or from 0 to 255")
+        return Image.fromarray(np.round(values * (255 if high <= 1 else 1)).astype(np.uint8))
+    return image.convert("L" if image.mode in GREYS else "RGB")
 
 
 def _scale_and_crop(image: Image.Image, size: int) -> Image.Image:
