@@ -11,9 +11,12 @@ from diffeo_stability.core.curves import (
     displacements_of_norms,
     log_spaced,
     mean_displaced_norm,
+    mean_norms,
     measure_curves,
     noise_of_norms,
+    norm_of_share,
     peak,
+    prominences,
     resample,
     summarise,
 )
@@ -192,3 +195,75 @@ def test_a_bump_is_found_where_it_is_planted():
     assert summarise(few, quadratic, quadratic[:, None].expand(-1, 9), tolerance=0.2)["exponent"] == pytest.approx(2)
     without = summarise(norms, 0.3 * r**2 / (1 + r), (0.3 * r**2 / (1 + r))[:, None].expand(-1, 200), tolerance=0.2)
     assert not without["bump"] and without["bump_r"] == pytest.approx(0.01)
+
+
+def column(*values):
+    return torch.tensor(values, dtype=torch.float64)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((1, 2, 3, 4), (1, 1, 1, 4)),  # to its end a curve may rise, which is no interior maximum
+        ((4, 3, 2, 1), (4, 1, 1, 1)),
+        ((2, 2, 2, 2), (1, 1, 1, 1)),
+        ((1, 6, 2, 1), (1, 6, 1, 1)),
+        ((1, 6, 2, 3), (1, 3, 1, 1.5)),  # the higher of the two lowest values on either side
+        ((1, 6, 2, 12), (1, 3, 1, 12)),  # a rise to the end that is higher leaves the bump what it is
+        ((9, 3, 6, 2), (4.5, 1, 2, 1)),  # beyond what is higher the way does not lead on
+        ((1, 4, 2, 8, 1), (1, 2, 1, 8, 1)),
+    ],
+)
+def test_prominences_of_known_curves(values, expected):
+    torch.testing.assert_close(prominences(column(*values)), column(*expected))
+
+
+def test_prominences_do_not_depend_on_scale_or_direction():
+    curves = torch.rand(9, 20, generator=seeded(), dtype=torch.float64) + 0.1
+    torch.testing.assert_close(prominences(7 * curves), prominences(curves))
+    torch.testing.assert_close(prominences(curves.flip(0)).flip(0), prominences(curves))
+
+
+def summary_of(norms, ratio):
+    distances = ratio * torch.tensor(norms, dtype=torch.float64) ** 2
+    return summarise(norms, distances, distances[:, None].expand(-1, 20), tolerance=0.2)
+
+
+def test_a_bump_before_a_higher_rise_to_the_end_is_seen_and_the_rise_as_well():
+    norms = log_spaced(0.01, 1000, 61)
+    r = torch.tensor(norms, dtype=torch.float64)
+    bump, rise = 4 * torch.exp(-((r / 3).log() ** 2)), (r / 300) ** 3
+    summary = summary_of(norms, 1 + bump + rise)
+    assert summary["bump"] and summary["bump_r"] == pytest.approx(3, rel=0.02)
+    assert summary["bump_height"] == pytest.approx(5, rel=0.02) and 4 < summary["prominence"] <= 5.01
+    assert summary["rise_at_end"] == pytest.approx(float(1 + rise[-1]), rel=0.01)
+    alone = summary_of(norms, 1 + bump)
+    assert alone["prominence"] == pytest.approx(5, rel=0.02) and alone["rise_at_end"] == pytest.approx(1, rel=1e-6)
+    for ratio in (1 + rise, 1 / (1 + r)):
+        monotone = summary_of(norms, ratio)
+        assert not monotone["bump"] and monotone["prominence"] == monotone["prominence_high"] == 1
+    assert summary_of(norms, 1 + rise)["rise_at_end"] == pytest.approx(float((1 + rise[-1]) / (1 + rise[0])))
+
+
+def test_a_ripple_on_a_rise_is_no_bump():
+    norms = log_spaced(0.1, 100, 31)
+    ratio = torch.tensor(norms, dtype=torch.float64)
+    ratio[25] = 1.01 * ratio[26]
+    summary = summary_of(norms, ratio)
+    assert not summary["bump"] and 1 < summary["prominence"] < 1.02 and summary["bump_r"] == norms[-1]
+
+
+def test_the_norm_of_a_share_lies_between_the_norms():
+    norms, shares = [1.0, 10.0, 100.0, 1000.0], [0.0, 0.02, 0.08, 0.01]
+    assert norm_of_share(norms, shares, 0.05) == pytest.approx(10**1.5)
+    assert norm_of_share(norms, shares, 0.08) == pytest.approx(100)
+    assert norm_of_share(norms, shares, 0.0) == 1 and math.isnan(norm_of_share(norms, shares, 0.5))
+
+
+def test_contrast_is_what_a_constant_leaves_alone(digits):
+    images = digits[:].double()
+    whole, contrast = mean_norms(images, batch_size=30)
+    assert whole == pytest.approx(float(images.flatten(1).norm(dim=1).mean()))
+    shifted, same = mean_norms(images + 5)
+    assert same == pytest.approx(contrast) and contrast < whole and contrast < shifted
+    assert mean_norms(torch.ones(3, 2, 4, 4)) == pytest.approx((math.sqrt(32), 0.0))

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # What the eye sees at the bump
 #
-# Images as they are and with noise of norms below, at and above $r^*$, where $G_f / r^2$ of the trained network is largest,
-# with its prediction and confidence.
+# Images as they are, with noise of norms below, at and above $r^*$, where $G_f / r^2$ of the trained network is largest, and
+# moved as far towards another image, with the network's prediction and confidence.
 
 # %%
 if "snakemake" not in globals():
@@ -34,35 +34,57 @@ table = read_table(snakemake.input.table)
 table
 
 # %%
-noisy = load_file(snakemake.input.pictures)["noisy"]
+pictures = load_file(snakemake.input.pictures)
 norms = table.drop_duplicates("factor")[["factor", "r"]].sort_values("factor")
-images, columns = noisy.shape[:2]
-right_color, wrong_color = plotting.PERTURBATIONS["deformation"], plotting.PERTURBATIONS["noise"]
+RIGHT, WRONG = plotting.PERTURBATIONS["deformation"], plotting.PERTURBATIONS["noise"]
+LETTERS = 18  # of a class's name that fit below a picture
 
 
 def title_of(factor, r):
     """What stands above a column."""
     if factor == 0:
         return "as it is"
-    return (r"$r = r^*$" if factor == 1 else rf"$r = {factor:g}\, r^*$") + f"\n$= {r:.3g}$"
+    return (r"$r = r^*$" if factor == 1 else rf"$r = {factor:g}\, r^*$") + f" $= {r:.3g}$"
 
 
-long_names = table[["label", "prediction"]].astype(str).map(len).to_numpy().max() > 6
-gap, row_height = ("\n", 1.1) if long_names else (" ", 0.98)
-figure, axes = plt.subplots(images, columns, figsize=(plotting.COLUMN, 0.3 + row_height * images), squeeze=False)
-for _, shown in table.iterrows():
-    column = norms.factor.tolist().index(shown.factor)
-    ax = axes[shown.image, column]
-    pixels = noisy[shown.image, column].transpose(1, 2, 0)
+def short(name):
+    """A class's name, cut where it would run into the next picture."""
+    name = str(name)
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
+
+
+def words_below(shown):
+    """Prediction, confidence, and what share of the way to the other image it is."""
+    way = f"\n{100 * shown.way:.0f}% of the way" if shown.perturbation == "datapoint" and shown.factor else ""
+    return f"{short(shown.prediction)}: {100 * shown.confidence:.0f}%{way}"
+
+
+def words_beside(shown):
+    """What a row of pictures is."""
+    return f"{short(shown.label)}\n+ noise" if shown.perturbation == "noise" else f"towards\n{short(shown.label)}"
+
+
+def draw_picture(ax, shown, column):
+    """One picture in a frame that says whether the network gets it right."""
+    pixels = pictures[shown.perturbation][shown.image, column].transpose(1, 2, 0)
     ax.imshow(pixels.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
+    color = RIGHT if shown.right else WRONG
     for spine in ax.spines.values():
-        spine.set(visible=True, color=right_color if shown.right else wrong_color, linewidth=1.6)
-    ax.set_xlabel(
-        f"{shown.prediction}:{gap}{100 * shown.confidence:.0f}%", color=right_color if shown.right else wrong_color
-    )
+        spine.set(visible=True, color=color, linewidth=1.6)
+    ax.set_xlabel(words_below(shown), color=color, fontsize=6.5, labelpad=2)
     if column == 0:
-        ax.set_ylabel(f"label{gap}{shown.label}")
+        ax.set_ylabel(words_beside(shown))
+
+
+images, columns = pictures["noise"].shape[:2]
+side = (plotting.PAGE - 0.4) / max(columns, 4)  # inches
+figure, axes = plt.subplots(
+    2 * images, columns, figsize=(0.4 + side * columns, 0.5 + (side + 0.22) * 2 * images), squeeze=False
+)
+for shown in table.itertuples():
+    column = norms.factor.tolist().index(shown.factor)
+    draw_picture(axes[2 * shown.image + (shown.perturbation == "datapoint"), column], shown, column)
 for ax, (factor, r) in zip(axes[0], norms.itertuples(index=False), strict=True):
     ax.set_title(title_of(factor, r))
 network = plotting.label_of(table.net.iloc[0])

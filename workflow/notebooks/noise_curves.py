@@ -13,9 +13,8 @@
 # %% [markdown]
 # # Stability against the norm of the perturbation
 #
-# $D_f(r)$ for deformations and $G_f(r)$ for noise, of norm $r$, for the logits and for the softmax probabilities. Divided by
-# $r^2$, a linear function is flat; the maximum of a trained network is the bump, at $r^*$. With several seeds, lines are
-# their means.
+# $D_f(r)$ for deformations and $G_f(r)$ for noise, of norm $r$, of the logits. Divided by $r^2$, a linear function is flat; the
+# maximum of a trained network is the bump, at $r^*$. With several seeds, lines are their geometric means.
 
 # %%
 if "snakemake" not in globals():
@@ -24,101 +23,150 @@ if "snakemake" not in globals():
     snakemake = mock_snakemake("draw_noise_curves")
 
 # %%
+import math
+
 import matplotlib.pyplot as plt
 
+from diffeo_stability.figures.claim_measures import mean_over_seeds
+from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
-curves = read_table(snakemake.input.table)
+curves = as_shown(read_table(snakemake.input.table))
 curves["ratio"] = curves.distance / curves.r**2
 curves
 
 # %%
-summary = read_table(snakemake.input.summary)
-summary[["net", "seed", "state", "perturbation", "output", "exponent", "linear_until", "bump", "bump_r", "bump_height"]]
+summary = as_shown(read_table(snakemake.input.summary))
+columns = ["exponent", "linear_until", "bump", "bump_r", "bump_height", "prominence", "rise_at_end", "r_changed"]
+summary[["net", "seed", "state", "perturbation", "output", *columns]]
 
 # %% [markdown]
-# Shaded: norms of visible deformations that are diffeomorphisms; elsewhere the curve of deformations is thin and its points
-# are open. Line with a band: $r^*$ of the trained network for noise, with its 95% interval. Bars across curves: end of the
-# linear regime.
+# Shaded: norms of visible deformations that are diffeomorphisms; elsewhere the curve of deformations is thin. Line with a band:
+# $r^*$ of the trained network for noise, with its 95% interval. Bars across curves: end of the linear regime.
 
 # %%
 networks = list(dict.fromkeys(curves.net))
+image_norm = summary.image_norm.mean()
+tolerance = snakemake.config["noise_curves"]["tolerance"]
+NOISE, DEFORMATION = plotting.PERTURBATIONS["noise"], plotting.PERTURBATIONS["deformation"]
+SOFTMAX = {"linestyle": ":", "linewidth": 1.1, "color": NOISE}
 
 
-def draw_curves(ax, network, output, quantity):
-    """One quantity of one output against r, of both perturbations at init and trained."""
-    rows = curves[(curves.net == network) & (curves.output == output)]
-    for (perturbation, state), curve in rows.groupby(["perturbation", "state"], sort=False):
-        mean = curve.groupby("r").agg({quantity: "mean", "diffeomorphism": "all"}).reset_index()
+def rows_of(table, network, **values):
+    """Rows of a network in which columns have the values given."""
+    table = table[table.net == network]
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def draw_curves(ax, network, quantity):
+    """One quantity of the logits against r, of both perturbations at init and trained."""
+    for (perturbation, state), curve in rows_of(curves, network, output="logits").groupby(
+        ["perturbation", "state"], sort=False
+    ):
+        mean = plotting.geometric_means(curve, [quantity], by="r")[quantity]
         style = {"color": plotting.PERTURBATIONS[perturbation], **plotting.STATES[state]}
-        ax.plot(mean.r, mean[quantity], linewidth=1.1 if perturbation == "noise" else 0.6, **style)
+        ax.plot(mean, linewidth=1.1 if perturbation == "noise" else 0.6, **style)
         if perturbation == "deformation":
-            inside, outside = mean[mean.diffeomorphism], mean[~mean.diffeomorphism]
-            ax.plot(inside.r, inside[quantity], linewidth=1.6, **style)
-            marker = {"linestyle": "", "marker": "o", "markersize": 2, "markeredgewidth": 0.5, "alpha": style["alpha"]}
-            ax.plot(outside.r, outside[quantity], color=style["color"], markerfacecolor="white", **marker)
-            ax.plot(inside.r, inside[quantity], color=style["color"], **marker)
+            seen = curve.groupby("r", sort=False).diffeomorphism.all()
+            ax.plot(mean[seen], linewidth=2, **style)
 
 
-def draw_marks(ax, network, output):
+def bump_of(network):
+    """r* of the trained network's logits under noise with its interval, a mean over the seeds that have a bump; None without."""
+    rows = rows_of(summary, network, state="trained", perturbation="noise", output="logits")
+    found = mean_over_seeds(rows[rows.bump], "bump_r", ["net"])
+    return found[0] if found else None
+
+
+def words_on_bump(network):
+    """What the panel says of the bump."""
+    rows = rows_of(summary, network, state="trained", perturbation="noise", output="logits")
+    bump = bump_of(network)
+    if bump is None:
+        rise = plotting.geometric_means(rows, ["rise_at_end"], by="net").rise_at_end.iloc[0]
+        return f"no bump: rises {rise:.2g}-fold\nto the end" if rise > 1 + tolerance else "no bump"
+    some = "" if rows.bump.all() else f"\n({rows.bump.sum()} of {len(rows)} seeds)"
+    return rf"$r^* = {bump.value:.3g}$" + some
+
+
+def draw_marks(ax, network):
     """The range of visible diffeomorphisms, and r* of the trained network with its interval."""
-    rows = summary[(summary.net == network) & (summary.output == output)]
-    limits = rows[["r_visible", "r_overhang"]].mean()
-    ax.axvspan(*limits, color=plotting.PERTURBATIONS["deformation"], alpha=0.12, linewidth=0)
-    bumps = rows[(rows.state == "trained") & (rows.perturbation == "noise") & rows.bump]
-    for _, bump in bumps.iterrows():
-        ax.axvspan(bump.bump_r_low, bump.bump_r_high, color=plotting.PERTURBATIONS["noise"], alpha=0.3, linewidth=0)
-        ax.axvline(bump.bump_r, color=plotting.PERTURBATIONS["noise"], linewidth=0.7)
-    return bumps
+    limits = rows_of(summary, network)[["r_visible", "r_overhang"]].mean()
+    ax.axvspan(*limits, color=DEFORMATION, alpha=0.12, linewidth=0)
+    if (bump := bump_of(network)) is not None:
+        ax.axvspan(bump.low, bump.high, color=NOISE, alpha=0.25, linewidth=0)
+        ax.axvline(bump.value, color=NOISE, linewidth=0.7)
 
 
-def draw_linear_regime(ax, network, output):
+def draw_linear_regime(ax, network):
     """Where a curve leaves its level at small r."""
-    rows = summary[(summary.net == network) & (summary.output == output)]
-    for (perturbation, state), own in rows.groupby(["perturbation", "state"], sort=False):
+    for (perturbation, state), own in rows_of(summary, network, output="logits").groupby(
+        ["perturbation", "state"], sort=False
+    ):
+        end = plotting.geometric_means(own, ["linear_until", "level"], by="net").iloc[0]
         style = {"color": plotting.PERTURBATIONS[perturbation], "alpha": plotting.STATES[state]["alpha"]}
-        ax.plot(own.linear_until.mean(), own.level.mean(), marker="|", markersize=7, markeredgewidth=1.3, **style)
+        ax.plot(end.linear_until, end.level, marker="|", markersize=7, markeredgewidth=1.3, **style)
 
 
-names = {"logits": "logits", "softmax": "softmax"}
-panels = [(output, quantity) for quantity in ("distance", "ratio") for output in names]
-figure, axes = plt.subplots(
-    len(panels) + 1, len(networks), figsize=(plotting.PAGE, 7.6), sharex=True, sharey="row", squeeze=False
-)
-for column, network in enumerate(networks):
-    for ax, (output, quantity) in zip(axes[:, column], panels, strict=False):
-        bumps = draw_marks(ax, network, output)
-        draw_curves(ax, network, output, quantity)
-        if quantity == "ratio":
-            draw_linear_regime(ax, network, output)
-            if len(bumps):
-                ax.set_title(rf"$r^* = {bumps.bump_r.mean():.3g}$", loc="right", color=plotting.PERTURBATIONS["noise"])
-        ax.set_xscale("log")
-        ax.set_yscale("log")
-    bottom = axes[-1, column]
-    draw_marks(bottom, network, "logits")
-    trained = curves[(curves.net == network) & (curves.output == "logits") & (curves.state == "trained")]
+def draw_ratio(ax, network):
+    """The curves over r^2, where a bump shows, and that of the trained softmax probabilities under noise."""
+    draw_curves(ax, network, "ratio")
+    draw_linear_regime(ax, network)
+    softmax = rows_of(curves, network, output="softmax", state="trained", perturbation="noise")
+    ax.plot(plotting.geometric_means(softmax, ["ratio"], by="r").ratio, **SOFTMAX)
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+    where = {"transform": ax.transAxes, "ha": "right", "va": "top"}
+    ax.text(0.97, 0.97, words_on_bump(network), fontsize=6.5, color=NOISE, bbox=box, **where)
+
+
+def draw_shares(ax, network):
+    """Share of predictions that change and share misclassified, trained; a dot where 5% have changed by noise."""
+    trained = rows_of(curves, network, output="logits", state="trained")
     for perturbation, curve in trained.groupby("perturbation", sort=False):
-        mean = curve.groupby("r")[["changed", "error"]].mean()
+        mean = 100 * curve.groupby("r")[["changed", "error"]].mean()
         color = plotting.PERTURBATIONS[perturbation]
-        bottom.plot(mean.index, 100 * mean.changed, color=color, linewidth=1.1)
-        bottom.plot(mean.index, 100 * mean.error, color=color, linewidth=0.9, linestyle=":")
-    bottom.set_xlabel(r"norm of the perturbation $r$")
-    axes[0, column].set_title(plotting.label_of(network), loc="center")
-for row, (output, quantity) in enumerate(panels):
-    symbol = r"$D_f,\ G_f$" if quantity == "distance" else r"$D_f / r^2,\ G_f / r^2$"
-    axes[row, 0].set_ylabel(f"{symbol}\n{names[output]}")
-axes[-1, 0].set_ylabel("share of images (%)\ntrained")
-plotting.log_ticks(axes[-1, 0].xaxis, *(ax.yaxis for ax in axes[:-1, 0]))
+        ax.plot(mean.changed, color=color, linewidth=1.1)
+        ax.plot(mean.error, color=color, linewidth=0.9, linestyle="-.")
+    where = rows_of(summary, network, output="logits", state="trained", perturbation="noise").r_changed.dropna()
+    if len(where):
+        ax.plot(math.exp(where.map(math.log).mean()), 5, marker="o", markersize=3.5, color=NOISE)
+
+
+figure, axes = plt.subplots(
+    len(networks), 3, figsize=(plotting.PAGE, 0.95 + 1.75 * len(networks)), sharex=True, sharey="col", squeeze=False
+)
+for (distance, ratio, shares), network in zip(axes, networks, strict=True):
+    for ax in (distance, ratio, shares):
+        draw_marks(ax, network)
+        ax.set_xscale("log")
+    distance.set_yscale("log")
+    ratio.set_yscale("log")
+    draw_curves(distance, network, "distance")
+    draw_ratio(ratio, network)
+    draw_shares(shares, network)
+    distance.set_ylabel(plotting.label_of(network))
+for ax, title in zip(axes[0], (r"$D_f,\ G_f$", r"$D_f / r^2,\ G_f / r^2$", "share of images (%)"), strict=True):
+    ax.set_title(title)
+    relative = ax.secondary_xaxis("top", functions=(lambda r: r / image_norm, lambda share: share * image_norm))
+    relative.set_xlabel(r"$r\, /\, \langle |x| \rangle$")
+    relative.set_xlim([r / image_norm for r in ax.get_xlim()])
+    plotting.log_ticks(relative.xaxis)
+for ax in axes[-1]:
+    ax.set_xlabel(r"norm of the perturbation $r$")
+low, high = axes[0, 1].get_ylim()
+axes[0, 1].set_ylim(low, high * (high / low) ** 0.2)  # room for words
+plotting.log_ticks(axes[-1, 0].xaxis, axes[0, 0].yaxis, axes[0, 1].yaxis)
 handles = [
-    plt.Line2D([], [], color=plotting.PERTURBATIONS["deformation"], linewidth=1.6, label="deformation"),
-    plt.Line2D([], [], color=plotting.PERTURBATIONS["noise"], label="noise"),
+    plt.Line2D([], [], color=DEFORMATION, linewidth=1.6, label="deformation"),
+    plt.Line2D([], [], color=NOISE, linewidth=1.1, label="noise"),
     plt.Line2D([], [], color="0.3", label="trained", **plotting.STATES["trained"]),
-    plt.Line2D([], [], color="0.3", label="init", **plotting.STATES["init"]),
-    plt.Line2D([], [], color="0.3", linestyle="-", linewidth=1.1, label="bottom: prediction changed"),
-    plt.Line2D([], [], color="0.3", linestyle=":", linewidth=0.9, label="bottom: misclassified"),
+    plt.Line2D([], [], color="0.3", label=plotting.init_label(curves), **plotting.STATES["init"]),
+    plt.Line2D([], [], label="noise, trained, softmax", **SOFTMAX),
+    plt.Line2D([], [], color="0.3", linewidth=0.9, linestyle="-.", label="misclassified (right)"),
 ]
 figure.legend(handles=handles, loc="outside lower center", ncols=6, columnspacing=1.2, handlelength=1.8)
 plotting.letter_panels(axes.flat)

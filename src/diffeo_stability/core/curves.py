@@ -231,14 +231,17 @@ def resample(distances: Distances, resamples: int, generator: torch.Generator) -
     return means[:-1] / distances.between_images(means[-1])
 
 
-def peak(norms: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
+def peak(norms: Tensor, curves: Tensor, top: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return where each curve of ``(M, N)`` over ascending norms ``(M,)`` is largest, and its value there, ``(N,)`` each.
 
     Between the norms by a parabola through the logarithms at the largest value and its neighbours; at either end as it is.
+
+    Args:
+        top: which of the norms to look around, ``(N,)``, if not the one where the curve is largest.
     """
     log_norms, log_curves = norms.log(), curves.log()
     last = len(norms) - 1
-    top = log_curves.argmax(0)
+    top = log_curves.argmax(0) if top is None else top
     middle = top.clamp(1, last - 1)
     left, centre, right = (log_curves.gather(0, (middle + step)[None])[0] for step in (-1, 0, 1))
     x_left, x_centre, x_right = (log_norms[middle + step] for step in (-1, 0, 1))
@@ -251,6 +254,39 @@ def peak(norms: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
     # At an end exactly the norm there, which a logarithm and back is not
     heights = torch.where(interior, vertex.exp(), curves.gather(0, top[None])[0])
     return torch.where(interior, x_vertex.exp(), norms[top]), heights
+
+
+def _lowest_before_higher(top: Tensor, side: Tensor) -> Tensor:
+    """Lowest value on the way down from a top ``(N,)`` to one side, ``(M, N)`` from the top on, before it gets higher."""
+    passed = (side > top).long().cummax(0).values.bool()
+    return side.masked_fill(passed, math.inf).amin(0)
+
+
+def prominences(curves: Tensor) -> Tensor:
+    """Return by what factor each value of positive curves ``(M, N)`` stands out, 1 where it is no maximum: ``(M, N)``.
+
+    That is topographic prominence in logarithms: the value over the higher of the two lowest ones between it and higher values,
+    or the ends, on either side. At the two ends themselves there is one side: how far a curve falls from, or rises to, its end.
+    """
+    logs = curves.log()
+    found = []
+    for place, top in enumerate(logs):
+        sides = [side for side in (logs[:place].flip(0), logs[place + 1 :]) if len(side)]
+        lows = torch.stack([_lowest_before_higher(top, side) for side in sides])
+        found.append((top - lows.amax(0)).clamp_min(0).exp())
+    return torch.stack(found)
+
+
+def bumps(norms: Tensor, curves: Tensor, tolerance: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return place, height and prominence of the most prominent interior maximum of each curve ``(M, N)``, ``(N,)`` each.
+
+    Where none stands out by more than the tolerance, place and height are those of the curve's largest value, which may lie at an
+    end. The prominence is 1 where there is no interior maximum.
+    """
+    prominence, inside = prominences(curves)[1:-1].max(0)
+    top = torch.where(prominence > 1 + tolerance, inside + 1, curves.argmax(0))
+    place, height = peak(norms, curves, top)
+    return place, height, prominence
 
 
 def slope(norms: Tensor, curves: Tensor) -> Tensor:
@@ -268,26 +304,55 @@ def summarise(norms: list[float], distances: Tensor, resampled: Tensor, toleranc
 
     Returns:
         ``exponent`` over the smallest decade of norms, three of them at least; ``level`` of :math:`G / r^2` at the smallest
-        norm; ``linear_until``, the largest norm up to which it stays within the tolerance; ``bump_r`` where it is largest and
-        ``bump_height``, its value there over the level; with 95% intervals; and whether that is a ``bump``: inside the range
-        of norms and higher than the tolerance, interval included.
+        norm; ``linear_until``, the largest norm up to which it stays within the tolerance; of its most prominent interior
+        maximum ``bump_r``, where it is, ``bump_height``, its value there over the level, and ``prominence``, by what factor it
+        stands out from either side (1: there is none; see :func:`prominences`); ``rise_at_end``, by what factor it rises to the
+        end of the range (1: not); with 95% intervals; and whether that is a ``bump``: higher than the level and more prominent
+        than the tolerance, intervals included. Where no interior maximum is that prominent, ``bump_r`` and ``bump_height`` are
+        those of its largest value.
     """
     r = torch.tensor(norms, dtype=torch.float64)
-    ratio, ratios = distances / r**2, resampled / r[:, None] ** 2
+    ratio, ratios = (distances / r**2)[:, None], resampled / r[:, None] ** 2
     linear = ((ratio / ratio[0] - 1).abs() <= tolerance).long().cumprod(0).sum()
     small = r <= SMALL_NORMS * r[0] * (1 + 1e-9)
     small[:3] = True
-    numbers = {
-        "exponent": (slope(r[small], distances[small, None]), slope(r[small], resampled[small])),
-        "bump_r": (peak(r, ratio[:, None])[0], peak(r, ratios)[0]),
-        "bump_height": (peak(r, ratio[:, None])[1] / ratio[0], peak(r, ratios)[1] / ratios[0]),
-    }
+
+    def numbers_of(curves: Tensor) -> dict[str, Tensor]:
+        place, height, prominence = bumps(r, curves, tolerance)
+        return {
+            "exponent": slope(r[small], (curves * r[:, None] ** 2)[small]),
+            "bump_r": place,
+            "bump_height": height / curves[0],
+            "prominence": prominence,
+            "rise_at_end": prominences(curves)[-1],
+        }
+
     summary: dict[str, float | bool] = {"level": float(ratio[0]), "linear_until": float(r[linear - 1])}
-    for name, (value, samples) in numbers.items():
-        low, high = percentile_interval(samples)
-        summary |= {name: float(value), f"{name}_low": float(low), f"{name}_high": float(high)}
-    inside = 0 < int(ratio.argmax()) < len(norms) - 1
-    return summary | {"bump": bool(inside and summary["bump_height_low"] > 1 + tolerance)}
+    sampled = numbers_of(ratios)
+    for name, value in numbers_of(ratio).items():
+        low, high = percentile_interval(sampled[name])
+        # Ripples of samples are maxima too, and may all stand out more than those of the curve itself
+        summary |= {name: float(value), f"{name}_low": float(min(low, value)), f"{name}_high": float(max(high, value))}
+    return summary | {"bump": min(summary["bump_height_low"], summary["prominence_low"]) > 1 + tolerance}
+
+
+def norm_of_share(norms: Sequence[float], shares: Sequence[float], share: float) -> float:
+    """Return the smallest norm at which a share is reached, between ascending norms linearly in their logarithm.
+
+    Args:
+        shares: at each of the norms, 0 to 1.
+
+    Returns:
+        The smallest of the norms if the share is larger there already; NaN if it is never reached.
+    """
+    reached = next((place for place, value in enumerate(shares) if value >= share), None)
+    if reached is None:
+        return math.nan
+    if reached == 0:
+        return norms[0]
+    below, above = shares[reached - 1], shares[reached]
+    fraction = (share - below) / (above - below)
+    return norms[reached - 1] * (norms[reached] / norms[reached - 1]) ** fraction
 
 
 def log_spaced(smallest: float, largest: float, count: int) -> list[float]:
@@ -307,6 +372,15 @@ def partners(count: int, generator: torch.Generator) -> Tensor:
     partner = torch.empty_like(order)
     partner[order] = order.roll(-1)
     return partner
+
+
+def mean_norms(images: Images, batch_size: int = 250) -> tuple[float, float]:
+    """Return the mean norm of images, and that of their contrast: of each image with the mean of each of its channels removed."""
+    norms, contrasts = 0.0, 0.0
+    for _, x in batches_of(images, batch_size):
+        norms += float(norms_of(x).sum())
+        contrasts += float(norms_of(x - x.mean((2, 3), keepdim=True)).sum())
+    return norms / len(images), contrasts / len(images)
 
 
 def towards(images: Images, partner: Tensor, norms: list[float]) -> Perturb:

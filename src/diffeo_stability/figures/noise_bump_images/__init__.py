@@ -10,12 +10,12 @@ from ..settings import FigureSettings
 
 
 class NoiseBumpImages(FigureSettings):
-    """Figure `noise_bump_images`: images with noise below, at and above the bump of `noise_curves`."""
+    """Figure `noise_bump_images`: images with noise below, at and above the bump of `noise_curves`, and as far towards others."""
 
     network: Name = Field(description="one of `noise_curves.networks`")
-    images: Count = Field(4, description="number of images")
+    images: Count = Field(2, description="number of images, two rows of pictures each")
     factors: Annotated[list[Positive], Field(min_length=1), WithoutRepeats] = Field(
-        [0.25, 1.0, 4.0], description="norms of the noise in units of the bump's r*"
+        [0.5, 1.0, 2.0, 4.0], description="norms of the noise in units of the bump's r*"
     )
 
     def check_run(self, run: Any) -> None:

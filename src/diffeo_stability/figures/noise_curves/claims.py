@@ -1,51 +1,90 @@
 import numpy as np
 import pandas as pd
 
-from ..claim_measures import Measured, Tables, largest, mean_over_seeds, measures, rows_of_kind, rows_where, smallest
+from ..claim_measures import (
+    Measured,
+    MissingError,
+    Tables,
+    by_network,
+    mean_over_seeds,
+    means_by_network,
+    measures,
+    quotients,
+    rows_of_kind,
+    rows_where,
+)
+from ..states import as_shown
+
+IMAGENET_SIZE = 128  # pixels along a side; images of so many and more are ImageNet's, or like them
 
 
-def _noise(tables: Tables, state: str) -> pd.DataFrame:
-    """Summaries of G of the logits of deep nets; a curve whose largest value is at an end of its range has no height."""
-    what = {"state": state, "perturbation": "noise", "output": "logits"}
-    curves = rows_where(tables["noise_curves"], f"noise curves {state}", **what)
-    summary = rows_of_kind(
-        rows_where(tables["noise_curves_summary"], f"noise curves {state}", **what), "deep", "noise curve of a deep net"
-    )
-    first, last = curves.r.min(), curves.r.max()
-    at_an_end = ~summary.bump_r.between(first, last, inclusive="neither")
-    columns = ["bump_height", "bump_height_low", "bump_height_high"]
-    summary = summary.copy()
-    summary.loc[at_an_end, columns] = 1.0
-    return summary
+def curves_of(table: pd.DataFrame, state: str, perturbation: str) -> pd.DataFrame:
+    """Summaries of the logits' curves of deep nets, as figures show them."""
+    what = {"state": state, "perturbation": perturbation, "output": "logits"}
+    rows = rows_where(as_shown(table), f"{perturbation} curves {state}", **what)
+    return rows_of_kind(rows, "deep", f"{perturbation} curve of a deep net")
 
 
-@measures("5c")
-def changed_at_bump(tables: Tables) -> list[Measured]:
-    summary = _noise(tables, "trained")
-    summary = rows_where(summary, "deep net with a bump", bump=True)
-    curves = rows_where(tables["noise_curves"], "noise curves", state="trained", perturbation="noise", output="logits")
-    found = []
-    for row in summary.itertuples():
-        curve = curves[(curves.net == row.net) & (curves.seed == row.seed)]
-        log_norms = np.log([row.bump_r, row.bump_r_low, row.bump_r_high])
-        found.append(Measured(*map(float, np.interp(log_norms, np.log(curve.r), curve.changed))))
-    return found
+def _deep(tables: Tables, state: str, perturbation: str = "noise") -> pd.DataFrame:
+    return curves_of(tables["noise_curves_summary"], state, perturbation)
+
+
+def _with_bump(tables: Tables) -> pd.DataFrame:
+    """Trained deep nets in which G / r^2 has a bump."""
+    return rows_where(_deep(tables, "trained"), "trained deep net with a bump", bump=True)
+
+
+def bump_in_units_of(rows: pd.DataFrame, norm: str) -> dict[str, Measured]:
+    """r* over a norm of the images, by network: the norm is known exactly."""
+    columns = ["bump_r", "bump_r_low", "bump_r_high"]
+    return means_by_network(rows.assign(**{column: rows[column] / rows[norm] for column in columns}), "bump_r")
 
 
 @measures("4")
-def exponents(tables: Tables) -> list[Measured]:
-    """Exponent over the smallest decade, of every curve."""
-    curve = ["net", "state", "perturbation", "output"]
-    return mean_over_seeds(tables["noise_curves_summary"], "exponent", curve, signed=True)
+def exponents(tables: Tables) -> dict[str, Measured]:
+    """Exponent over the smallest decade, of each net the one furthest from 2, over states, perturbations and outputs."""
+
+    def worst(rows: pd.DataFrame) -> Measured:
+        means = mean_over_seeds(rows, "exponent", ["state", "perturbation", "output"], signed=True)
+        return max(means, key=lambda exponent: abs(exponent.value - 2))
+
+    return by_network(as_shown(tables["noise_curves_summary"]), worst)
 
 
 @measures("5a")
-def smallest_bump(tables: Tables) -> Measured:
-    """Smallest height of the bump of trained deep nets."""
-    return smallest(mean_over_seeds(_noise(tables, "trained"), "bump_height", ["net"]))
+def bump(tables: Tables) -> dict[str, Measured]:
+    """Height of the interior maximum over the level at small r; what stands out too little to be a bump counts by that alone: a
+    rise to the end of the range has no interior maximum, and a ripple on it is none to speak of."""
+    rows = _deep(tables, "trained").copy()
+    for end in ("", "_low", "_high"):
+        lower = rows[[f"bump_height{end}", f"prominence{end}"]].min(axis=1)
+        rows[f"bump_height{end}"] = rows[f"bump_height{end}"].where(rows.bump, lower)
+    return means_by_network(rows, "bump_height")
 
 
 @measures("5b")
-def largest_bump_at_init(tables: Tables) -> Measured:
-    """Largest height of the bump of deep nets at init."""
-    return largest(mean_over_seeds(_noise(tables, "init"), "bump_height", ["net"]))
+def bump_at_init(tables: Tables) -> dict[str, Measured]:
+    return means_by_network(_deep(tables, "init"), "prominence")
+
+
+@measures("5c")
+def bump_and_changes(tables: Tables) -> dict[str, Measured]:
+    """r* over the norm at which 5% of the predictions have changed.
+
+    Images of 128 pixels and more along a side have nothing to say: on ImageNet the deck found the bump elsewhere (5d).
+    """
+    rows = _with_bump(tables)
+    small = rows[np.asarray(rows.image_size) < IMAGENET_SIZE]
+    if small.empty:
+        raise MissingError("the run has no images of fewer than 128 pixels along a side; for ImageNet see 5d")
+    return quotients(means_by_network(small, "bump_r"), means_by_network(small, "r_changed"))
+
+
+@measures("5d")
+def bump_and_contrast(tables: Tables) -> dict[str, Measured]:
+    return bump_in_units_of(_with_bump(tables), "contrast_norm")
+
+
+@measures("5e")
+def bump_of_deformations(tables: Tables) -> dict[str, Measured]:
+    return means_by_network(_deep(tables, "trained", "deformation"), "prominence")

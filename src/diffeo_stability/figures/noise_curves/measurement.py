@@ -10,22 +10,28 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ...core.curves import (
+    Curve,
     Perturb,
     deformations_of,
     displacements_of_norms,
     log_spaced,
     mean_displaced_norm,
+    mean_norms,
     noise_of_norms,
+    norm_of_share,
     summarise,
 )
 from ...core.deformation import coefficients_for, displacement_from_temperature, temperature_range
 from ...core.errors import InputError
 from ...core.images import Images
 from ...core.seeds import generator_for
+from ...networks.evaluation import error_interval
 from ..measuring import curve_rows, curves_by_state, probe_generator, probe_on
 from ..registry import Given, Measured
 from ..settings import Probe
 from . import NoiseCurves
+
+CHANGED = 0.05  # share of predictions from which on a network counts as misclassifying
 
 
 class Sweep(NamedTuple):
@@ -46,7 +52,11 @@ def measure_noise_curves(given: Given) -> Measured:
     """Measure a training's network at init and trained.
 
     Returns:
-        Rows of the table ``noise_curves``, one per norm, and of its summary, one per curve: see :func:`summarise`.
+        Rows of the table ``noise_curves``, one per norm ``r`` (``r_relative``: over the mean norm of the normalised images); and
+        of its summary, one per curve: see :func:`summarise`. Further columns there: ``r_changed``, the norm at which 5% of the
+        predictions have changed, with its interval, NaN if fewer do; ``image_norm``, the mean norm of the images, and
+        ``contrast_norm``, that of the images with the mean of each of their channels removed; ``image_size``, pixels along a
+        side.
 
     Raises:
         InputError: a cutoff without a temperature range for these images, norms of which fewer than three can be reached by
@@ -69,15 +79,38 @@ def measure_noise_curves(given: Given) -> Measured:
             "noise": noise_of_norms(norms, generator_for("noise", probe.seed)),
         }
 
+    image_norm, contrast_norm = mean_norms(images, probe.batch_size)
+    of_images = {"image_norm": image_norm, "contrast_norm": contrast_norm, "image_size": given.dataset.image_size}
     rows, summaries = [], []
     for identity, name, output, curve, resampled in curves_by_state(given, images, perturbations):
         sweep = sweeps[name]
         at_norms = curve_rows(identity, name, output, curve, sweep.norms, resampled)
         for row, delta in zip(at_norms, sweep.displacements, strict=True):
-            rows.append(row | {"delta": delta, "diffeomorphism": visible <= delta <= overhang})
+            there = {
+                "r_relative": row["r"] / image_norm,
+                "delta": delta,
+                "diffeomorphism": visible <= delta <= overhang,
+            }
+            rows.append(row | there)
         summary = summarise(sweep.norms, curve.distances.normalised(), resampled, settings.tolerance)
-        summaries.append({**identity, "perturbation": name, "output": output, **summary, **sweep.limits})
+        changed = _where_predictions_change(sweep.norms, curve, len(images))
+        what = {**identity, "perturbation": name, "output": output}
+        summaries.append({**what, **summary, **changed, **sweep.limits, **of_images})
     return Measured(rows, summaries)
+
+
+def _where_predictions_change(norms: list[float], curve: Curve, images: int) -> dict[str, float]:
+    """The norm at which a share of the predictions has changed; its interval from those of the shares."""
+    shares = curve.changed.tolist()
+    lows, highs = zip(*(error_interval(share, images) for share in shares), strict=True)
+    r_changed = norm_of_share(norms, shares, CHANGED)
+    # Where the lower limits never get there, the norm may lie anywhere beyond
+    latest = norm_of_share(norms, lows, CHANGED)
+    return {
+        "r_changed": r_changed,
+        "r_changed_low": math.nan if math.isnan(r_changed) else norm_of_share(norms, highs, CHANGED),
+        "r_changed_high": norms[-1] if math.isnan(latest) and not math.isnan(r_changed) else latest,
+    }
 
 
 def _visible_diffeomorphisms(cutoff: int, image_size: int) -> tuple[float, float]:

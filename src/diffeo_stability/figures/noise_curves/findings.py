@@ -1,0 +1,120 @@
+import pandas as pd
+
+from ...networks.catalogue import label_of
+from ..claim_measures import MissingError, Tables, means_by_network, rows_where
+from ..states import as_shown
+from ..words import count_of, each, listed, number, plural, span
+from .claims import bump_in_units_of
+
+RISES = 1.2  # fold; less is no rise and no maximum to speak of
+
+
+def describe_noise_curves(tables: Tables) -> str:
+    """Where G / r^2 has its bump and which nets have none, how prominent one is at init and for deformations, and exponents."""
+    table = tables["noise_curves_summary"]
+    noise = _curves(table, "trained", "noise")
+    sentences = [
+        *_bumps(noise),
+        _prominences(table),
+        _softmax(table),
+        _exponents(table),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _curves(table: pd.DataFrame, state: str, perturbation: str, output: str = "logits") -> pd.DataFrame:
+    what = {"state": state, "perturbation": perturbation, "output": output}
+    return rows_where(as_shown(table), f"{perturbation} curves {state}", **what)
+
+
+def _values(rows: pd.DataFrame, column: str) -> dict[str, float]:
+    try:
+        return {net: measured.value for net, measured in means_by_network(rows, column).items()}
+    except MissingError:
+        return {}
+
+
+def _bumps(noise: pd.DataFrame) -> list[str]:
+    """Of trained nets under noise: the bump, in several units, and the nets without."""
+    nets = list(noise.net.unique())
+    with_bump = noise[noise.bump]
+    found = list(with_bump.net.unique())
+    sentences = []
+    if found:
+        heights = span(_values(with_bump, "bump_height").values())
+        sentences.append(
+            f"Trained, :math:`G_f / r^2` of the logits has a bump in {count_of(len(found), len(nets))}"
+            f"{_seeds(noise, with_bump)}: :math:`r^*` is {each(_values(with_bump, 'bump_r'))}, {_in_units(with_bump)}, and the "
+            f"bump rises to {heights} times the level at small :math:`r`."
+        )
+    missing = [net for net in nets if net not in found]
+    if missing:
+        rises = _values(noise[noise.net.isin(missing)], "rise_at_end")
+        rising = {net: rise for net, rise in rises.items() if rise > RISES}
+        towards_end = f"; it rises to the end of the range, {each(rising, _fold)}" if rising else ""
+        sentences.append(f"There is no bump in {listed([label_of(net) for net in missing])}{towards_end}.")
+    return sentences
+
+
+def _fold(rise: float) -> str:
+    return f"{number(rise)}-fold"
+
+
+def _seeds(noise: pd.DataFrame, with_bump: pd.DataFrame) -> str:
+    if noise.seed.nunique() == 1:
+        return ""
+    return f" ({len(with_bump)} of {plural(len(noise), 'training')}; numbers are geometric means over seeds)"
+
+
+def _in_units(rows: pd.DataFrame) -> str:
+    """r* over the norm of the images' contrast, and over the norm at which 5% of the predictions have changed."""
+    contrast = span(measured.value for measured in bump_in_units_of(rows, "contrast_norm").values())
+    words = f"{contrast} times the norm of the images' contrast"
+    changed = _values(rows, "r_changed")
+    if changed:
+        places = _values(rows, "bump_r")
+        ratios = span(places[net] / changed[net] for net in changed)
+        words += f" and {ratios} times the norm at which 5% of the predictions have changed"
+    return words
+
+
+def _prominences(table: pd.DataFrame) -> str:
+    """Whether there are bumps for deformations, and at init with either reading of batch-norm."""
+    deformed = _standing_out(_curves(table, "trained", "deformation"))
+    words = f"Of maxima that stand out from both sides :math:`D_f / r^2`, trained, has {deformed}"
+    try:
+        initial = _curves(table, "init", "noise")
+    except MissingError:
+        return f"{words}."
+    drawn_anew = " (weights drawn anew where a net's own were brought along)" if initial.imported.any() else ""
+    words += f", and :math:`G_f / r^2` at init{drawn_anew} {_standing_out(initial)}"
+    estimated = table[(table.batch_norm == "estimated") & (table.perturbation == "noise") & (table.output == "logits")]
+    if len(estimated):
+        words += (
+            f"; with batch-norm estimated once on training images it would have {_standing_out(estimated)}, and end "
+            f"{span(_values(estimated, 'rise_at_end').values())} times as high as its lowest point before"
+        )
+    return f"{words}."
+
+
+def _standing_out(rows: pd.DataFrame) -> str:
+    """In which nets an interior maximum stands out, and by how much."""
+    found = {net: factor for net, factor in _values(rows, "prominence").items() if factor > RISES}
+    return f"one by a factor of {each(found)}" if found else "none"
+
+
+def _softmax(table: pd.DataFrame) -> str:
+    rows = _curves(table, "trained", "noise", "softmax")
+    with_bump = rows[rows.bump]
+    if with_bump.empty:
+        return "The softmax probabilities show no bump."
+    return f"Of the softmax probabilities :math:`r^*` is {each(_values(with_bump, 'bump_r'))}."
+
+
+def _exponents(table: pd.DataFrame) -> str:
+    rows = as_shown(table)
+    exponents = rows.groupby(["net", "state", "perturbation", "output"]).exponent.mean()
+    return (
+        "Over the smallest decade the exponents of :math:`D_f` and :math:`G_f` are "
+        f"{exponents.min():.2f} to {exponents.max():.2f}."
+    )
