@@ -140,12 +140,12 @@ def test_the_caption_says_how_large_the_noise_is_and_what_is_still_right(tmp_pat
         for image in (0, 1)
     ]
     text = said("noise_bump_images", tmp_path, {"noise_bump_images": rows})
-    assert "VGG11 the bump lies at :math:`r^* =` 10, 0.50 times" in text
+    assert "In VGG11 the bump lies at :math:`r^* =` 10, 0.50 times" in text
     assert "With noise it still gets right 2 of 2 images at :math:`r^*` and 0 of 2 images at" in text
     assert "other image it still gets right 1 of 2 images" in text
     one = [shown(kind, 2.0, bump=False) for kind in ("noise", "datapoint")]
     text = said("noise_bump_images", tmp_path, {"noise_bump_images": one})
-    assert "which is no bump" in text and "the one image at :math:`2" in text
+    assert "VGG11 has no bump; its curve is largest at" in text and "the one image at :math:`2" in text
 
 
 def test_too_few_right_images_and_missing_curves_are_named(mnist5k, summary, tmp_path):

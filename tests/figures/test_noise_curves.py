@@ -166,7 +166,7 @@ def test_the_caption_says_where_the_bump_is_and_who_has_none(tmp_path):
     ]
     text = said("noise_curves", tmp_path, tables(*rows))
     assert "has a bump in 1 of 2 nets: :math:`r^*` is 10 in deep, 0.40 times" in text
-    assert "There is no bump in LeNet; it rises to the end of the range, 3.0-fold in LeNet." in text
+    assert "There is no bump in LeNet; to the end of the range the curve rises 3.0-fold in LeNet." in text
     assert "seed" not in text and "estimated" not in text
     several = [{**row, "seed": seed, "bump": row["bump"] and seed < 2} for seed in range(3) for row in everything()]
     assert "(2 of 3 trainings; numbers are geometric means over seeds)" in said(

@@ -15,7 +15,8 @@ class NoiseBumpImages(FigureSettings):
     network: Name = Field(description="one of `noise_curves.networks`")
     images: Count = Field(2, description="number of images, two rows of pictures each")
     factors: Annotated[list[Positive], Field(min_length=1), WithoutRepeats] = Field(
-        [0.5, 1.0, 2.0, 4.0], description="norms of the noise in units of the bump's r*"
+        [0.5, 1.0, 2.0, 4.0],
+        description="norms, of the noise and of the way to another image, in units of the bump's r*",
     )
 
     def check_run(self, run: Any) -> None:

@@ -11,11 +11,13 @@ def describe_noise_bump_images(tables: Tables) -> str:
     moved = rows_where(table, "images that are moved", perturbation=["noise", "datapoint"])
     moved = rows_where(moved[moved.factor > 0], "images that are moved")
     first = moved.iloc[0]
-    what = "the bump" if first.bump else "where its curve is largest, which is no bump,"
-    ratio = first.bump_r / first.contrast_norm
+    net, place = label_of(first.net), f":math:`r^* =` {number(first.bump_r)}"
+    where = (
+        f"In {net} the bump lies at {place}" if first.bump else f"{net} has no bump; its curve is largest at {place}"
+    )
+    ratio = number(first.bump_r / first.contrast_norm)
     sentences = [
-        f"For {label_of(first.net)} {what} lies at :math:`r^* =` {number(first.bump_r)}, {number(ratio)} times the mean norm of "
-        "the images' contrast (of each image with the mean of each of its channels removed).",
+        f"{where}, {ratio} times the mean norm of the images' contrast (of each image with the mean of each channel removed).",
         _still_right(moved, "noise", "With noise"),
         _still_right(moved, "datapoint", "Moved towards the other image"),
     ]

@@ -1,4 +1,3 @@
-import numpy as np
 import pandas as pd
 
 from ..claim_measures import (
@@ -18,15 +17,11 @@ from ..states import as_shown
 IMAGENET_SIZE = 128  # pixels along a side; images of so many and more are ImageNet's, or like them
 
 
-def curves_of(table: pd.DataFrame, state: str, perturbation: str) -> pd.DataFrame:
+def _deep(tables: Tables, state: str, perturbation: str = "noise") -> pd.DataFrame:
     """Summaries of the logits' curves of deep nets, as figures show them."""
     what = {"state": state, "perturbation": perturbation, "output": "logits"}
-    rows = rows_where(as_shown(table), f"{perturbation} curves {state}", **what)
+    rows = rows_where(as_shown(tables["noise_curves_summary"]), f"{perturbation} curves {state}", **what)
     return rows_of_kind(rows, "deep", f"{perturbation} curve of a deep net")
-
-
-def _deep(tables: Tables, state: str, perturbation: str = "noise") -> pd.DataFrame:
-    return curves_of(tables["noise_curves_summary"], state, perturbation)
 
 
 def _with_bump(tables: Tables) -> pd.DataFrame:
@@ -74,7 +69,7 @@ def bump_and_changes(tables: Tables) -> dict[str, Measured]:
     Images of 128 pixels and more along a side have nothing to say: on ImageNet the deck found the bump elsewhere (5d).
     """
     rows = _with_bump(tables)
-    small = rows[np.asarray(rows.image_size) < IMAGENET_SIZE]
+    small = rows[rows.image_size < IMAGENET_SIZE]
     if small.empty:
         raise MissingError("the run has no images of fewer than 128 pixels along a side; for ImageNet see 5d")
     return quotients(means_by_network(small, "bump_r"), means_by_network(small, "r_changed"))

@@ -51,7 +51,7 @@ def _bumps(noise: pd.DataFrame) -> list[str]:
     if missing:
         rises = _values(noise[noise.net.isin(missing)], "rise_at_end")
         rising = {net: rise for net, rise in rises.items() if rise > RISES}
-        towards_end = f"; it rises to the end of the range, {each(rising, _fold)}" if rising else ""
+        towards_end = f"; to the end of the range the curve rises {each(rising, _fold)}" if rising else ""
         sentences.append(f"There is no bump in {listed([label_of(net) for net in missing])}{towards_end}.")
     return sentences
 
@@ -81,13 +81,13 @@ def _in_units(rows: pd.DataFrame) -> str:
 def _prominences(table: pd.DataFrame) -> str:
     """Whether there are bumps for deformations, and at init with either reading of batch-norm."""
     deformed = _standing_out(_curves(table, "trained", "deformation"))
-    words = f"Of maxima that stand out from both sides :math:`D_f / r^2`, trained, has {deformed}"
+    words = f"Of maxima that stand out from both sides, trained :math:`D_f / r^2` has {deformed}"
     try:
         initial = _curves(table, "init", "noise")
     except MissingError:
         return f"{words}."
     drawn_anew = " (weights drawn anew where a net's own were brought along)" if initial.imported.any() else ""
-    words += f", and :math:`G_f / r^2` at init{drawn_anew} {_standing_out(initial)}"
+    words += f", and :math:`G_f / r^2` at init{drawn_anew} has {_standing_out(initial)}"
     estimated = table[(table.batch_norm == "estimated") & (table.perturbation == "noise") & (table.output == "logits")]
     if len(estimated):
         words += (
@@ -114,7 +114,5 @@ def _softmax(table: pd.DataFrame) -> str:
 def _exponents(table: pd.DataFrame) -> str:
     rows = as_shown(table)
     exponents = rows.groupby(["net", "state", "perturbation", "output"]).exponent.mean()
-    return (
-        "Over the smallest decade the exponents of :math:`D_f` and :math:`G_f` are "
-        f"{exponents.min():.2f} to {exponents.max():.2f}."
-    )
+    values = span(exponents, lambda exponent: f"{exponent:.2f}")
+    return f"Over the smallest decade the exponents of :math:`D_f` and :math:`G_f` are {values}."
