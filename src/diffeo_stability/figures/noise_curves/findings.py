@@ -16,8 +16,7 @@ def describe_noise_curves(tables: Tables) -> str:
     sentences = [
         *_bumps(noise),
         _prominences(table),
-        _softmax(table),
-        _exponents(table),
+        f"{_softmax(table)}; {_exponents(table)}.",
     ]
     return " ".join(filter(None, sentences))
 
@@ -107,12 +106,12 @@ def _softmax(table: pd.DataFrame) -> str:
     rows = _curves(table, "trained", "noise", "softmax")
     with_bump = rows[rows.bump]
     if with_bump.empty:
-        return "The softmax probabilities show no bump."
-    return f"Of the softmax probabilities :math:`r^*` is {each(_values(with_bump, 'bump_r'))}."
+        return "The softmax probabilities show no bump"
+    return f"Of the softmax probabilities :math:`r^*` is {each(_values(with_bump, 'bump_r'))}"
 
 
 def _exponents(table: pd.DataFrame) -> str:
     rows = as_shown(table)
     exponents = rows.groupby(["net", "state", "perturbation", "output"]).exponent.mean()
     values = span(exponents, lambda exponent: f"{exponent:.2f}")
-    return f"Over the smallest decade the exponents of :math:`D_f` and :math:`G_f` are {values}."
+    return f"over the smallest decade the exponents of :math:`D_f` and :math:`G_f` are {values}"
