@@ -120,15 +120,19 @@ def test_a_network_is_left_as_it_was(images):
     assert kept_none[1].running_mean is None
 
 
-def test_one_pass_finds_the_statistics_of_a_set_that_fits_a_batch(images):
+def test_no_more_passes_are_made_than_it_takes_to_know_the_statistics(images):
     network = drawn(vgg).eval()
     passes = []
 
     def sets():
         passes.append(1)
-        return ((part,) for _, part in batches_of(images, COUNT))
+        return ((part, part.flip(0)) for _, part in batches_of(images, COUNT))
 
-    with torch.no_grad(), set_normalised(network, "batch", sets, COUNT):
+    with torch.no_grad(), set_normalised(network, "batch", sets, COUNT) as forward:
+        whole = forward(images, 0)
+        assert len(passes) == 0
+        torch.testing.assert_close(forward(images[:5], 0), whole[:5], rtol=1e-3, atol=1e-4)
+        forward(images[5:9], 0)
         assert len(passes) == 1
 
 

@@ -71,8 +71,8 @@ def set_normalised(network: nn.Module, batch_norm: BatchNorm, sets: Sets, images
     Args:
         network: any module on images ``(B, C, n, n)``.
         batch_norm: ``batch``: every batch-norm does so; ``running``: those alone that keep no running statistics.
-        sets: yields the images batch by batch, a tensor for each set; called as often as it takes to know the statistics: once
-            where one batch holds all images, else about once for every batch-norm.
+        sets: yields the images batch by batch, a tensor for each set; called as often as it takes to know the statistics: not at
+            all where a whole set is passed forward, once where one batch holds it, else about once for every batch-norm.
         images: how many every set has.
 
     Yields:
@@ -86,9 +86,8 @@ def set_normalised(network: nn.Module, batch_norm: BatchNorm, sets: Sets, images
     if not norms:
         yield lambda batch, *_numbers: network(batch)
         return
-    normaliser = _Normaliser(network, norms)
+    normaliser = _Normaliser(network, norms, sets, images)
     with normaliser.attached():
-        normaliser.find_statistics(sets, images)
         yield normaliser.forward
 
 
@@ -102,15 +101,25 @@ class _Normaliser:
     Statistics are listed by set, and in order of the calls of batch-norms within a forward pass.
     """
 
-    def __init__(self, network: nn.Module, norms: Sequence[nn.Module]):
+    def __init__(self, network: nn.Module, norms: Sequence[nn.Module], sets: Sets, images: int):
         self._network = network
         self._norms = norms
+        self._images_of = sets
+        self._count = images
         self._known: dict[int, list[Moments]] = {}
         self._gathering: _Gathering | None = None
         self._sets: tuple[int, ...] = ()
+        self._whole = False
         self._calls = 0
 
     def forward(self, images: Tensor, *numbers: int) -> Tensor:
+        self._whole = len(images) == self._count * len(numbers)
+        unknown = {number for number in numbers if number not in self._known}
+        if unknown and not self._whole:
+            self.find_statistics(unknown)
+        return self._run(images, numbers)
+
+    def _run(self, images: Tensor, numbers: tuple[int, ...]) -> Tensor:
         self._sets, self._calls = numbers, 0
         return self._network(images)
 
@@ -132,30 +141,39 @@ class _Normaliser:
             for norm, mean, variance in kept:
                 norm.running_mean, norm.running_var = mean, variance
 
-    def find_statistics(self, sets: Sets, images: int) -> None:
-        """Find the statistics of every set; each batch goes as deep as is known, and adds its own to what is not."""
-        gatherings: dict[int, _Gathering] = {}
+    def find_statistics(self, wanted: set[int]) -> None:
+        """Find the statistics of some of the sets; each batch goes as deep as is known, and adds its own to what is not."""
+        self._whole = False
+        self._known |= {number: [] for number in wanted}
+        gatherings = {number: _Gathering(self._count, self._known[number]) for number in wanted}
         complete: set[int] = set()
-        while not gatherings or len(complete) < len(gatherings):
-            for place, batch in enumerate(sets()):
-                for number, part in enumerate(batch):
-                    self._gathering = gatherings.setdefault(
-                        number, _Gathering(images, self._known.setdefault(number, []))
-                    )
-                    self._gathering.place = place
-                    try:
-                        self.forward(part.clone(), number)  # a network may change its input in place
-                    except _NotYetKnown:
-                        continue
-                    complete.add(number)
+        while complete < wanted:
+            for place, batch in enumerate(self._images_of()):
+                for number, part in zip(range(1 + max(wanted)), batch, strict=False):
+                    if number in wanted and self._gathers(gatherings[number], place, part, number):
+                        complete.add(number)
         self._gathering = None
+
+    def _gathers(self, gathering: "_Gathering", place: int, images: Tensor, number: int) -> bool:
+        """Pass a batch forward until it meets statistics that wait for others; whether it came to the end."""
+        self._gathering, gathering.place = gathering, place
+        try:
+            self._run(images.clone(), (number,))  # a network may change its input in place
+        except _NotYetKnown:
+            return False
+        return True
 
     def _normalise(self, norm: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         values, *others = inputs
         if self._gathering is not None:
             self._gathering.add(self._calls, values)
+        chunks = values.chunk(len(self._sets))
         try:
-            statistics = [self._known[number][self._calls] for number in self._sets]
+            statistics = (
+                [Moments.of(chunk) for chunk in chunks]
+                if self._whole
+                else [self._known[number][self._calls] for number in self._sets]
+            )
         except IndexError:
             raise InputError(
                 "the network's batch-norms do not run alike in every pass: use batch_norm='running'"
@@ -163,8 +181,8 @@ class _Normaliser:
         self._calls += 1
         _neutralise(norm, values)
         parts = [
-            F.batch_norm(part, moments.mean.to(part), moments.variance.to(part), eps=norm.eps)
-            for part, moments in zip(values.chunk(len(statistics)), statistics, strict=True)
+            F.batch_norm(chunk, moments.mean.to(chunk), moments.variance.to(chunk), eps=norm.eps)
+            for chunk, moments in zip(chunks, statistics, strict=True)
         ]
         return (torch.cat(parts), *others)
 
@@ -225,9 +243,11 @@ def with_set_statistics(network: nn.Module, images: Images, batch_size: int, bat
     norms = normalised_by_set(network, batch_norm)
     order: list[nn.Module] = []
     handles = [norm.register_forward_pre_hook(lambda norm, _inputs: order.append(norm)) for norm in norms]
-    normaliser = _Normaliser(network, norms)
+    normaliser = _Normaliser(
+        network, norms, lambda: ((batch,) for _, batch in batches_of(images, batch_size)), len(images)
+    )
     with evaluating(network), normaliser.attached():
-        normaliser.find_statistics(lambda: ((batch,) for _, batch in batches_of(images, batch_size)), len(images))
+        normaliser.find_statistics({0})
         order.clear()
         normaliser.forward(images[:1], 0)
     for handle in handles:

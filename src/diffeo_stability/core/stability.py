@@ -512,8 +512,10 @@ def _looked_at(
         generator = torch.Generator(images.device).manual_seed(int(torch.randint(2**62, ())))
     perturbed = PerturbedImages(images, batch_size=batch_size, generator=generator, **perturbation)
 
+    before = generator.clone_state()
+
     def sets() -> Iterator[Perturbed]:
-        return perturbed.batches(batch_size, generator.clone_state())
+        return perturbed.batches(batch_size, before.clone_state())
 
     with evaluating(model), torch.no_grad(), set_normalised(model, batch_norm, sets, len(images)) as forward:
         yield _Look(
