@@ -8,7 +8,7 @@ images a forward pass takes.
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,16 @@ from .operations import evaluating, uncompiled
 
 BatchNorm = Literal["running", "batch"]
 Sets = Callable[[], Iterable[Iterable[Tensor]]]
-Forward = Callable[..., Tensor]
+
+
+class Forward(Protocol):
+    """A network on images that belong to sets."""
+
+    def __call__(self, images: Tensor, *numbers: int) -> Tensor:
+        """Return the output for images of the sets of these numbers, as many of each and in their order."""
+
+    def prepare(self, *numbers: int) -> None:
+        """Find the statistics of these sets now; what observes the network would see the passes that it takes."""
 
 
 class Moments(NamedTuple):
@@ -76,19 +85,31 @@ def set_normalised(network: nn.Module, batch_norm: BatchNorm, sets: Sets, images
         images: how many every set has.
 
     Yields:
-        ``forward(images, *numbers)``: the network's output for images that belong to the sets of these numbers, as many to each
-        and in their order.
+        The network on images that belong to the sets.
 
     Raises:
         InputError: ``batch_norm`` is unknown, or the network's batch-norms run differently from batch to batch.
     """
     norms = normalised_by_set(network, batch_norm)
     if not norms:
-        yield lambda batch, *_numbers: network(batch)
+        yield _Plain(network)
         return
     normaliser = _Normaliser(network, norms, sets, images)
     with normaliser.attached():
-        yield normaliser.forward
+        yield normaliser
+
+
+class _Plain:
+    """A network whose batch-norms need nothing to be known of sets."""
+
+    def __init__(self, network: nn.Module):
+        self._network = network
+
+    def __call__(self, images: Tensor, *_numbers: int) -> Tensor:
+        return self._network(images)
+
+    def prepare(self, *numbers: int) -> None:
+        pass
 
 
 class _NotYetKnown(BaseException):
@@ -112,12 +133,17 @@ class _Normaliser:
         self._whole = False
         self._calls = 0
 
-    def forward(self, images: Tensor, *numbers: int) -> Tensor:
-        self._whole = len(images) == self._count * len(numbers)
-        unknown = {number for number in numbers if number not in self._known}
-        if unknown and not self._whole:
-            self.find_statistics(unknown)
+    def __call__(self, images: Tensor, *numbers: int) -> Tensor:
+        whole = len(images) == self._count * len(numbers)
+        if not whole:
+            self.prepare(*numbers)
+        self._whole = whole
         return self._run(images, numbers)
+
+    def prepare(self, *numbers: int) -> None:
+        unknown = {number for number in numbers if number not in self._known}
+        if unknown:
+            self._find_statistics(unknown)
 
     def _run(self, images: Tensor, numbers: tuple[int, ...]) -> Tensor:
         self._sets, self._calls = numbers, 0
@@ -141,7 +167,7 @@ class _Normaliser:
             for norm, mean, variance in kept:
                 norm.running_mean, norm.running_var = mean, variance
 
-    def find_statistics(self, wanted: set[int]) -> None:
+    def _find_statistics(self, wanted: set[int]) -> None:
         """Find the statistics of some of the sets; each batch goes as deep as is known, and adds its own to what is not."""
         self._whole = False
         self._known |= {number: [] for number in wanted}
@@ -247,9 +273,9 @@ def with_set_statistics(network: nn.Module, images: Images, batch_size: int, bat
         network, norms, lambda: ((batch,) for _, batch in batches_of(images, batch_size)), len(images)
     )
     with evaluating(network), normaliser.attached():
-        normaliser.find_statistics({0})
+        normaliser.prepare(0)
         order.clear()
-        normaliser.forward(images[:1], 0)
+        normaliser(images[:1], 0)
     for handle in handles:
         handle.remove()
     if len(set(order)) < len(order):

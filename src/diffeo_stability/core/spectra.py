@@ -194,14 +194,13 @@ def spectra_by_operation(
     def sets() -> Iterator[tuple[Tensor]]:
         return ((batch,) for _, batch in batches_of(images, batch_size))
 
-    with (
-        evaluating(network),
-        set_normalised(network, batch_norm, sets, len(images)) as forward,
-        observing(network, take),
-    ):
-        for (batch,) in sets():
-            take(INPUT, batch)
-            forward(batch.clone(), 0)  # a network may change its input in place
+    with evaluating(network), set_normalised(network, batch_norm, sets, len(images)) as forward:
+        if batch_size < len(images):
+            forward.prepare(0)
+        with observing(network, take):
+            for (batch,) in sets():
+                take(INPUT, batch)
+                forward(batch.clone(), 0)  # a network may change its input in place
     return {name: accumulator.result() for name, accumulator in accumulators.items()}
 
 

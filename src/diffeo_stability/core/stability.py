@@ -518,6 +518,7 @@ def _looked_at(
         return perturbed.batches(batch_size, before.clone_state())
 
     with evaluating(model), torch.no_grad(), set_normalised(model, batch_norm, sets, len(images)) as forward:
+        forward.prepare(*range(len(Perturbed._fields)))
         yield _Look(
             lambda batch, take: evaluate(forward, batch, take),
             perturbed.batches(_images_per_batch(batch_size), generator),
