@@ -1,10 +1,14 @@
-"""Shuffled channels: symmetries of the permutation, planted gains, and a training's table."""
+"""Shuffled channels: symmetries of the permutation, planted gains, a training's table; claims and caption."""
 
 import copy
 import math
+from itertools import product
 
+import numpy as np
 import pytest
 import torch
+import yaml
+from claiming import around, decided, reaches_every_verdict, said
 from torch import nn
 from trainings import write_training
 
@@ -13,7 +17,7 @@ from diffeo_stability.core.distances import Distances
 from diffeo_stability.figures.channel_shuffling import ChannelShuffling
 from diffeo_stability.figures.channel_shuffling.measurement import (
     batch_norm_choices,
-    log_relative_stability,
+    log_stabilities,
     mean_over_permutations,
     measure_channel_shuffling,
     permute_input_channels,
@@ -23,6 +27,8 @@ from diffeo_stability.figures.channel_shuffling.measurement import (
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
 from diffeo_stability.figures.stability import Stability
+from diffeo_stability.networks.checkpoints import list_checkpoints
+from diffeo_stability.pipeline.config import parse_config
 
 
 def seeded(seed=0):
@@ -105,18 +111,18 @@ def test_wrong_permutations_are_named(network, orders, message):
 
 
 def logs(value, resamples=400, scatter=0.05, seed=0):
-    """log R of one operation: a value, then bootstrap samples about it."""
+    """log D of one operation: a value, then bootstrap samples about it."""
     noise = scatter * torch.randn(resamples, generator=seeded(seed), dtype=torch.float64)
     return math.log(value) + torch.cat((torch.zeros(1, dtype=torch.float64), noise))[None]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_planted_share_is_found(share):
-    """From R = 0.8 at init to 0.2: a shuffled net with that part of the gain in logarithm."""
+    """From D = 0.8 at init to 0.2: a shuffled net with that part of the gain in logarithm."""
     kept = 0.8 * (0.2 / 0.8) ** share
     shuffled = torch.stack([logs(kept * math.exp(shift), seed=3) for shift in (-0.02, 0.0, 0.02)])
     found = surviving_gain(logs(0.8, seed=1), logs(0.2, seed=2), shuffled, seeded())
-    assert float(found["R_shuffled"]) == pytest.approx(kept) and float(found["gain"]) == pytest.approx(math.log(4))
+    assert float(found["shuffled"]) == pytest.approx(kept) and float(found["gain"]) == pytest.approx(math.log(4))
     assert float(found["share"]) == pytest.approx(share, abs=1e-9)
     assert float(found["share_low"]) < share < float(found["share_high"])
     assert float(found["share_high"] - found["share_low"]) < 0.3
@@ -142,16 +148,18 @@ def test_the_scatter_over_few_permutations_is_that_of_their_mean(count):
 
 
 def test_networks_are_compared_on_the_same_images():
-    """R of one is 3 times that of the other on every image, so that their gain has an interval of no width."""
+    """Under deformation one moves 3 times as far as the other on every image, so that their gain has an interval of no width."""
+    moved, spread = (torch.rand(*shape, 50, generator=seeded(), dtype=torch.float64) for shape in ((2,), ()))
     one, other = (
-        {"out": Distances(torch.rand(2, 50, generator=seeded(), dtype=torch.float64) * scale, torch.rand(50), 0.0)}
-        for scale in (torch.tensor([[3.0], [1.0]]), 1.0)
+        {"out": Distances(moved * torch.tensor([[scale], [1.0]], dtype=torch.float64), spread, 0.1)}
+        for scale in (3.0, 1.0)
     )
-    first, second = (log_relative_stability(each, 200, seeded(1)) for each in (one, other))
-    torch.testing.assert_close(first - second, torch.full((1, 201), math.log(3), dtype=torch.float64))
-    assert float(first.std()) > 0.01
-    means = one["out"].moved.mean(1)
-    assert float(first[0, 0].exp()) == pytest.approx(float(means[0] / means[1]))
+    first, second = (log_stabilities(each, 200, seeded(1)) for each in (one, other))
+    for quantity, value in (("D", one["out"].normalised()[0]), ("R", 3 * moved[0].mean() / moved[1].mean())):
+        difference = first[quantity] - second[quantity]
+        torch.testing.assert_close(difference, torch.full((1, 201), math.log(3), dtype=torch.float64))
+        assert float(first[quantity].std()) > 0.01
+        assert float(first[quantity][0, 0].exp()) == pytest.approx(float(value))
 
 
 def test_which_statistics_there_are():
@@ -175,27 +183,32 @@ def test_a_training_is_measured_in_all_states(mnist5k, tmp_path):
         Given(settings=settings, probe=probe, checkpoints=folder, dataset=mnist5k, stability=Stability())
     )
     count = len(rows) // 8
-    assert [(row["state"], row["permutation"], row["batch_norm"]) for row in rows[::count]] == [
-        (state, number, batch_norm)
-        for batch_norm in ("kept", "re-estimated")
-        for state, number in (("init", None), ("trained", None), ("shuffled", 0), ("shuffled", 1))
-    ]
-    assert len(summary) == 2 * count and summary[-1]["kind"] == "linear"
     by_state = {
-        key: rows[place * count : (place + 1) * count] for place, key in enumerate(("init", "trained", "one", "two"))
+        (row["state"], row["permutation"], row["batch_norm"]): rows[place : place + count]
+        for place, row in zip(range(0, len(rows), count), rows[::count], strict=True)
     }
+    assert list(by_state) == [("init", None, "batch"), ("init", None, "estimated")] + [
+        (state, number, batch_norm)
+        for state, number in (("trained", None), ("shuffled", 0), ("shuffled", 1))
+        for batch_norm in ("kept", "re-estimated")
+    ]
     # Images of one channel: the first convolution has nothing to permute, and the first layer is as it was
     for row in range(4):
-        assert by_state["trained"][row]["R"] == by_state["one"][row]["R"] == by_state["two"][row]["R"]
-    assert by_state["one"][-1]["R"] != by_state["two"][-1]["R"]
-    for place, row in enumerate(summary[:count]):
-        parts = {key: math.log(by_state[key][place]["R"]) for key in by_state}
-        assert row["gain"] == pytest.approx(parts["init"] - parts["trained"], abs=1e-9)
-        surviving = parts["init"] - (parts["one"] + parts["two"]) / 2
-        assert row["gain_shuffled"] == pytest.approx(surviving, abs=1e-9)
+        assert len({by_state[state, number, "kept"][row]["R"] for state, number, _ in list(by_state)[2:]}) == 1
+    assert by_state["shuffled", 0, "kept"][-1]["R"] != by_state["shuffled", 1, "kept"][-1]["R"]
+    assert by_state["trained", None, "kept"][-1]["R"] != by_state["trained", None, "re-estimated"][-1]["R"]
+    choices = [(row["batch_norm"], row["init_batch_norm"], row["quantity"]) for row in summary[::count]]
+    assert choices == list(product(("kept", "re-estimated"), ("batch", "estimated"), "DR"))
+    assert len(summary) == 8 * count and summary[-1]["kind"] == "linear"
+    for place, row in enumerate(summary):
+        own, at_init = row["batch_norm"], row["init_batch_norm"]
+        keys = ("init", None, at_init), ("trained", None, own), ("shuffled", 0, own), ("shuffled", 1, own)
+        init, trained, one, two = (math.log(by_state[key][place % count][row["quantity"]]) for key in keys)
+        assert row["gain"] == pytest.approx(init - trained, abs=1e-9)
+        assert row["gain_shuffled"] == pytest.approx(init - (one + two) / 2, abs=1e-9)
+        assert row["init"] == pytest.approx(math.exp(init)) and row["trained"] == pytest.approx(math.exp(trained))
         if not math.isnan(row["share"]):
             assert row["share"] == pytest.approx(row["gain_shuffled"] / row["gain"], rel=1e-9)
-    assert rows[count - 1]["R"] != rows[5 * count - 1]["R"]  # statistics of the batch-norm matter
 
 
 def test_a_shuffle_that_kills_an_operation_is_named(mnist5k, tmp_path):
@@ -234,3 +247,99 @@ def test_a_network_without_channels_is_named(mnist5k, tmp_path):
                 stability=Stability(),
             )
         )
+
+
+def test_a_network_without_an_init_is_named(mnist5k, tmp_path):
+    folder = write_training(tmp_path / "checkpoints", lambda network: None, name="lenet")
+    first, last = list_checkpoints(folder)
+    for path in (first, first.with_suffix(".json")):
+        path.unlink()
+    description = last.with_suffix(".json")
+    description.write_text(description.read_text().replace("{", '{"weights": "mine.safetensors",', 1))
+    given = Given(
+        settings=ChannelShuffling(networks=["mine"]),
+        probe=Probe(),
+        checkpoints=folder,
+        dataset=mnist5k,
+        stability=Stability(),
+    )
+    with pytest.raises(
+        InputError, match="mine has no init to compare with: take mine out of channel_shuffling.networks"
+    ):
+        measure_channel_shuffling(given)
+
+
+def test_a_run_that_asks_for_one_is_told_when_it_is_planned(root):
+    raw = yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
+    raw["networks"]["mine"] = {"architecture": "vgg11_bn", "weights": "mine.safetensors", "init": "none"}
+    raw["channel_shuffling"]["networks"].append("mine")
+    with pytest.raises(
+        InputError, match="^config: channel_shuffling.networks: 'mine' has no init .init: none. to compare it"
+    ):
+        parse_config(raw)
+
+
+def output_of(net, share_of_d, share_of_r=0.1, half=0.01, statistics=("none", "none"), **columns):
+    """Rows of the summary about a net: its output, after an operation whose shares are others."""
+    batch_norm, init_batch_norm = statistics
+    shared = {"net": net, "seed": 0, "batch_norm": batch_norm, "init_batch_norm": init_batch_norm, **columns}
+    return [
+        {**shared, "quantity": quantity, "operation_index": index, **around("share", share, half)}
+        for quantity, own in (("D", share_of_d), ("R", share_of_r))
+        for index, share in ((1, 9.0), (2, own))
+    ]
+
+
+def with_other_statistics(net, share, half=0.01):
+    """The same of a net with batch-norm, whose shares by other statistics are far off."""
+    return [
+        row
+        for batch_norm, init, other in (
+            ("re-estimated", "batch", share),
+            ("kept", "batch", -9.0),
+            ("kept", "estimated", 7.0),
+        )
+        for row in output_of(net, other, half=half, statistics=(batch_norm, init))
+    ] + output_of(net, 8.0, half=half, statistics=("re-estimated", "estimated"))
+
+
+CASES = {
+    "11a": (lambda x, half: {"channel_shuffling_summary": with_other_statistics("vgg11_bn", x, half)}, 0.4, 1.5, 1.0),
+    "11b": (lambda x, half: {"channel_shuffling_summary": with_other_statistics("vgg11_bn", x, half)}, 0.4, -0.5, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_claim_reaches_every_verdict(name, tmp_path):
+    reaches_every_verdict(name, tmp_path, *CASES[name])
+
+
+def test_the_median_net_decides_among_those_that_gained(tmp_path):
+    rows = [row for net, share in (("a", 0.1), ("b", 0.3), ("c", 1.4), ("d", np.nan)) for row in output_of(net, share)]
+    # One seed of e has no gain: whether the others' share is that of the net, nobody knows
+    rows += [row for seed, share in ((0, 5.0), (1, np.nan)) for row in output_of("e", share, seed=seed)]
+    row = decided("11a", tmp_path, {"channel_shuffling_summary": rows})
+    assert row.measured == pytest.approx(0.3) and row.verdict == "reproduced"
+    assert row.reason == "2 of 3 nets agree, not c (1.4)"
+
+
+def test_without_any_gain_there_is_no_verdict(tmp_path):
+    row = decided("11b", tmp_path, {"channel_shuffling_summary": output_of("a", np.nan)})
+    assert row.verdict == "needs networks" and row.reason == "the run has no net whose training gains in D"
+
+
+def test_the_caption_of_one_net(tmp_path):
+    text = said("channel_shuffling", tmp_path, {"channel_shuffling_summary": output_of("vgg11", 0.25, np.nan)})
+    assert text == (
+        "At the nets' output, the share of the gain that survives is 25% in VGG11 by :math:`D`; by :math:`R`, training gains "
+        "nothing in VGG11."
+    )
+
+
+def test_the_caption_of_several_nets_and_seeds_says_what_other_statistics_give(tmp_path):
+    nets = [*output_of("vgg11", 0.25), *with_other_statistics("vgg11_bn", 0.05)]
+    rows = [{**row, "seed": seed} for seed in range(3) for row in nets]
+    text = said("channel_shuffling", tmp_path, {"channel_shuffling_summary": rows})
+    assert "(means over 3 seeds), the share of the gain that survives is 25% in VGG11 and 5.0% in VGG11 BN by" in text
+    assert "With shuffled nets' statistics kept it would be -900% in VGG11 BN by :math:`D`" in text
+    assert "and with those at init estimated on training images 800% in VGG11 BN." in text

@@ -1,14 +1,19 @@
-"""Networks of one hidden layer: what read-outs made by hand pool over, and a training's table."""
+"""Networks of one hidden layer: what read-outs made by hand pool over, a training's table; claims and caption."""
 
 import math
 
+import pandas as pd
 import pytest
 import torch
+from claiming import decided, reaches_every_verdict, said
+from claiming import with_interval as column_with_interval
 from trainings import write_training
 
 from diffeo_stability import InputError, build_network, laplacian_eigenspaces, relative_stability
 from diffeo_stability.core.laplacian import laplacian_components
 from diffeo_stability.data.probe import probe_images
+from diffeo_stability.figures.claim_measures import MissingError
+from diffeo_stability.figures.hidden_layer_pooling.findings import describe_hidden_layer_pooling
 from diffeo_stability.figures.hidden_layer_pooling.measurement import (
     HiddenLayer,
     channel_matrix,
@@ -136,23 +141,31 @@ def test_movements_in_common():
     torch.testing.assert_close(common_share(own[:2], two), common_share(own[:2], two / 2))
 
 
-@pytest.mark.parametrize("name", ["one_hidden_layer_cnn", "one_hidden_layer_lcn"])
-def test_weights_are_laid_out_as_the_network_reads_them(name):
+@pytest.mark.parametrize(
+    ("name", "grid", "filters"),
+    [
+        ("one_hidden_layer_cnn", 2, (3, 1, 1, 3, 3)),
+        ("one_hidden_layer_lcn", 3, (3, 9, 1, 3, 3)),
+        ("one_hidden_layer_gap", 1, (3, 1, 1, 3, 3)),
+    ],
+)
+def test_weights_are_laid_out_as_the_network_reads_them(name, grid, filters):
     torch.manual_seed(0)
     network = build_network(name, 1, 8, 10, width=0.05, filter_size=3).double()
     layer = hidden_layer_of(network, name)
-    assert layer.read_out.shape == (10, 3, 8, 8)
-    assert layer.filters.shape == ((3, 1, 1, 3, 3) if name.endswith("cnn") else (3, 64, 1, 3, 3))
+    assert layer.read_out.shape == (10, 3, grid, grid) and layer.grid == grid and layer.filters.shape == filters
     images = white(2, 1, 8, 8)
     with torch.no_grad():
-        hidden = network[:2](images)
-        by_hand = torch.einsum("bcyx,kcyx->bk", hidden, layer.read_out) + network.linear1.bias
+        read = network[: list(network._modules).index("flatten1")](images)
+        by_hand = torch.einsum("bcyx,kcyx->bk", read, layer.read_out) + network.linear1.bias
         torch.testing.assert_close(network(images), by_hand)
-        place = 2 * 8 + 5  # row 2, column 5
-        patch = images[:, :, 1:4, 4:7]
-        filters = layer.filters[:, place if layer.filters.shape[1] > 1 else 0]
-        bias = network[0].bias if name.endswith("cnn") else network[0].bias[:, 2, 5]
-        torch.testing.assert_close(hidden[:, :, 2, 5], (torch.einsum("bihw,cihw->bc", patch, filters) + bias).relu())
+        local = name.endswith("lcn")
+        row, column = (1, 2) if local else (3, 5)  # of its output; the image's margin makes 8 pixels 9 patches of 3
+        patch = torch.nn.functional.pad(images, (0, 1, 0, 1))[:, :, 3:6, 6:9] if local else images[:, :, 2:5, 4:7]
+        own = layer.filters[:, row * grid + column if local else 0]
+        bias = network[0].bias[:, row, column] if local else network[0].bias
+        activation = torch.einsum("bihw,cihw->bc", patch, own) + bias
+        torch.testing.assert_close(network[0](images)[:, :, row, column], activation)
 
 
 def test_columns_of_a_hidden_layer_made_by_hand():
@@ -173,6 +186,14 @@ def test_columns_of_a_hidden_layer_made_by_hand():
     without_a_place = pooling_columns(HiddenLayer(filters, read_out), Probe(resamples=200))
     assert without_a_place["selection"] == pytest.approx(float(expected))
     assert without_a_place["spatial_eigenvalue"] == pytest.approx(2 / 48)
+
+
+def test_a_read_out_of_averages_has_no_spectrum_over_space():
+    layer = HiddenLayer(white(6, 1, 1, 3, 3), white(10, 6, 1, 1))
+    columns = pooling_columns(layer, Probe(resamples=100))
+    assert columns["grid"] == 1 and math.isnan(columns["spatial_eigenvalue"])
+    assert all(math.isfinite(value) for name, value in columns.items() if not name.startswith("spatial"))
+    assert {row["basis"] for row in spectra_rows(layer.read_out)} == {"channel", "combination"}
 
 
 def test_filters_of_one_pixel_have_no_smoothness_to_select():
@@ -206,7 +227,7 @@ def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
     def pool(network):
         """A read-out that sums over space, each channel for three classes."""
         network.linear1.weight.zero_()
-        network.linear1.weight.unflatten(1, (3, 28, 28))[range(9), [0, 1, 2] * 3] = 0.01
+        network.linear1.weight.unflatten(1, (3, 7, 7))[range(9), [0, 1, 2] * 3] = 0.01
 
     folder = write_training(tmp_path / "checkpoints", pool, "read_out", name="one_hidden_layer_cnn", width=0.05)
     probe = Probe(images=40, batch_size=30, resamples=100)
@@ -215,8 +236,8 @@ def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
     init, trained = rows
     assert [row["state"] for row in rows] == ["init", "trained"]
     assert {row["trained_part"] for row in (*rows, *summary)} == {"read_out"}
-    assert init["channels"] == trained["channels"] == 3
-    assert init["spatial_eigenvalue_low"] < 4 * (1 - 1 / 28) < init["spatial_eigenvalue_high"]
+    assert init["channels"] == trained["channels"] == 3 and init["grid"] == trained["grid"] == 7
+    assert init["spatial_eigenvalue_low"] < 4 * (1 - 1 / 7) < init["spatial_eigenvalue_high"]
     assert trained["spatial_eigenvalue"] == pytest.approx(0, abs=1e-9)
     assert trained["effective_channels"] == pytest.approx(3) == trained["effective_combinations"]
     assert init["filter_eigenvalue"] == trained["filter_eigenvalue"]
@@ -236,3 +257,74 @@ def test_networks_of_other_layers_are_named(mnist5k, tmp_path, name):
         InputError, match="mine is no network of one hidden layer.*out of hidden_layer_pooling.networks"
     ):
         measure_hidden_layer_pooling(Given(probe=Probe(), checkpoints=folder, dataset=mnist5k, stability=Stability()))
+
+
+def nets_of(name, ratios, whole=0.04, half=0.01, grid=7, **columns):
+    """Rows of a net at two widths, trained both ways; D and R of the read-out alone over the whole net's at the larger."""
+    rows = []
+    for width, factor in ((0.5, 30.0), (2.0, 1.0)):
+        for part, smoother in (("all", 0.5), ("read_out", 1.0)):
+            values = {
+                quantity: whole * (factor * ratio if part == "read_out" else 1.0) for quantity, ratio in ratios.items()
+            }
+            stabilities = {key: x for one in values.items() for key, x in column_with_interval(*one, half).items()}
+            shared = {"net": name, "seed": 0, "width": width, "grid": grid, "trained_part": part, **columns}
+            shared |= {"test_error": 0.02 if part == "all" else 0.05, "selection_p_value": 0.01}
+            rows.append({**shared, **stabilities, "state": "trained", "filter_eigenvalue": 3.0 * smoother})
+            rows.append({**shared, **stabilities, "R": 99.0, "D": 99.0, "state": "init", "filter_eigenvalue": 3.0})
+    return rows
+
+
+def of_ratio(quantity, grid):
+    return lambda x, half: {
+        "hidden_layer_pooling": nets_of("a", {"R": 50.0, "D": 60.0, quantity: x}, half=half / math.sqrt(2), grid=grid)
+    }
+
+
+CASES = {
+    "12 R": (of_ratio("R", 7), 1.0, 2.0, 0.8),
+    "12 D": (of_ratio("D", 7), 1.0, 0.5, 1.25),
+    "12 channels": (of_ratio("D", 1), 1.0, 2.0, 1.25),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_question_gets_every_answer(name, tmp_path):
+    reaches_every_verdict(name, tmp_path, *CASES[name])
+
+
+def test_read_outs_of_averages_answer_for_themselves(tmp_path):
+    rows = [
+        *nets_of("one_hidden_layer_cnn", {"R": 1.1, "D": 1.0}),
+        *nets_of("one_hidden_layer_lcn", {"R": 1.0, "D": 1.1}),
+        *nets_of("one_hidden_layer_gap", {"R": 3.0, "D": 4.0}, grid=1),
+    ]
+    found = {name: decided(name, tmp_path, {"hidden_layer_pooling": rows}) for name in CASES}
+    assert [row.verdict for row in found.values()] == ["yes", "yes", "no"]
+    assert found["12 R"].reason == "2 of 2 nets agree" and found["12 channels"].measured == pytest.approx(4.0)
+    alone = {"hidden_layer_pooling": rows[:8]}
+    missing = decided("12 channels", tmp_path, alone)
+    assert missing.verdict == "needs networks" and "pools over channels only" in missing.reason
+    text = said("hidden_layer_pooling", tmp_path, alone)
+    assert ":math:`D_f` of the whole net trained times 1.0 (0.99 to 1.0) in 1-layer CNN" in text and "only" not in text
+
+
+def test_the_caption_of_several_nets_and_seeds(tmp_path):
+    nets = [
+        *nets_of("one_hidden_layer_cnn", {"R": 1.1, "D": 1.3}),
+        *nets_of("one_hidden_layer_lcn", {"R": 1.0, "D": 0.9}),
+        *nets_of("one_hidden_layer_gap", {"R": 3.0, "D": 4.0}, grid=1),
+    ]
+    text = said("hidden_layer_pooling", tmp_path, {"hidden_layer_pooling": nets})
+    assert "times 1.3 in 1-layer CNN and 0.90 in 1-layer LCN, and :math:`R_f` times 1.1 in 1-layer CNN and 1.0" in text
+    assert "test errors are 5.0% against 2.0%" in text and "pools over channels only" in text
+    assert "makes its filters smoother in 3 of 3 nets" in text and "in 3 of 3 trainings" in text and "seeds" not in text
+    several = [{**row, "seed": seed} for seed in range(3) for row in nets]
+    text = said("hidden_layer_pooling", tmp_path, {"hidden_layer_pooling": several})
+    assert "in 9 of 9 trainings" in text and "geometric means over 3 seeds" in text
+
+
+def test_nets_trained_one_way_alone_say_nothing(tmp_path):
+    rows = [row for row in nets_of("a", {"R": 1.0, "D": 1.0}) if row["trained_part"] == "all"]
+    with pytest.raises(MissingError, match="trained both ways"):
+        describe_hidden_layer_pooling({"hidden_layer_pooling": pd.DataFrame(rows)})

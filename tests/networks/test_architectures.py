@@ -136,23 +136,44 @@ def test_fully_connected_networks_have_as_many_linear_maps_as_they_say(layers):
     assert sum(isinstance(module, nn.Linear) for module in network) == layers
 
 
-def test_locally_connected_layer_with_equal_filters_is_a_convolution():
-    convolution = nn.Conv2d(2, 5, 3, padding=1).double()
-    local = LocallyConnected2d(2, 5, 3, 8).double()
+@pytest.mark.parametrize("size", [9, 8, 7])
+def test_locally_connected_layer_with_equal_filters_is_a_convolution_that_skips_from_patch_to_patch(size):
+    convolution = nn.Conv2d(2, 5, 3, stride=3).double()
+    local = LocallyConnected2d(2, 5, 3, size).double()
     with torch.no_grad():
         local.weight.copy_(convolution.weight[..., None, None].expand_as(local.weight))
         local.bias.copy_(convolution.bias[:, None, None].expand_as(local.bias))
-    images = torch.randn(4, 2, 8, 8, dtype=torch.float64)
-    torch.testing.assert_close(local(images), convolution(images))
+    images = torch.randn(4, 2, size, size, dtype=torch.float64)
+    before, after = (9 - size) // 2, (10 - size) // 2
+    padded = nn.functional.pad(images, (before, after, before, after))
+    torch.testing.assert_close(local(images), convolution(padded))
 
 
 def test_locally_connected_layer_has_filters_of_its_own_at_every_place():
     local = LocallyConnected2d(1, 1, 3, 6).double()
     with torch.no_grad():
         local.bias.zero_()
-    constant = local(torch.ones(1, 1, 6, 6, dtype=torch.float64))[0, 0, 1:-1, 1:-1]
-    torch.testing.assert_close(constant, local.weight[0, 0, :, :, 1:-1, 1:-1].sum((0, 1)))
+    constant = local(torch.ones(1, 1, 6, 6, dtype=torch.float64))[0, 0]
+    torch.testing.assert_close(constant, local.weight[0, 0].sum((0, 1)))
     assert constant.std() > 0
+
+
+@pytest.mark.parametrize("size", [8, 11, 28, 30, 32])
+@pytest.mark.parametrize(
+    ("name", "pixels_of_a_place"),
+    [("one_hidden_layer_cnn", 4), ("one_hidden_layer_lcn", 5), ("one_hidden_layer_gap", None)],
+)
+def test_read_outs_of_one_hidden_layer_have_a_place_for_every_part_of_the_image(name, pixels_of_a_place, size):
+    network = build_network(name, 1, size, 10, width=0.0625)
+    places = -(-size // pixels_of_a_place) if pixels_of_a_place else 1
+    assert network.linear1.in_features == 4 * places**2
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.abs_()
+    images = torch.zeros(size**2, 1, size, size)
+    images.flatten(1).fill_diagonal_(100.0)  # one bright pixel each
+    outputs = network(images)
+    assert (outputs - network(torch.zeros(1, 1, size, size))).abs().amax(1).min() > 0, "no pixel is left out"
 
 
 def test_filter_size_reaches_the_filters():

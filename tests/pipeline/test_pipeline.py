@@ -33,7 +33,7 @@ TABLE_COLUMNS = {
     "rotation_coupling": "net, seed, state, layer, channel_a, channel_b, rotation_similarity, coupling",
     "channel_shuffling": "net, seed, state, permutation, batch_norm, operation, operation_index, kind, D, G, R, D_low, D_high, "
     "G_low, G_high, R_low, R_high",
-    "hidden_layer_pooling": "net, trained_part, seed, state, width, D, G, R, R_low, R_high, test_error",
+    "hidden_layer_pooling": "net, trained_part, seed, state, width, grid, D, G, R, R_low, R_high, test_error",
     "field_decomposition": "cutoff, temperature, patch_size, part, norm_formula, norm_measured, share",
     "neuron_stability": "net, seed, state, layer, transformation, patch_choice, alpha, low, high, neurons, left_out",
     "receptive_fields": "net, seed, state, layer, size, stride, centre_x, centre_y, effective_size, effective_x, effective_y",
@@ -44,7 +44,8 @@ SUMMARIES = {
     "activation_spectra": "net, seed, state, operation, mean_wavenumber, mean_wavenumber_low, mean_wavenumber_high",
     "first_layer_filters": "net, seed, train_size, p_value, p_value_mixture",
     "rotation_coupling": "net, seed, state, rotations, correlation, p_value",
-    "channel_shuffling": "net, seed, batch_norm, operation, kind, gain, gain_low, gain_high, share, share_low, share_high",
+    "channel_shuffling": "net, seed, batch_norm, init_batch_norm, quantity, operation, kind, gain, gain_low, gain_high, share, "
+    "share_low, share_high",
     "hidden_layer_pooling": "net, trained_part, seed, state, width, basis, energy",
     "neuron_stability": "net, seed, state, layer, transformation, patch_choice, ratio_to_translation, ratio_low, ratio_high",
     "receptive_fields": "net, seed, state, layer, transformation, distance, alpha, low, high",

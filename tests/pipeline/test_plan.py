@@ -13,7 +13,7 @@ from diffeo_stability.pipeline.config import parse_config
 from diffeo_stability.pipeline.plan import Plan
 
 # of stability_vs_train_size, first_layer_filters and hidden_layer_pooling, but for those of the networks themselves
-OTHER_TRAININGS = 3 * 2 + 1 + (2 * 3 * 2 - 2)
+OTHER_TRAININGS = 3 * 2 + 1 + (3 * 3 * 2 - 3)
 
 
 @pytest.fixture

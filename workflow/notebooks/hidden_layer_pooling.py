@@ -13,8 +13,10 @@
 # %% [markdown]
 # # One hidden layer: the whole net trained, or its read-out alone
 #
-# The same networks of one hidden layer, convolutional or locally connected, at init, trained as a whole, and with a hidden
-# layer that stays as drawn. Above: what the net computes. Below: its weights. With several seeds, points are their means.
+# The same networks of one hidden layer, at init, trained as a whole, and with a hidden layer that stays as drawn: a convolution
+# with max-pooling (CNN), filters of each patch's own (LCN), and a convolution with averages over all places (GAP), whose
+# read-out pools over channels and over nothing else. Above: what the net computes. Below: its weights. With several seeds,
+# points are their means: geometric ones of $D_f$, $G_f$ and $R_f$.
 
 # %%
 if "snakemake" not in globals():
@@ -38,7 +40,10 @@ for quantity in "DG":
 table["R_own"] = table.D_own / table.G_own
 table["what"] = table.trained_part.where(table.state == "trained", "init")
 keys = ["net", "what", "channels"]
-means = table.groupby(keys, sort=False).mean(numeric_only=True).reset_index()
+stabilities = [f"{quantity}{end}" for quantity in "RDG" for end in ("", "_low", "_high")] + ["R_own", "G_own"]
+means = table.groupby(keys, sort=False).mean(numeric_only=True)
+means[stabilities] = plotting.geometric_means(table, stabilities, by=keys)
+means = means.reset_index()
 means[[*keys, "R", "R_own", "D", "G", "D_common", "G_common", "test_error"]]
 
 # %%
@@ -58,6 +63,7 @@ spectra
 
 # %%
 networks = list(dict.fromkeys(table.net))
+has_grid = table.groupby("net").grid.max() > 1
 LABELS = {"init": "init", "all": "whole net trained", "read_out": "read-out alone trained"}
 STYLES = {
     "init": {"color": "0.6", "linestyle": "--"},
@@ -98,9 +104,10 @@ def draw_selection(ax, curve, part):
 
 
 def draw_energies(space, channels, rows, part):
-    """Energy of the read-out of the widest net, over patterns in space, and over channels and their combinations."""
+    """Energy of the read-out of the widest net, over patterns in space if it has any, over channels and combinations."""
     curves = dict(iter(rows.groupby("basis")))
-    space.plot(curves["laplacian"].wavenumber, curves["laplacian"].energy, **STYLES[part])
+    if "laplacian" in curves:
+        space.plot(curves["laplacian"].wavenumber, curves["laplacian"].energy, **STYLES[part])
     channels.plot(curves["combination"]["index"], curves["combination"].energy, **STYLES[part])
     if part != "init":
         channels.plot(curves["channel"]["index"], curves["channel"].energy, **{**STYLES[part], **DOTTED})
@@ -114,7 +121,7 @@ def channel_axis(ax):
     ax.xaxis.set_minor_locator(NullLocator())
 
 
-figure = plt.figure(figsize=(plotting.PAGE, 0.9 + 2.5 * len(networks)))
+figure = plt.figure(figsize=(plotting.PAGE, 1.7 + 2.05 * len(networks)))
 top, bottom = figure.subfigures(2, 1)
 above = top.subplots(len(networks), 4, sharex=True, sharey="col", squeeze=False)
 below = bottom.subplots(len(networks), 4, sharex="col", sharey="col", squeeze=False)
@@ -129,13 +136,14 @@ for network, computed, (space, channels, filters, selection) in zip(networks, ab
             filters.plot(curve.channels, curve.filter_eigenvalue, marker="o", markersize=3, **STYLES[part])
         if part != "init":
             draw_selection(selection, curve, part)
+    space.set_visible(has_grid[network])
     for ax in (computed[0], space, channels, selection):
         ax.axhline(1, color="0.3", linewidth=0.6, linestyle="-", zorder=0)
     for ax in (*computed, filters, selection):
         channel_axis(ax)
     channels.set_xlim(left=1)
     channels.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    for ax in (computed[0], space):
+    for ax in (computed[0], space if has_grid[network] else channels):
         ax.set_ylabel(textwrap.fill(plotting.label_of(network), 18))
 
 for axes, titles in ((above[0], COMPUTED.values()), (below[0], WEIGHTS)):
@@ -148,8 +156,10 @@ for ax in below[0, 2:]:
     ax.yaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 5, 10)))
 for ax in (*above[-1], *below[-1, 2:]):
     ax.set_xlabel("channels")
-below[-1, 0].set_xlabel("wavenumber (rad / px)")
 below[-1, 1].set_xlabel("rank")
+for ax in [ax for ax in below[:, 0] if ax.get_visible()][-1:]:
+    ax.set_xlabel("wavenumber (rad / place)")
+    ax.tick_params(labelbottom=True)
 handles = [plt.Line2D([], [], label=LABELS[part], marker="o", markersize=3, **STYLES[part]) for part in LABELS]
 handles.append(
     plt.Line2D([], [], color="0.3", marker=".", markersize=3, label="without the shift common to all images", **DOTTED)
@@ -158,6 +168,6 @@ figure.legend(handles=handles, loc="outside upper center", ncols=4, columnspacin
 for label, look in (("combinations", {}), ("channels", DOTTED)):
     below[-1, 1].plot([], [], color="0.3", label=label, **look)
 below[-1, 1].legend(loc="upper right")
-plotting.letter_panels([*above.flat, *below.flat])
+plotting.letter_panels([ax for ax in (*above.flat, *below.flat) if ax.get_visible()])
 plotting.save_figure(figure, snakemake)
 figure

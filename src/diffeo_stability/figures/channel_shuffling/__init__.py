@@ -1,6 +1,6 @@
 """Figure ``channel_shuffling``: what of the stability that a network learns survives a shuffle of its channels."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -14,8 +14,17 @@ class ChannelShuffling(FigureSettings):
     networks: Networks = Field(description="keys of `networks`")
     permutations: Annotated[int, Field(ge=2)] = Field(5, description="how many random permutations of each trained net")
     batch_norm: Literal["re-estimated", "kept"] = Field(
-        "re-estimated", description="statistics of shuffled nets' batch-norm in the figure; the table has both"
+        "re-estimated",
+        description="statistics of trained and shuffled nets' batch-norm in the figure; the table has both",
     )
+
+    def check_run(self, run: Any) -> None:
+        for name in self.networks:
+            if run.networks[name].init == "none":
+                raise ValueError(
+                    f"channel_shuffling.networks: {name!r} has no init (init: none) to compare it with; "
+                    "have one drawn (init: drawn), or take it out"
+                )
 
 
 FIGURE = Figure(

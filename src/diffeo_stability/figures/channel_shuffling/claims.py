@@ -1,22 +1,36 @@
-from ..claim_measures import Measured, MissingError, Tables, largest, mean_over_seeds, measures, rows_where, smallest
+import pandas as pd
+
+from ..claim_measures import Measured, MissingError, Tables, means_by_network, measures, rows_where
 
 
-def _surviving(tables: Tables) -> list[Measured]:
-    table = rows_where(tables["channel_shuffling_summary"], "shuffled nets", batch_norm=["re-estimated", "none"])
-    last = table[table.operation_index == table.groupby(["net", "seed"]).operation_index.transform("max")]
-    shares = mean_over_seeds(last, "share", ["net"], signed=True)
-    if not shares:
-        raise MissingError("the run has no gain to share")
-    return shares
+def at_output(summary: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Rows about the nets' output, of the nets of which every seed has a gain in D or R that could survive.
+
+    Raises:
+        MissingError: there is none.
+    """
+    rows = rows_where(summary, "shuffled nets", quantity=quantity)
+    last = rows[rows.operation_index == rows.groupby("net").operation_index.transform("max")]
+    gaining = last[last.share.notna().groupby(last.net).transform("all")]
+    if gaining.empty:
+        raise MissingError(f"the run has no net whose training gains in {quantity}")
+    return gaining
+
+
+def as_claimed(summary: pd.DataFrame) -> pd.DataFrame:
+    """Rows by the statistics that claims are about: of shuffled nets their own, at init those of each set of images."""
+    return summary[summary.batch_norm.isin(["re-estimated", "none"]) & summary.init_batch_norm.isin(["batch", "none"])]
+
+
+def _surviving(tables: Tables) -> dict[str, Measured]:
+    return means_by_network(at_output(as_claimed(tables["channel_shuffling_summary"]), "D"), "share", signed=True)
 
 
 @measures("11a")
-def largest_share(tables: Tables) -> Measured:
-    """Largest share of the gain that survives."""
-    return largest(_surviving(tables))
+def part_is_lost(tables: Tables) -> dict[str, Measured]:
+    return _surviving(tables)
 
 
 @measures("11b")
-def smallest_share(tables: Tables) -> Measured:
-    """Smallest share of the gain that survives."""
-    return smallest(_surviving(tables))
+def part_survives(tables: Tables) -> dict[str, Measured]:
+    return _surviving(tables)

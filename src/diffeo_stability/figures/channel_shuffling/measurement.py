@@ -4,16 +4,17 @@ A filter can pool over space, by being smooth, and over channels, by combining t
 A random permutation of the input channels of every convolution leaves each filter over space as it is, and breaks what
 channels have to do with each other: what is left is what spatial pooling alone does.
 
-The gain is the logarithm of the factor by which training lowers R up to an operation, and logarithms split it in two:
+The gain is the logarithm of the factor by which training lowers D up to an operation, and logarithms split it in two:
 
 .. math::
 
-    \log \frac{R_{init}}{R_{trained}} = \log \frac{R_{init}}{R_{shuffled}} + \log \frac{R_{shuffled}}{R_{trained}}.
+    \log \frac{D_{init}}{D_{trained}} = \log \frac{D_{init}}{D_{shuffled}} + \log \frac{D_{shuffled}}{D_{trained}}.
 
 The first part survives the shuffle, and its share of the gain is reported: 1 if the stability is all spatial pooling, 0 if it
 is all in how channels are combined. Below 0, shuffled filters are less stable than those at init; above 1, more stable than
-trained ones. (Shares of the difference of R itself would depend on which of the two kinds of pooling is counted first.) All
-convolutions up to the operation are shuffled, so that a share is not that of one layer.
+trained ones. (Shares of the difference of D itself would depend on which of the two kinds of pooling is counted first.) All
+convolutions up to the operation are shuffled, so that a share is not that of one layer. Beside it stands the same for R, in
+which what a shuffle does to the stability to noise has its part.
 
 Source: the November 2021 deck, "What if we take a trained net and randomly permute the channels? If it was all about (1)
 [spatial pooling by each filter], nothing should change. Can we decouple the contribution of the two?"
@@ -21,7 +22,10 @@ Source: the November 2021 deck, "What if we take a trained net and randomly perm
 
 import copy
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from typing import NamedTuple
 
 import torch
 from scipy import stats
@@ -33,10 +37,20 @@ from ...core.distances import Distances
 from ...core.errors import InputError
 from ...core.images import Images
 from ...core.seeds import generator_for
+from ...core.set_statistics import BatchNorm, batch_norms
 from ...core.stability import distances_by_operation, stability_of
 from ...data.datasets import Splits, split_dataset
 from ...networks.batch_norm import estimate_batch_norm
-from ..measuring import describe, networks_by_state, operation_columns, probe_generator, probe_on, stability_columns
+from ...networks.checkpoints import list_checkpoints, read_metadata
+from ..measuring import (
+    Evaluated,
+    describe,
+    evaluated_networks,
+    operation_columns,
+    probe_generator,
+    probe_on,
+    stability_columns,
+)
 from ..registry import Given, Measured
 from ..settings import Probe
 
@@ -91,8 +105,10 @@ def permute_input_channels(network: nn.Module, permutations: Mapping[str, Tensor
     return permuted
 
 
-def log_relative_stability(distances: Mapping[str, Distances], resamples: int, generator: torch.Generator) -> Tensor:
-    """Return log R of M outputs, ``(M, 1 + resamples)``: of the images as they are, then of bootstrap samples of them.
+def log_stabilities(
+    distances: Mapping[str, Distances], resamples: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Return log D and log R of M outputs, ``(M, 1 + resamples)`` each: of the images, then of bootstrap samples of them.
 
     Generators of one seed draw the same images for every network, so that an interval of how networks compare can be taken
     over the last axis.
@@ -100,10 +116,12 @@ def log_relative_stability(distances: Mapping[str, Distances], resamples: int, g
     Args:
         distances: of each output, under deformation, then noise.
     """
-    moved = torch.stack([output.moved for output in distances.values()])
-    means = bootstrap_means(moved.flatten(0, 1), resamples, generator).view(len(moved), 2, resamples)
-    deformation, noise = torch.cat((moved.mean(2, keepdim=True), means), dim=2).log().unbind(1)
-    return deformation - noise
+    outputs = list(distances.values())
+    values = torch.stack([torch.cat((output.moved, output.spread[None])) for output in outputs])
+    resampled = bootstrap_means(values.flatten(0, 1), resamples, generator).view(len(outputs), 3, resamples)
+    deformation, noise, spread = torch.cat((values.mean(2, keepdim=True), resampled), dim=2).unbind(1)
+    between = torch.stack([output.between_images(mean) for output, mean in zip(outputs, spread, strict=True)])
+    return {"D": (deformation / between).log(), "R": (deformation / noise).log()}
 
 
 def mean_over_permutations(values: Tensor, generator: torch.Generator) -> Tensor:
@@ -128,22 +146,22 @@ def mean_over_permutations(values: Tensor, generator: torch.Generator) -> Tensor
 
 
 def surviving_gain(init: Tensor, trained: Tensor, shuffled: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-    """Compare log R at init, trained and shuffled, all over the same resampled images.
+    """Compare log D, or log R, at init, trained and shuffled, all over the same resampled images.
 
     Args:
-        init, trained: ``(M, 1 + resamples)``, from :func:`log_relative_stability`.
+        init, trained: ``(M, 1 + resamples)``, from :func:`log_stabilities`.
         shuffled: of every permutation, ``(n, M, 1 + resamples)``, n >= 2.
         generator: for the bootstrap over permutations.
 
     Returns:
-        ``(M,)`` each: ``R_init``, ``R_trained``, ``R_shuffled`` (geometric mean over permutations); ``gain``, the logarithm of
-        ``R_init / R_trained``; ``gain_shuffled``, of ``R_init / R_shuffled``; ``share``, the second over the first; and 95%
-        intervals of these three, ``gain_low``, ``gain_high`` and so on. The share and its interval are NaN unless the
+        ``(M,)`` each: D or R by state, ``init``, ``trained`` and ``shuffled`` (geometric mean over permutations); ``gain``, the
+        logarithm of ``init / trained``; ``gain_shuffled``, of ``init / shuffled``; ``share``, the second over the first; and
+        95% intervals of these three, ``gain_low``, ``gain_high`` and so on. The share and its interval are NaN unless the
         interval of the gain lies above 0: elsewhere training gained nothing that could survive.
     """
     shuffled = mean_over_permutations(shuffled, generator)
     states = {"init": init, "trained": trained, "shuffled": shuffled}
-    columns = {f"R_{state}": logs[:, 0].exp() for state, logs in states.items()}
+    columns = {state: logs[:, 0].exp() for state, logs in states.items()}
     gain, gain_shuffled = init - trained, init - shuffled
     for name, values in (("gain", gain), ("gain_shuffled", gain_shuffled), ("share", gain_shuffled / gain)):
         low, high = percentile_interval(values[:, 1:])
@@ -154,8 +172,7 @@ def surviving_gain(init: Tensor, trained: Tensor, shuffled: Tensor, generator: t
 
 def batch_norm_choices(network: nn.Module) -> tuple[str, ...]:
     """Return which statistics its batch-norm can be measured with: ``kept`` and ``re-estimated``, or ``none`` without one."""
-    has_one = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    return ("kept", "re-estimated") if has_one else ("none",)
+    return ("kept", "re-estimated") if batch_norms(network) else ("none",)
 
 
 def _with_statistics(network: nn.Module, batch_norm: str, splits: Splits) -> nn.Module:
@@ -166,59 +183,105 @@ def _with_statistics(network: nn.Module, batch_norm: str, splits: Splits) -> nn.
     return estimated
 
 
-def networks_to_compare(
-    init: nn.Module, trained: nn.Module, permutations: int, seed: int
-) -> Iterator[tuple[str, int | None, nn.Module]]:
-    """Yield state, number of the permutation and network: at init, trained, and trained with each shuffle of its channels."""
-    yield "init", None, init
-    yield "trained", None, trained
-    for number in range(permutations):
-        orders = random_permutations(trained, generator_for("channel permutation", seed, number))
-        yield "shuffled", number, permute_input_channels(trained, orders)
+class Compared(NamedTuple):
+    """A network in a state, as it is measured.
+
+    Attributes:
+        state: ``init``, ``trained`` or ``shuffled``.
+        permutation: number of the shuffle; none of the others.
+        statistics: whose its batch-norm uses: ``batch`` or ``estimated`` at init, else see :func:`batch_norm_choices`.
+        network: as it is measured.
+        batch_norm: as :func:`distances_by_operation` takes it.
+        metadata: of its checkpoint.
+    """
+
+    state: str
+    permutation: int | None
+    statistics: str
+    network: nn.Module
+    batch_norm: BatchNorm
+    metadata: dict
+
+    @property
+    def columns(self) -> dict:
+        """The columns that say which network a row of the table is about."""
+        return describe(self.state, self.metadata) | {"permutation": self.permutation, "batch_norm": self.statistics}
+
+    def __str__(self) -> str:
+        shuffle = "" if self.permutation is None else f" by permutation {self.permutation}"
+        return f"{self.metadata['net']}, {self.state}{shuffle}, batch-norm {self.statistics}"
 
 
-def _compare(
-    networks: Iterable[tuple[str, int | None, nn.Module]],
-    images: Images,
-    batch_norm: str,
-    splits: Splits,
-    metadata: dict,
-    given: Given,
-) -> tuple[list[dict], list[dict]]:
-    """Rows of the table and of its summary for one choice of batch-norm statistics."""
+def networks_to_compare(given: Given) -> Iterator[Compared]:
+    """Yield a training's network at init, trained, and trained with each shuffle of its channels; each with every choice of
+    batch-norm statistics, one at a time.
+
+    Raises:
+        InputError: the training has no init, or the network no channels to shuffle.
+    """
+    *untrained, (_, _, trained, metadata) = evaluated_networks(given.checkpoints, given.device)
+    _check_comparable(trained, untrained, metadata)
+    for init in untrained:
+        yield Compared("init", None, init.statistics, init.network, init.batch_norm, init.metadata)
+    splits = split_dataset(given.dataset, **metadata["split"])
+    for number in (None, *range(given.settings.permutations)):
+        network, state = trained, "trained"
+        if number is not None:
+            orders = random_permutations(trained, generator_for("channel permutation", given.probe.seed, number))
+            network, state = permute_input_channels(trained, orders), "shuffled"
+        for choice in batch_norm_choices(network):
+            yield Compared(state, number, choice, _with_statistics(network, choice, splits), "running", metadata)
+
+
+def _check_comparable(trained: nn.Module, untrained: list[Evaluated], metadata: dict) -> None:
+    if not untrained:
+        raise InputError(f"{metadata['net']} has no init to compare with: {_remedy(metadata)}")
+    if all(layer.in_channels == layer.groups for layer in _convolutions(trained).values()):
+        raise InputError(
+            f"{metadata['net']} has no convolution that combines channels, nothing to shuffle: {_remedy(metadata)}"
+        )
+
+
+Logs = dict[tuple[str, str], list[dict[str, Tensor]]]  # by state and statistics, of each permutation: log D and log R
+
+
+def _measure_all(networks: Iterable[Compared], images: Images, given: Given) -> tuple[list[dict], list[dict], Logs]:
+    """Rows of the table; columns that say which operations there are; and log D and log R of every network."""
     probe = given.probe
     perturbation = given.stability.measured_with() | {"batch_size": probe.batch_size}
-    rows, operations = [], []
-    logs: dict[str, list[Tensor]] = {"init": [], "trained": [], "shuffled": []}
-    for state, number, network in networks:
+    rows, operations, logs = [], [], defaultdict(list)
+    for compared in networks:
         generator = probe_generator(probe)
-        with_statistics = _with_statistics(network, batch_norm, splits)
-        distances = distances_by_operation(with_statistics, images, **perturbation, generator=generator)
+        distances = distances_by_operation(
+            compared.network, images, **perturbation, batch_norm=compared.batch_norm, generator=generator
+        )
         try:
             measured = stability_of(distances, resamples=probe.resamples, generator=generator)
         except InputError as error:
-            which = state if number is None else f"{state} by permutation {number}"
-            raise InputError(
-                f"{metadata['net']}, {which}, batch-norm {batch_norm}: {error}; {_remedy(metadata)}"
-            ) from None
+            raise InputError(f"{compared}: {error}; {_remedy(compared.metadata)}") from None
         bootstrap = generator_for("bootstrap", probe.seed)
-        logs[state].append(log_relative_stability(distances, probe.resamples, bootstrap))
-        operations = operation_columns(network, distances)
-        which = {**describe(state, metadata), "permutation": number, "batch_norm": batch_norm}
+        logs[compared.state, compared.statistics].append(log_stabilities(distances, probe.resamples, bootstrap))
+        operations = operation_columns(compared.network, distances)
         rows += [
-            {**which, **operation, **stability_columns(result)}
+            {**compared.columns, **operation, **stability_columns(result)}
             for operation, result in zip(operations, measured.values(), strict=True)
         ]
-    which = describe(None, metadata) | {"batch_norm": batch_norm, "permutations": len(logs["shuffled"])}
-    return rows, [which | row for row in _gain_rows(operations, logs, probe)]
+    return rows, operations, logs
 
 
-def _gain_rows(operations: list[dict], logs: Mapping[str, list[Tensor]], probe: Probe) -> list[dict]:
-    """The surviving gain of every operation, from log R by state."""
-    (init,), (trained,), shuffled = logs["init"], logs["trained"], torch.stack(logs["shuffled"])
-    columns = surviving_gain(init, trained, shuffled, generator_for("permutations", probe.seed))
-    by_operation = zip(operations, *(column.tolist() for column in columns.values()), strict=True)
-    return [operation | dict(zip(columns, numbers, strict=True)) for operation, *numbers in by_operation]
+def _gain_rows(operations: list[dict], logs: Logs, probe: Probe) -> list[dict]:
+    """The surviving gain of every operation: by the statistics of the trained nets, those of init, and of D and of R."""
+    choices = {state: [choice for other, choice in logs if other == state] for state in ("trained", "init")}
+    rows = []
+    for batch_norm, init_batch_norm, quantity in product(choices["trained"], choices["init"], ("D", "R")):
+        which = {"batch_norm": batch_norm, "init_batch_norm": init_batch_norm, "quantity": quantity}
+        (init,), (trained,) = logs["init", init_batch_norm], logs["trained", batch_norm]
+        shuffled = torch.stack([one[quantity] for one in logs["shuffled", batch_norm]])
+        generator = generator_for("permutations", probe.seed)
+        columns = surviving_gain(init[quantity], trained[quantity], shuffled, generator)
+        by_operation = zip(operations, *(column.tolist() for column in columns.values()), strict=True)
+        rows += [which | operation | dict(zip(columns, numbers, strict=True)) for operation, *numbers in by_operation]
+    return rows
 
 
 def _remedy(metadata: dict) -> str:
@@ -228,30 +291,22 @@ def _remedy(metadata: dict) -> str:
 def measure_channel_shuffling(given: Given) -> Measured:
     """Measure a training's network at init, trained, and trained with shuffled channels, after every operation.
 
-    A network with batch-norm is measured with its statistics kept as training left them, and with statistics estimated
-    again from the training images, in all three states, so that a comparison sees the shuffle alone.
+    A network with batch-norm is measured at init as in other figures (``batch_norm`` is ``batch``, and beside it
+    ``estimated``), trained and shuffled with its statistics kept as training left them (``kept``), and with statistics
+    estimated again from the training images (``re-estimated``), which suit a shuffled network's own weights.
 
     Returns:
-        Rows of the table ``channel_shuffling``, one per network and operation, and of its summary, one per operation: see
-        :func:`surviving_gain`. The last operation is the network's output.
+        Rows of the table ``channel_shuffling``, one per network and operation. Rows of its summary, one per operation and
+        ``quantity`` (D, R), for every choice of statistics of the trained and the shuffled network (``batch_norm``) and of that
+        at init (``init_batch_norm``): see :func:`surviving_gain`. The last operation is the network's output.
 
     Raises:
         InputError: a checkpoint that cannot be read, a cutoff without a temperature range for these images, a network without
-            channels to shuffle, or an operation whose output is NaN or the same for every image.
+            an init or without channels to shuffle, or an operation whose output is NaN or the same for every image.
     """
-    dataset, probe = given.dataset, given.probe
-    check_temperature_range(dataset.image_size, given.stability.cutoff)
-    images = probe_on(dataset, probe, given.device)
-    (_, init, metadata), (_, trained, _) = networks_by_state(given.checkpoints, given.device)
-    if all(layer.in_channels == layer.groups for layer in _convolutions(trained).values()):
-        raise InputError(
-            f"{metadata['net']} has no convolution that combines channels, nothing to shuffle: {_remedy(metadata)}"
-        )
-    splits = split_dataset(dataset, **metadata["split"])
-    rows, summary = [], []
-    for batch_norm in batch_norm_choices(trained):
-        networks = networks_to_compare(init, trained, given.settings.permutations, probe.seed)
-        more_rows, more_summary = _compare(networks, images, batch_norm, splits, metadata, given)
-        rows += more_rows
-        summary += more_summary
-    return Measured(rows, summary)
+    check_temperature_range(given.dataset.image_size, given.stability.cutoff)
+    images = probe_on(given.dataset, given.probe, given.device)
+    rows, operations, logs = _measure_all(networks_to_compare(given), images, given)
+    identity = describe(None, read_metadata(list_checkpoints(given.checkpoints)[-1]))
+    identity["permutations"] = given.settings.permutations
+    return Measured(rows, [identity | row for row in _gain_rows(operations, logs, given.probe)])

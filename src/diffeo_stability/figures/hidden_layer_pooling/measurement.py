@@ -1,9 +1,13 @@
 r"""One hidden layer, trained whole or only its read-out, and how the read-out pools.
 
-The read-out reads the hidden activations :math:`a_c(s)` of channel c at place s with weights :math:`W_{kc}(s)`, one set
-per class k. It pools over space if its weights are smooth over s, and over channels if it reads few combinations of them.
+The read-out reads the hidden activations :math:`a_c(s)` of channel c at place s of the pooled grid with weights
+:math:`W_{kc}(s)`, one set per class k. It pools over space if its weights are smooth over s, and over channels if it reads few
+combinations of them. A read-out of averages over all places has a grid of one: it pools over channels and over nothing else, so
+that only there training the read-out alone is training how channels are pooled.
 
-Source: the November 2021 deck, "Take one hidden layer CNN or LCN. Can either train the whole net or just the FC layer."
+Source: the November 2021 deck, "Take one hidden layer CNN or LCN. Can either train the whole net or just the FC layer. [...] if
+only FC layer is trained, the net can only learn channel pooling and not spatial pooling. Still, the net can still change spatial
+pooling by select the channels that are more low frequency".
 """
 
 import math
@@ -27,6 +31,8 @@ from ..settings import Probe
 from ..stability import Stability
 
 CHUNK = 2**20  # numbers held at once by a permutation test
+HIDDEN = [nn.Conv2d], [LocallyConnected2d]
+READ_OUT = [nn.ReLU, nn.Linear], [nn.ReLU, nn.MaxPool2d, nn.Linear], [nn.ReLU, nn.AdaptiveAvgPool2d, nn.Linear]
 
 
 class HiddenLayer(NamedTuple):
@@ -34,11 +40,16 @@ class HiddenLayer(NamedTuple):
 
     Attributes:
         filters: ``(C, G, in, k, k)`` of each channel, with G = 1 where all places share them and else one for each place.
-        read_out: ``(classes, C, rows, columns)``.
+        read_out: ``(classes, C, rows, columns)``; one row and one column where it reads averages over all places.
     """
 
     filters: Tensor
     read_out: Tensor
+
+    @property
+    def grid(self) -> int:
+        """Places along a side of what is read."""
+        return self.read_out.shape[-1]
 
 
 def hidden_layer_of(network: nn.Module, name: str) -> HiddenLayer:
@@ -48,13 +59,13 @@ def hidden_layer_of(network: nn.Module, name: str) -> HiddenLayer:
         name: of the network, for the error.
 
     Raises:
-        InputError: it is not a convolution or locally connected layer with square filters, a ReLU, and a linear read-out of
-            all channels at all places.
+        InputError: it is not a convolution or locally connected layer with square filters, a ReLU, a pooling or none, and a
+            linear read-out of all channels at all places.
     """
     operations = list(named_operations(network).values())
     kinds = [type(operation) for operation in operations]
-    if kinds in ([nn.Conv2d, nn.ReLU, nn.Linear], [LocallyConnected2d, nn.ReLU, nn.Linear]):
-        layer, _, read_out = operations
+    if kinds[:1] in HIDDEN and kinds[1:] in READ_OUT:
+        layer, read_out = operations[0], operations[-1]
         weight = layer.weight.detach().cpu().double()
         channels, height, width = weight.shape[0], *weight.shape[2:4]
         places = read_out.in_features // channels
@@ -84,7 +95,7 @@ class SpatialSpectrum(NamedTuple):
     """Energy over the Laplacian components of a grid, by wavenumber.
 
     Attributes:
-        wavenumber: the middle of each bin, radians per pixel; 0 is the constant alone.
+        wavenumber: the middle of each bin, radians per place of the grid; 0 is the constant alone.
         components: how many eigenvectors a bin holds.
         energy: per component, relative to the mean over all components: 1 everywhere for white noise.
     """
@@ -235,8 +246,9 @@ def _columns(name: str, estimate: tuple[float, float, float]) -> dict[str, float
 def pooling_columns(layer: HiddenLayer, probe: Probe) -> dict[str, float]:
     """Return one-number measures of how a network of one hidden layer pools, as columns of a table.
 
+    - ``grid``: places along a side of what the read-out reads.
     - ``spatial_eigenvalue``: mean Laplacian eigenvalue of the read-out's weights over the grid of places, with its interval
-      from a bootstrap over classes.
+      from a bootstrap over classes; NaN for a grid of one place.
     - ``effective_channels``: how many channels share the read-out's energy.
     - ``effective_combinations``: how many orthogonal combinations of channels do. A locally connected layer's channel has
       other filters at every place, so that neither of the two can tell channels apart.
@@ -257,8 +269,11 @@ def pooling_columns(layer: HiddenLayer, probe: Probe) -> dict[str, float]:
         permutations=probe.resamples,
         generator=generator_for("selection", probe.seed),
     )
-    spatial = _estimate(lambda counts: (counts @ roughness) / (counts @ energies), len(weights), probe)
+    spatial = (math.nan,) * 3
+    if layer.grid > 1:
+        spatial = _estimate(lambda counts: (counts @ roughness) / (counts @ energies), len(weights), probe)
     return {
+        "grid": layer.grid,
         **_columns("spatial_eigenvalue", spatial),
         "effective_channels": participation_ratio(matrix.diagonal()),
         "effective_combinations": participation_ratio(torch.linalg.eigvalsh(matrix)),
@@ -272,7 +287,8 @@ def spectra_rows(read_out: Tensor) -> list[dict]:
     """Return the read-out's energy over patterns in space, over channels, and over combinations of channels.
 
     Each ``basis`` has rows by ``index``: ``laplacian`` from the constant to the roughest, ``channel`` and ``combination`` by
-    energy. ``energy`` is that of a component relative to the mean over the basis; shares add up to 1.
+    energy. ``energy`` is that of a component relative to the mean over the basis; shares add up to 1. A grid of one place has no
+    patterns in space.
 
     Args:
         read_out: ``(classes, C, rows, columns)``.
@@ -282,7 +298,7 @@ def spectra_rows(read_out: Tensor) -> list[dict]:
     # Rounding can leave an eigenvalue of 0 below it
     combinations = torch.linalg.eigvalsh(matrix).clamp(min=0).flip(0)
     return [
-        *_laplacian_rows(spatial_spectrum(read_out), read_out.shape[-1]),
+        *(_laplacian_rows(spatial_spectrum(read_out), read_out.shape[-1]) if read_out.shape[-1] > 1 else ()),
         *_ranked_rows("channel", channels),
         *_ranked_rows("combination", combinations),
     ]
