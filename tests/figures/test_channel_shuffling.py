@@ -282,7 +282,14 @@ def test_a_run_that_asks_for_one_is_told_when_it_is_planned(root):
 def output_of(net, share_of_d, share_of_r=0.1, half=0.01, statistics=("none", "none"), **columns):
     """Rows of the summary about a net: its output, after an operation whose shares are others."""
     batch_norm, init_batch_norm = statistics
-    shared = {"net": net, "seed": 0, "batch_norm": batch_norm, "init_batch_norm": init_batch_norm, **columns}
+    shared = {
+        "net": net,
+        "seed": 0,
+        "batch_norm": batch_norm,
+        "init_batch_norm": init_batch_norm,
+        "imported": False,
+        **columns,
+    }
     return [
         {**shared, "quantity": quantity, "operation_index": index, **around("share", share, half)}
         for quantity, own in (("D", share_of_d), ("R", share_of_r))
@@ -331,8 +338,8 @@ def test_without_any_gain_there_is_no_verdict(tmp_path):
 def test_the_caption_of_one_net(tmp_path):
     text = said("channel_shuffling", tmp_path, {"channel_shuffling_summary": output_of("vgg11", 0.25, np.nan)})
     assert text == (
-        "At the nets' output, the share of the gain that survives is 25% in VGG11 by :math:`D`; by :math:`R`, training gains "
-        "nothing in VGG11."
+        "Of the gain in :math:`\\log D` at the nets' output, the shuffle leaves 25% in VGG11; of that in :math:`\\log R`, "
+        "nothing can be said: training has none in VGG11."
     )
 
 
@@ -340,6 +347,13 @@ def test_the_caption_of_several_nets_and_seeds_says_what_other_statistics_give(t
     nets = [*output_of("vgg11", 0.25), *with_other_statistics("vgg11_bn", 0.05)]
     rows = [{**row, "seed": seed} for seed in range(3) for row in nets]
     text = said("channel_shuffling", tmp_path, {"channel_shuffling_summary": rows})
-    assert "(means over 3 seeds), the share of the gain that survives is 25% in VGG11 and 5.0% in VGG11 BN by" in text
-    assert "With shuffled nets' statistics kept it would be -900% in VGG11 BN by :math:`D`" in text
-    assert "and with those at init estimated on training images 800% in VGG11 BN." in text
+    assert "leaves 25% in VGG11 and 5.0% in VGG11 BN (means over 3 seeds); of that" in text
+    assert "it would leave -900% in VGG11 BN with batch-norm's statistics of trained and shuffled nets kept as" in text
+    assert text.endswith("and 800% in VGG11 BN with those at init estimated on training images.")
+
+
+def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):
+    text = said("channel_shuffling", tmp_path, {"channel_shuffling_summary": output_of("mine", 0.25, imported=True)})
+    assert (
+        "output, since weights drawn anew where a net's own init is not known, the shuffle leaves 25% in mine" in text
+    )

@@ -53,7 +53,12 @@ summary[
 # %%
 networks = list(dict.fromkeys(stability.net))
 depths = [stability[stability.net == network].operation_index.max() for network in networks]
-LOWEST, HIGHEST = -0.8, 1.8  # shares drawn
+keys = ["net", "quantity", "operation_index", "kind"]
+shares = summary.groupby(keys, sort=False)[["share", "share_low", "share_high"]]
+shares = shares.agg(lambda values: values.mean(skipna=False)).dropna().reset_index()
+# The axis of shares holds them all with their intervals, up to where it would hide the others
+LOWEST = max(-1.0, min(-0.2, shares.share_low.min() - 0.1))
+HIGHEST = min(3.0, max(1.2, shares.share_high.max() + 0.1))
 
 
 def draw_shuffled(ax, rows, quantity):
@@ -104,17 +109,19 @@ def draw_beyond(ax, place, share, color):
 
 def draw_shares(ax, network, quantity):
     """The share of the gain that survives, after the operations where every seed has one."""
-    rows = summary[(summary.net == network) & (summary.quantity == quantity)]
-    groups = rows.groupby(["operation_index", "kind"], sort=False)[["share", "share_low", "share_high"]]
-    for (place, kind), share in groups.agg(lambda values: values.mean(skipna=False)).dropna().iterrows():
-        color = plotting.color_of_kind(kind)
-        low, high = share.share_low, share.share_high
+    own = shares[(shares.net == network) & (shares.quantity == quantity)]
+    for row in own.itertuples():
+        color = plotting.color_of_kind(row.kind)
+        low, high, place = row.share_low, row.share_high, row.operation_index
         ax.plot([place, place], np.clip([low, high], LOWEST, HIGHEST), color=color, linewidth=0.8)
-        if LOWEST < share.share < HIGHEST:
-            ax.plot(place, share.share, "o", color=color, markersize=2.8)
-        for end in {share.share if not LOWEST < share.share < HIGHEST else end for end in (low, high)}:
+        inside = LOWEST < row.share < HIGHEST
+        if inside:
+            ax.plot(place, row.share, "o", color=color, markersize=2.8)
+        for end in (low, high) if inside else (row.share,):
             if not LOWEST < end < HIGHEST:
                 draw_beyond(ax, place, end, color)
+    if own.empty:
+        ax.text(0.5, 0.5, "no gain", transform=ax.get_yaxis_transform(), ha="center", va="center", color="0.4")
     for level, style in ((0, "--"), (1, "-")):
         ax.axhline(level, color="0.3", linewidth=0.8, linestyle=style, zorder=0)
     ax.set_ylim(LOWEST, HIGHEST)

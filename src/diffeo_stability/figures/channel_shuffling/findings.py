@@ -12,8 +12,10 @@ def describe_channel_shuffling(tables: Tables) -> str:
     claimed = as_claimed(summary)
     count = claimed.seed.nunique()
     over = f" (means over {plural(count, 'seed')})" if count > 1 else ""
+    since = ", since weights drawn anew where a net's own init is not known," if claimed.imported.any() else ""
     sentences = [
-        f"At the nets' output{over}, {_surviving(claimed, 'D')} by :math:`D`; by :math:`R`, {_surviving(claimed, 'R')}.",
+        f"Of the gain in :math:`\\log D` at the nets' output{since or ','} the shuffle leaves {_left(claimed, 'D')}{over}; "
+        f"of that in :math:`\\log R`, {_left(claimed, 'R')}.",
         _other_statistics(summary),
     ]
     return " ".join(filter(None, sentences))
@@ -28,26 +30,24 @@ def _shares(rows: pd.DataFrame, quantity: str) -> dict[str, float]:
     return {net: measured.value for net, measured in found.items()}
 
 
-def _surviving(rows: pd.DataFrame, quantity: str) -> str:
+def _left(rows: pd.DataFrame, quantity: str) -> str:
     shares = _shares(rows, quantity)
     without = [label for label in map(label_of, rows.net.unique()) if label not in shares]
-    nothing = f"training gains nothing in {listed(without)}" if without else ""
-    surviving = f"the share of the gain that survives is {each(shares, percent)}" if shares else ""
-    return ", and ".join(filter(None, [surviving, nothing]))
+    if not shares:
+        return f"nothing can be said: training has none in {listed(without)}"
+    return each(shares, percent) + (f" (training has none in {listed(without)})" if without else "")
 
 
 def _other_statistics(summary: pd.DataFrame) -> str:
     """What the share in D is by the other choices of batch-norm statistics, of nets that have some."""
-    normalised = summary[summary.batch_norm != "none"]
-    if normalised.empty:
-        return ""
-    kept = _shares(normalised[(normalised.batch_norm == "kept") & (normalised.init_batch_norm == "batch")], "D")
-    estimated = _shares(
-        normalised[(normalised.batch_norm == "re-estimated") & (normalised.init_batch_norm == "estimated")], "D"
-    )
-    words = [
-        f"with shuffled nets' statistics kept it would be {each(kept, percent)} by :math:`D`" if kept else "",
-        f"with those at init estimated on training images {each(estimated, percent)}" if estimated else "",
-    ]
-    text = ", and ".join(filter(None, words))
-    return f"{text[0].upper()}{text[1:]}." if text else ""
+    choices = {
+        "batch-norm's statistics of trained and shuffled nets kept as training left them": ("kept", "batch"),
+        "those at init estimated on training images": ("re-estimated", "estimated"),
+    }
+    words = []
+    for what, (batch_norm, init_batch_norm) in choices.items():
+        rows = summary[(summary.batch_norm == batch_norm) & (summary.init_batch_norm == init_batch_norm)]
+        shares = {} if rows.empty else _shares(rows, "D")
+        if shares:
+            words.append(f"{each(shares, percent)} with {what}")
+    return f"Of that in :math:`\\log D` it would leave {', and '.join(words)}." if words else ""
