@@ -31,17 +31,19 @@ PROBE = Probe(images=60, resamples=200)
 def test_a_training_is_measured_at_init_and_trained(mnist5k, training):
     rows, summary, _ = measure_activation_spectra(Given(probe=PROBE, checkpoints=training, dataset=mnist5k))
     found = [(row["state"], row["operation"], row["operation_index"], row["kind"]) for row in summary]
-    operations = [("input", 0, "input"), ("conv1", 1, "conv"), ("relu1", 2, "relu")]
+    operations = [("input", 0, "input"), ("conv1", 1, "conv"), ("relu1", 2, "relu"), ("pool1", 3, "pool")]
     assert found == [(state, *operation) for state in ("init", "trained") for operation in operations]
     assert {(row["net"], row["seed"], row["width"], row["images"]) for row in summary} == {("mine", 3, 0.125, 60)}
     for row in summary:
         own = [other for other in rows if all(other[key] == row[key] for key in ("state", "operation"))]
-        assert [other["wavenumber"] for other in own] == list(range(1, len(modes_of_rings(28))))
+        assert [other["wavenumber"] for other in own] == list(
+            range(1, len(modes_of_rings(7 if row["operation"] == "pool1" else 28)))
+        )
         weights = [other["power"] * other["modes"] for other in own]
         mean = sum(other["wavenumber"] * weight for other, weight in zip(own, weights, strict=True)) / sum(weights)
         assert row["mean_wavenumber"] == pytest.approx(mean)
         assert row["mean_wavenumber_low"] < row["mean_wavenumber"] < row["mean_wavenumber_high"]
-    init, trained = summary[1], summary[4]
+    init, trained = summary[1], summary[len(operations) + 1]
     assert [init[f"ratio_to_init{end}"] for end in ("", "_low", "_high")] == pytest.approx([1, 1, 1], rel=1e-12)
     assert trained["ratio_to_init_low"] < trained["ratio_to_init"] < trained["ratio_to_init_high"] < 1
     assert trained["ratio_to_init"] == pytest.approx(trained["mean_wavenumber"] / init["mean_wavenumber"])

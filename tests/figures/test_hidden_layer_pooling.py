@@ -196,6 +196,11 @@ def test_a_read_out_of_averages_has_no_spectrum_over_space():
     assert {row["basis"] for row in spectra_rows(layer.read_out)} == {"channel", "combination"}
 
 
+def test_a_read_out_has_no_more_combinations_of_channels_than_classes_and_places():
+    energies = [row["energy"] for row in spectra_rows(white(3, 8, 1, 1)) if row["basis"] == "combination"]
+    assert min(energies[:3]) > 1e-6 and energies[3:] == [0] * 5
+
+
 def test_filters_of_one_pixel_have_no_smoothness_to_select():
     layer = HiddenLayer(white(4, 1, 1, 1, 1), white(10, 4, 6, 6))
     columns = pooling_columns(layer, Probe(resamples=100))
@@ -306,7 +311,7 @@ def test_read_outs_of_averages_answer_for_themselves(tmp_path):
     missing = decided("12 channels", tmp_path, alone)
     assert missing.verdict == "needs networks" and "pools over channels only" in missing.reason
     text = said("hidden_layer_pooling", tmp_path, alone)
-    assert ":math:`D_f` of the whole net trained times 1.0 (0.99 to 1.0) in 1-layer CNN" in text and "only" not in text
+    assert "with the whole net trained is 1.0 (0.99 to 1.0) in 1-layer CNN, and" in text and "only" not in text
 
 
 def test_the_caption_of_several_nets_and_seeds(tmp_path):
@@ -316,8 +321,13 @@ def test_the_caption_of_several_nets_and_seeds(tmp_path):
         *nets_of("one_hidden_layer_gap", {"R": 3.0, "D": 4.0}, grid=1),
     ]
     text = said("hidden_layer_pooling", tmp_path, {"hidden_layer_pooling": nets})
-    assert "times 1.3 in 1-layer CNN and 0.90 in 1-layer LCN, and :math:`R_f` times 1.1 in 1-layer CNN and 1.0" in text
-    assert "test errors are 5.0% against 2.0%" in text and "pools over channels only" in text
+    assert (
+        "is 1.3 in 1-layer CNN and 0.90 in 1-layer LCN, and the same ratio of :math:`R_f` 1.1 in 1-layer CNN and 1.0"
+        in text
+    )
+    assert (
+        "test errors are 5.0%, against 2.0%" in text and "channels only, the ratio of :math:`D_f` is 4.0 (3.9" in text
+    )
     assert "makes its filters smoother in 3 of 3 nets" in text and "in 3 of 3 trainings" in text and "seeds" not in text
     several = [{**row, "seed": seed} for seed in range(3) for row in nets]
     text = said("hidden_layer_pooling", tmp_path, {"hidden_layer_pooling": several})

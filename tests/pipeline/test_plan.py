@@ -121,7 +121,7 @@ def test_one_network_more_in_a_block_changes_no_other_measurement(raw):
 
 
 def test_widths_and_trained_parts_have_trainings_of_their_own(raw):
-    raw["hidden_layer_pooling"] = {"networks": ["one_hidden_layer_cnn"], "widths": [0.5, 2.0]}
+    raw["hidden_layer_pooling"] = {"networks": ["one_hidden_layer_cnn"], "widths": [1.0, 2.0]}
     plan = Plan(parse_config(raw))
     folder = "results/mnist5k/networks/one_hidden_layer_cnn"
     variants = ("seed0", "seed0-read_out", "seed0-width2.0", "seed0-width2.0-read_out")
@@ -131,4 +131,4 @@ def test_widths_and_trained_parts_have_trainings_of_their_own(raw):
     settings = plan.training_settings("one_hidden_layer_cnn", "seed0-width2.0-read_out")
     assert settings["network"]["width"] == 2.0 and settings["recipe"]["trained_part"] == "read_out"
     usual = plan.training_settings("one_hidden_layer_cnn", "seed0")
-    assert usual["network"]["width"] == 0.5 and usual["recipe"]["trained_part"] == "all"
+    assert usual["network"]["width"] == 1.0 and usual["recipe"]["trained_part"] == "all"

@@ -108,9 +108,17 @@ def draw_energies(space, channels, rows, part):
     curves = dict(iter(rows.groupby("basis")))
     if "laplacian" in curves:
         space.plot(curves["laplacian"].wavenumber, curves["laplacian"].energy, **STYLES[part])
-    channels.plot(curves["combination"]["index"], curves["combination"].energy, **STYLES[part])
+    combinations = curves["combination"][curves["combination"].energy > 0]
+    channels.plot(combinations["index"], combinations.energy, **STYLES[part])
     if part != "init":
         channels.plot(curves["channel"]["index"], curves["channel"].energy, **{**STYLES[part], **DOTTED})
+
+
+def leave_out(ax):
+    """Nothing but the column's axis, and why."""
+    ax.text(0.5, 0.5, "reads averages\nover all places", transform=ax.transAxes, ha="center", va="center", color="0.4")
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", which="both", left=False, labelleft=False)
 
 
 def channel_axis(ax):
@@ -136,14 +144,15 @@ for network, computed, (space, channels, filters, selection) in zip(networks, ab
             filters.plot(curve.channels, curve.filter_eigenvalue, marker="o", markersize=3, **STYLES[part])
         if part != "init":
             draw_selection(selection, curve, part)
-    space.set_visible(has_grid[network])
-    for ax in (computed[0], space, channels, selection):
+    if not has_grid[network]:
+        leave_out(space)
+    for ax in (computed[0], *([space] if has_grid[network] else []), channels, selection):
         ax.axhline(1, color="0.3", linewidth=0.6, linestyle="-", zorder=0)
     for ax in (*computed, filters, selection):
         channel_axis(ax)
     channels.set_xlim(left=1)
     channels.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    for ax in (computed[0], space if has_grid[network] else channels):
+    for ax in (computed[0], space):
         ax.set_ylabel(textwrap.fill(plotting.label_of(network), 18))
 
 for axes, titles in ((above[0], COMPUTED.values()), (below[0], WEIGHTS)):
@@ -157,9 +166,7 @@ for ax in below[0, 2:]:
 for ax in (*above[-1], *below[-1, 2:]):
     ax.set_xlabel("channels")
 below[-1, 1].set_xlabel("rank")
-for ax in [ax for ax in below[:, 0] if ax.get_visible()][-1:]:
-    ax.set_xlabel("wavenumber (rad / place)")
-    ax.tick_params(labelbottom=True)
+below[-1, 0].set_xlabel("wavenumber (rad / place)")
 handles = [plt.Line2D([], [], label=LABELS[part], marker="o", markersize=3, **STYLES[part]) for part in LABELS]
 handles.append(
     plt.Line2D([], [], color="0.3", marker=".", markersize=3, label="without the shift common to all images", **DOTTED)
@@ -168,6 +175,8 @@ figure.legend(handles=handles, loc="outside upper center", ncols=4, columnspacin
 for label, look in (("combinations", {}), ("channels", DOTTED)):
     below[-1, 1].plot([], [], color="0.3", label=label, **look)
 below[-1, 1].legend(loc="upper right")
-plotting.letter_panels([ax for ax in (*above.flat, *below.flat) if ax.get_visible()])
+for part_of_figure, panels in ((top, above), (bottom, below)):
+    part_of_figure.align_ylabels(panels[:, 0])
+plotting.letter_panels([ax for ax in (*above.flat, *below.flat) if ax.lines])
 plotting.save_figure(figure, snakemake)
 figure

@@ -25,10 +25,14 @@ def _stability(tables: Tables, *, pooling_space: bool) -> str:
         relative, deformation = (_each(read_out_over_whole(nets, quantity)) for quantity in "RD")
     except MissingError:
         return ""
-    where = "At the largest width" if pooling_space else "Where the read-out pools over channels only"
+    if pooling_space:
+        return (
+            f"At the largest width, :math:`D_f` with the read-out alone trained over that with the whole net trained is "
+            f"{deformation}, and the same ratio of :math:`R_f` {relative}; test errors are {_errors(nets)}."
+        )
     return (
-        f"{where}, training the read-out alone gives :math:`D_f` of the whole net trained times {deformation}, and "
-        f":math:`R_f` times {relative}; test errors are {_errors(nets)}."
+        f"Where the read-out pools over channels only, the ratio of :math:`D_f` is {deformation}, and of :math:`R_f` {relative}; "
+        f"test errors are {_errors(nets)}."
     )
 
 
@@ -43,7 +47,7 @@ def _each(ratios: Mapping[str, Measured]) -> str:
 def _errors(nets: pd.DataFrame) -> str:
     """Test errors, means over seeds, with the read-out alone trained and of the whole net."""
     means = nets.groupby(["trained_part", "net"]).test_error.mean()
-    return f"{span(means['read_out'], percent)} against {span(means['all'], percent)}"
+    return f"{span(means['read_out'], percent)}, against {span(means['all'], percent)}"
 
 
 def _filters(table: pd.DataFrame) -> str:

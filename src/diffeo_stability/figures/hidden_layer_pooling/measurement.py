@@ -295,8 +295,8 @@ def spectra_rows(read_out: Tensor) -> list[dict]:
     """
     matrix = channel_matrix(read_out)
     channels = matrix.diagonal().sort(descending=True).values
-    # Rounding can leave an eigenvalue of 0 below it
     combinations = torch.linalg.eigvalsh(matrix).clamp(min=0).flip(0)
+    combinations[read_out[:, 0].numel() :] = 0  # more than there are weights per channel; but for rounding
     return [
         *(_laplacian_rows(spatial_spectrum(read_out), read_out.shape[-1]) if read_out.shape[-1] > 1 else ()),
         *_ranked_rows("channel", channels),
