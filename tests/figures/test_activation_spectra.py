@@ -1,17 +1,20 @@
-"""Spectra of a training."""
+"""Spectra of a training; claims and caption."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from claiming import decided, reaches_every_verdict, said, spread_about, with_interval
 from torch import nn
-from trainings import write_training
+from trainings import save_training, write_training
 
-from diffeo_stability import radial_power_spectrum
+from diffeo_stability import build_network, radial_power_spectrum
 from diffeo_stability.core.spectra import modes_of_rings
 from diffeo_stability.data.probe import probe_images
 from diffeo_stability.figures.activation_spectra.measurement import measure_activation_spectra
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
+from diffeo_stability.networks.checkpoints import list_checkpoints, read_metadata, save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +85,116 @@ def test_interval_covers_the_mean_wavenumber_of_other_images(mnist5k, training):
         part = measure_activation_spectra(Given(probe=probe, checkpoints=training, dataset=mnist5k)).summary
         covered += part[4]["mean_wavenumber_low"] <= summary[4]["mean_wavenumber"] <= part[4]["mean_wavenumber_high"]
     assert covered >= 7
+
+
+def ratios_of(measured, **values):
+    rows = [row for row in measured.summary if all(row[name] == value for name, value in values.items())]
+    return {
+        row["operation"]: [row[f"ratio_to_init{end}"] for end in ("", "_low", "_high", "_normalised")] for row in rows
+    }
+
+
+def test_trained_nets_are_compared_with_the_init_of_batch_statistics(mnist5k, tmp_path):
+    """The other reading, here with torch's own statistics of no images at all, is compared with itself."""
+    arguments = {"name": "vgg11_bn", "in_channels": 1, "image_size": 28, "classes": 10, "width": 0.0625}
+    torch.manual_seed(0)
+    network = build_network(**arguments)
+    save_training(tmp_path, [network, network], arguments)
+    measured = measure_activation_spectra(Given(probe=PROBE, checkpoints=tmp_path, dataset=mnist5k))
+    for reading in ("batch", "estimated"):
+        found = ratios_of(measured, state="init", batch_norm=reading)
+        assert all(values == pytest.approx([1] * 4, rel=1e-12) for values in found.values())
+    wavenumber = {(row["batch_norm"], row["operation"]): row["mean_wavenumber"] for row in measured.summary}
+    trained = ratios_of(measured, state="trained")
+    assert trained["relu2"][0] == pytest.approx(wavenumber["running", "relu2"] / wavenumber["batch", "relu2"])
+    assert abs(trained["relu2"][0] - 1) > 0.001
+
+
+def test_weights_without_an_init_have_no_ratio(mnist5k, training, tmp_path):
+    trained = list_checkpoints(training)[-1]
+    network = build_network(**read_metadata(trained)["network"])
+    save_checkpoint(network, tmp_path / "epoch0001.safetensors", {**read_metadata(trained), "weights": "package:mine"})
+    measured = measure_activation_spectra(Given(probe=PROBE, checkpoints=tmp_path, dataset=mnist5k))
+    found = ratios_of(measured, state="trained")
+    assert list(found) == ["input", "conv1", "relu1"] and np.isnan(list(found.values())).all()
+
+
+def net(name, architecture, ratios, half=0.01, relu=1.1, estimated=None, **columns):
+    """A sequence of convolutions and ReLUs; each ReLU multiplies the mean wavenumber by ``relu``."""
+    shared = {"net": name, "seed": 0, "architecture": architecture, "imported": False, "mean_wavenumber_white": 9.0}
+    rows, wavenumber = [], 3.0
+    for place, ratio in enumerate(ratios):
+        factor = relu[place] if np.ndim(relu) else relu
+        for kind, by in (("conv", 1 / 1.2), ("relu", factor)):
+            wavenumber *= by
+            index = 2 * place + 1 + (kind == "relu")
+            row = {"kind": kind, "operation": f"{kind}{place + 1}", "operation_index": index}
+            row |= with_interval("mean_wavenumber", wavenumber, half)
+            rows.append(
+                {"state": "trained", "batch_norm": "none", **row, **with_interval("ratio_to_init", ratio, half)}
+            )
+            if estimated:
+                row["mean_wavenumber"] = wavenumber / (ratio * estimated)
+                rows.append(
+                    {"state": "init", "batch_norm": "estimated", **row, **with_interval("ratio_to_init", 1.0, half)}
+                )
+    return [{**shared, **row, **columns} for row in rows]
+
+
+def summary_of(*nets):
+    return {"activation_spectra_summary": [row for rows in nets for row in rows]}
+
+
+CASES = {
+    "8a training": (lambda x, half: summary_of(net("deep", "vgg11", spread_about(x, half))), 0.7, 1.4, 1.0),
+    "8a relu": (lambda x, half: summary_of(net("deep", "vgg11", [1.0] * 6, relu=spread_about(x, half))), 1.2, 0.8, 1.0),
+    "8b": (
+        lambda x, half: summary_of(
+            net("deep", "vgg11", spread_about(0.8, half)), net("one", "one_hidden_layer_cnn", [0.8 * x], half)
+        ),
+        1.5,
+        None,
+        1.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_question_reaches_every_answer(name, tmp_path):
+    reaches_every_verdict(name, tmp_path, *CASES[name])
+
+
+def test_lenet_is_neither_deep_nor_of_one_convolution(tmp_path):
+    deep, lenet = net("deep", "vgg11", [0.8, 0.8]), net("lenet", "lenet", [9.0, 9.0])
+    one = net("mine", "my.nets:mine", [0.4])
+    row = decided("8b", tmp_path, summary_of(deep, lenet, one))
+    assert row.measured == pytest.approx(0.5) and row.reason == "mine alone"
+    assert "one convolution" in decided("8b", tmp_path, summary_of(deep, lenet)).reason
+
+
+def test_relus_after_a_sum_are_not_compared_with_what_was_computed_before(tmp_path):
+    row = decided("8a relu", tmp_path, summary_of(net("resnet", "resnet18", [0.8, 0.8])))
+    assert np.isnan(row.measured) and "plain sequences" in row.reason
+
+
+def test_the_caption_says_what_training_and_relus_do(tmp_path):
+    deep = net("vgg11_bn", "vgg11_bn", [0.9, 0.5], estimated=0.5)
+    text = said("activation_spectra", tmp_path, summary_of(deep, net("one", "one_hidden_layer_cnn", [1.2])))
+    assert "0.671 in VGG11 BN and 1.2 in one" in text and "lowers it in 1 of 2 nets" in text
+    assert (
+        "after conv2 of VGG11 BN, by a factor of 0.5" in text
+        and "once on training images it would be 0.335 in VGG11 BN" in text
+    )
+    assert "ReLUs of trained nets change it by a factor of 1.1 in VGG11 BN" in text and "seeds" not in text
+    several = [{**row, "seed": seed} for seed in range(3) for row in deep]
+    assert "geometric means over 3 seeds" in said("activation_spectra", tmp_path, summary_of(several))
+    many = [net(f"net{place}", "vgg11", [0.5 + 0.1 * place] * 2) for place in range(8)]
+    assert "0.5 (net0) to 1.2 (net7) in 8 nets" in said("activation_spectra", tmp_path, summary_of(*many))
+
+
+def test_the_caption_of_imported_weights_says_what_they_are_compared_with(tmp_path):
+    drawn = net("mine", "my.nets:vgg_mine", [0.9, 0.5], imported=True)
+    assert "drawn anew" in said("activation_spectra", tmp_path, summary_of(drawn))
+    alone = [row | {"ratio_to_init": np.nan} for row in drawn]
+    text = said("activation_spectra", tmp_path, summary_of(alone))
+    assert "nothing to compare with" in text and "white noise has 9.0" in text

@@ -1,5 +1,6 @@
 """Gabor functions are recovered from planted ones, and the comparison with untrained filters finds planted differences."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from claiming import decided, reaches_every_verdict, said
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.core.gabor import Gabor, fit_gabor, gabor, r_squared
@@ -186,7 +188,7 @@ def test_rows_and_pictures_of_a_training(training):
     table = pd.DataFrame(rows)
     states = ("init", "trained", "mixture")
     assert len(table) == 9 and tuple(table.state.unique()) == states and set(table.train_size) == {400}
-    assert set(table.architecture) == {"vgg11"} and set(table.seed) == {4}
+    assert set(table.architecture) == {"vgg11"} and set(table.seed) == {4} and set(table.filter_size) == {9}
     assert {"channel", "frequency", "orientation", "bandwidth"} <= set(table.columns)
     assert pictures.keys() == {f"{state}/{kind}" for state in states for kind in ("filters", "fits", "spectra")}
     assert all(picture.shape == (3, 9, 9) and picture.dtype == torch.float32 for picture in pictures.values())
@@ -285,3 +287,68 @@ def test_filters_without_variance_are_left_out_and_missing_ones_named():
 def test_same_seed_same_interval():
     table, probe = fits([0.5, 0.6, 0.8, 0.4], [0.2, 0.3, 0.1]), Probe()
     pd.testing.assert_frame_equal(compare_with_nulls(table, probe), compare_with_nulls(table, probe))
+
+
+def test_weights_without_an_init_are_compared_with_their_mixtures_alone(training):
+    folder, _ = training
+    for path in folder.glob("epoch0000*"):
+        path.unlink()
+    (path,) = folder.glob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"weights": "package:mine"}))
+    rows, _, pictures = measure_first_layer_filters(Given(checkpoints=folder))
+    assert {row["state"] for row in rows} == {"trained", "mixture"} and "init/filters" not in pictures
+    row = compare_with_nulls(pd.DataFrame(rows), Probe()).iloc[0]
+    without = ["r2_init", "difference", "difference_low", "p_value", "share_above_null", "wave_init"]
+    assert row[without].isna().all() and 0 < row.p_value_mixture <= 1 and row.r2_trained > 0.9
+
+
+def net(name, init, trained, mixture, half=0.01, **columns):
+    """Filters of three states, fitted about as well as given, at most training images; and all alike at fewer."""
+    shared = {"net": name, "seed": 0, "imported": False, "filter_size": 9, "bandwidth": 1.0}
+    levels = {"init": init, "trained": trained, "mixture": mixture}
+    rows = [
+        {**shared, "train_size": 100, "state": state, "gabor_r2": value}
+        for state, level in levels.items()
+        if level is not None
+        for value in level + half * np.linspace(-1, 1, 20)
+    ]
+    return [row | columns for row in [*rows, *({**row, "train_size": 10, "gabor_r2": 0.0} for row in rows)]]
+
+
+def tables_of(*nets):
+    rows = [row for rows in nets for row in rows]
+    summary = compare_with_nulls(pd.DataFrame(rows), Probe(resamples=100))
+    return {"first_layer_filters": rows, "first_layer_filters_summary": summary}
+
+
+CASES = {
+    "9a": (lambda x, half: tables_of(net("a", 0.4, 0.4 + x, 0.9, half)), 0.3, -0.3, 0.0),
+    "9b": (lambda x, half: tables_of(net("a", 0.9, 0.4 + x, 0.4, half)), 0.3, -0.3, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_claim_reaches_every_verdict(name, tmp_path):
+    reaches_every_verdict(name, tmp_path, *CASES[name])
+
+
+def test_small_filters_do_not_count_and_seeds_are_averaged(tmp_path):
+    small = net("small", 0.9, 0.1, 0.9, filter_size=5)
+    row = decided("9a", tmp_path, tables_of(small))
+    assert math.isnan(row.measured) and "at least 7 pixels" in row.reason
+    seeds = [net("a", 0.2, level, 0.3, seed=seed) for seed, level in enumerate((0.3, 0.5))]
+    row = decided("9a", tmp_path, tables_of(small, *seeds))
+    # Two seeds that differ by 0.2: of two numbers the t interval is wide, however many filters each has
+    assert row.measured == pytest.approx(0.2) and row.reason.endswith("a alone") and row.low < 0
+
+
+def test_the_caption_says_how_well_gabor_functions_fit(tmp_path):
+    text = said("first_layer_filters", tmp_path, tables_of(net("a", 0.2, 0.5, 0.4)))
+    assert "filters, of 9 pixels, Gabor functions explain 50% in a" in text and "100% in a are fitted by waves" in text
+    assert "untrained ones by 0.30 (0.30 to 0.30) in a, Mann-Whitney p < 0.001" in text
+    several = [net("a", 0.2, 0.5, 0.4, seed=seed) for seed in range(3)]
+    assert "means over 3 seeds" in said("first_layer_filters", tmp_path, tables_of(*several))
+    many = tables_of(*(net(f"net{place}", 0.2, 0.3 + 0.1 * place, 0.1) for place in range(6)))
+    assert "0.10 (net0) to 0.60 (net5) in 6 nets" in said("first_layer_filters", tmp_path, many)
+    alone = said("first_layer_filters", tmp_path, tables_of(net("mine", None, 0.5, 0.4, imported=True)))
+    assert "untrained" not in alone and "mixtures of the trained ones by 0.10" in alone

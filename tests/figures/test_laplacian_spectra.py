@@ -1,15 +1,18 @@
-"""Laplacian components of a training over time."""
+"""Laplacian components of a training over time; claim and caption."""
 
 import copy
 
+import numpy as np
 import pytest
 import torch
-from trainings import save_training
+from claiming import decided, reaches_every_verdict, said, spread_about
+from trainings import SPLIT, save_training
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.figures.laplacian_spectra.measurement import measure_laplacian_spectra
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
+from diffeo_stability.networks.checkpoints import save_checkpoint
 
 NETWORK = {"name": "vgg11", "in_channels": 1, "image_size": 28, "classes": 10, "width": 0.0625, "filter_size": 5}
 
@@ -61,3 +64,58 @@ def test_networks_without_square_filters_are_named(tmp_path):
     save_training(tmp_path, [build_network(**arguments)], arguments)
     with pytest.raises(InputError, match="no convolution with square filters.*laplacian_spectra.networks"):
         measure_laplacian_spectra(Given(probe=PROBE, checkpoints=tmp_path))
+
+
+def test_weights_without_an_init_have_components_and_no_ratio(tmp_path):
+    torch.manual_seed(0)
+    metadata = {
+        "net": "mine",
+        "seed": 0,
+        "network": NETWORK,
+        "split": SPLIT,
+        "weights": "package:mine",
+        "epoch": 1,
+        "step": 0,
+    }
+    save_checkpoint(build_network(**NETWORK), tmp_path / "epoch0001.safetensors", metadata)
+    rows = measure_laplacian_spectra(Given(probe=PROBE, checkpoints=tmp_path)).table
+    assert all(row["c"] > 0 and np.isnan([row["ratio"], row["ratio_low"], row["ratio_high"]]).all() for row in rows)
+
+
+def net(name, gain, half=0.01, **columns):
+    """Six layers over two checkpoints; the constant gains over the roughest by ``gain``, in the mean."""
+    shared = {"net": name, "seed": 0, "imported": False, **columns}
+    return [
+        {
+            **shared,
+            "epoch": epoch,
+            "layer_index": layer,
+            "layer": f"conv{layer}",
+            "eigenvalue": eigenvalue,
+            "ratio": ratio,
+        }
+        for epoch in (0, 10)
+        for layer, value in enumerate(spread_about(gain, half), start=1)
+        for eigenvalue, ratio in ((0.0, 2 * value if epoch else 1.0), (3.0, 1.2), (6.0, 2.0 if epoch else 1.0))
+    ]
+
+
+def test_the_claim_reaches_every_verdict(tmp_path):
+    reaches_every_verdict("7", tmp_path, lambda x, half: {"laplacian_spectra": net("a", x, half)}, 3.0, 0.5, 1.0)
+
+
+def test_the_median_net_decides(tmp_path):
+    nets = [row for name, gain in (("a", 2.0), ("b", 3.0), ("c", 0.5)) for row in net(name, gain)]
+    row = decided("7", tmp_path, {"laplacian_spectra": nets})
+    assert row.measured == pytest.approx(2.0) and row.reason == "2 of 3 nets agree, not c (0.5)"
+
+
+def test_the_caption_says_where_the_constant_gains(tmp_path):
+    text = said("laplacian_spectra", tmp_path, {"laplacian_spectra": net("vgg11", 1.0, 0.5)})
+    assert "a factor of 1 (" in text and "in 3 of 6 convolutions, most in conv6 of VGG11, by a factor of 1.65" in text
+    several = [{**row, "seed": seed} for seed in range(3) for row in net("vgg11", 2.0)]
+    assert "geometric means over 3 seeds" in said("laplacian_spectra", tmp_path, {"laplacian_spectra": several})
+    imported = net("mine", 2.0, imported=True)
+    assert "drawn anew" in said("laplacian_spectra", tmp_path, {"laplacian_spectra": imported})
+    alone = [{**row, "ratio": np.nan} for row in imported]
+    assert said("laplacian_spectra", tmp_path, {"laplacian_spectra": alone}) == ""

@@ -1,7 +1,10 @@
-"""Stability after every operation: the closed form of a hand-made network, and a training's table."""
+"""Stability after every operation: the closed form of a hand-made network, and a training's table; claims and caption."""
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from claiming import decided, reaches_every_verdict, said, spread_about, with_interval
 from torch import nn
 from trainings import write_training
 
@@ -12,6 +15,7 @@ from diffeo_stability.core.spectra import spectra_by_operation
 from diffeo_stability.core.stability import perturbed_batches
 from diffeo_stability.data.probe import ProbeImages, probe_images
 from diffeo_stability.figures.measuring import load_network
+from diffeo_stability.figures.operation_stability.collection import summarise_kinds
 from diffeo_stability.figures.operation_stability.measurement import measure_operation_stability
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
@@ -147,3 +151,101 @@ def test_memory_holds_a_batch_of_images_however_many_there_are(mnist5k, count):
 
     measure_curves(network, images, images.labels, perturbations, batch_size=40)
     assert images.largest == 40
+
+
+ALTERNATING = np.array([1, -1, -1, 1, 1, -1, -1, 1])  # without any slope
+
+
+def net(name="a", architecture="vgg11", trained=0.3, init=1.0, half=0.01, relu=1.2, **columns):
+    """Eight convolutions, each before a ReLU, over which R goes straight to ``trained`` or ``init`` but for an alternating part.
+
+    A ReLU multiplies D by ``relu``, one number or one each.
+    """
+    shared = {"net": name, "seed": 0, "architecture": architecture, "imported": False, "batch_norm": "none"}
+    rows, place = [], np.linspace(0, 1, 8)
+    for state, change in (("init", init), ("trained", trained)):
+        if change is None:
+            continue
+        levels = change**place * np.exp(half * ALTERNATING * (state == "trained"))
+        for layer, (level, by) in enumerate(zip(levels, np.broadcast_to(relu, 8), strict=True)):
+            for kind, factor in (("conv", 1.0), ("relu", by)):
+                what = {
+                    "kind": kind,
+                    "operation": f"{kind}{layer + 1}",
+                    "operation_index": 2 * layer + (kind == "relu"),
+                }
+                values = {"R": level, "D": 0.5**layer * factor, "G": 0.5**layer}
+                for quantity, value in values.items():
+                    what |= with_interval(quantity, value, half)
+                rows.append({**shared, "state": state, **what, **columns})
+    return rows
+
+
+def tables_of(*nets):
+    rows = [row for rows in nets for row in rows]
+    return {"operation_stability": rows, "operation_stability_summary": summarise_kinds(pd.DataFrame(rows))}
+
+
+CASES = {
+    "10a": (lambda x, half: tables_of(net(trained=x, half=half)), 0.3, 3.0, 1.0),
+    "10b": (lambda x, half: tables_of(net(trained=0.5 * x, init=0.5, half=half)), 0.2, 3.0, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_claim_reaches_every_verdict(name, tmp_path):
+    reaches_every_verdict(name, tmp_path, *CASES[name])
+
+
+def test_the_median_vgg_decides(tmp_path):
+    nets = [net(f"net{place}", trained=value) for place, value in enumerate((0.2, 0.5, 4.0))]
+    row = decided("10a", tmp_path, tables_of(*nets, net("resnet18", "resnet18", trained=9.0)))
+    assert row.measured == pytest.approx(0.5) and row.verdict == "reproduced"
+    assert row.reason == "2 of 3 nets agree, not net2 (4)"
+
+
+def test_kinds_of_operations_have_the_factors_that_were_put_in():
+    factors = spread_about(1.5, 0.2, 8)
+    table = summarise_kinds(pd.DataFrame(net(relu=factors, seed=3))).set_index(["state", "kind", "quantity"])
+    relus = table.loc["trained", "relu", "D"]
+    assert relus.ratio == pytest.approx(1.5) and relus.ratio_low < 1.5 < relus.ratio_high
+    assert (relus.operations, relus.lowered, relus.seed) == (8, 0, 3)
+    convolutions = table.loc["init", "conv", "G"]
+    # The first has nothing before it
+    assert convolutions.ratio == pytest.approx(0.5) and (convolutions.operations, convolutions.lowered) == (7, 7)
+
+
+def test_a_single_operation_has_no_interval_and_a_net_with_branches_no_factors():
+    rows = net()[:2]
+    alone = summarise_kinds(pd.DataFrame(rows))
+    assert list(alone.kind.unique()) == ["relu"] and alone.ratio_low.isna().all() and alone.ratio.notna().all()
+    assert summarise_kinds(pd.DataFrame(net(architecture="resnet18"))).empty
+
+
+def test_the_answer_names_the_operations_that_lower_and_raise(tmp_path):
+    row = decided("10c", tmp_path, tables_of(net("a"), net("b", relu=1.3)))
+    assert row.verdict.startswith("D lowered by convolutions (14 of 14), raised by ReLUs (16 of 16); G lowered by conv")
+    # A convolution halves D and undoes what the ReLU before it did
+    assert row.measured == pytest.approx(0.5 / 1.2) and row.low <= row.measured <= row.high
+    wavering = tables_of(net(relu=spread_about(1.0, 0.5, 8)))
+    assert "ReLUs" not in decided("10c", tmp_path, wavering).verdict
+    assert np.isnan(decided("10c", tmp_path, tables_of(net(architecture="lenet"))).measured)
+
+
+def test_the_caption_says_what_depth_and_operations_do(tmp_path):
+    nets = [net("vgg11", init=0.5, half=0.0), net("vgg16", "vgg16", trained=2.0, init=0.5, half=0.0)]
+    text = said("operation_stability", tmp_path, tables_of(*nets))
+    assert (
+        "0.30 in VGG11 and 2.0 in VGG16, at init 0.50" in text
+        and "falls in 1 of 2 nets; at init the factor is 0.5." in text
+    )
+    assert ":math:`D` is lowered by convolutions (14 of 14), raised by ReLUs (16 of 16)" in text
+    estimated = [{**row, "batch_norm": "estimated", "R": 7.0} for row in net("vgg11") if row["state"] == "init"]
+    several = [{**row, "seed": seed} for seed in range(3) for row in [*nets[0], *estimated]]
+    text = said("operation_stability", tmp_path, tables_of(several))
+    assert "would be 7.0 in VGG11 at init" in text and "geometric means over 3 seeds" in text
+
+
+def test_the_caption_of_weights_without_an_init_names_none(tmp_path):
+    text = said("operation_stability", tmp_path, tables_of(net("mine", "my.nets:mine", init=None, imported=True)))
+    assert text.startswith("At the last operation :math:`R` of trained nets is 0.3") and "init" not in text

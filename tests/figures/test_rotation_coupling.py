@@ -1,7 +1,10 @@
 """Rotated copies and their coupling, planted and found again, and a permutation test that finds nothing in noise."""
 
+import math
+
 import pytest
 import torch
+from claiming import around, decided, reaches_every_verdict, said
 from trainings import save_training
 
 from diffeo_stability import InputError, build_network
@@ -45,10 +48,16 @@ def grouped_weights(groups, generator, neurons_each=4):
     return weights * (1 + reads)[:, :, None, None]
 
 
-def correlate(filters, weights, generator, permutations=500):
+def correlate(filters, weights, generator, permutations=500, partial=False):
     similarity, _ = rotation_similarity(filters, QUARTERS)
+    unrotated, _ = rotation_similarity(filters, [0.0])
     return correlate_pairs(
-        similarity, coupling_strength(weights), permutations=permutations, resamples=200, generator=generator
+        similarity,
+        coupling_strength(weights),
+        unrotated if partial else None,
+        permutations=permutations,
+        resamples=200,
+        generator=generator,
     )
 
 
@@ -144,16 +153,66 @@ def test_tables_of_a_training_that_learned_to_couple_quarter_turns(tmp_path, gen
         trained.conv1.weight.copy_(quarter_copies(4, generator))
         trained.conv2.weight.copy_(grouped_weights(4, generator, neurons_each=8))
     save_training(tmp_path, [untrained, trained], NETWORK)
-    rows, summary, _ = measured = measure_rotation_coupling(Given(settings=SETTINGS, probe=PROBE, checkpoints=tmp_path))
+    rows, summary, _ = measure_rotation_coupling(Given(settings=SETTINGS, probe=PROBE, checkpoints=tmp_path))
     assert len(rows) == 2 * 3 * 120 and len(summary) == 2 * 3
     found = {(row["state"], row["rotations"]): row for row in summary}
     assert found["trained", "quarter_turns"]["p_value"] < 0.01 and found["trained", "quarter_turns"]["filter_size"] == 5
     assert found["trained", "quarter_turns"]["correlation"] > found["trained", "none"]["correlation"]
     assert found["init", "quarter_turns"]["p_value"] > 0.05
+    partial = found["trained", "quarter_turns"]
+    assert partial["partial_p_value"] < 0.01 and partial["partial_correlation"] > partial["partial_null_high"]
+    assert math.isnan(found["trained", "none"]["partial_correlation"])
+    plain = [row for row in rows if row["rotations"] == "none"]
+    assert all(row["unrotated_similarity"] == row["rotation_similarity"] for row in plain)
     copies = [row for row in rows if row["state"] == "trained" and row["channel_a"] // 4 == row["channel_b"] // 4]
     turned = [row["rotation_similarity"] for row in copies if row["rotations"] == "quarter_turns"]
     assert turned == pytest.approx([1] * 24) and {row["layer"] for row in rows} == {"conv1"}
-    assert measured == measure_rotation_coupling(Given(settings=SETTINGS, probe=PROBE, checkpoints=tmp_path))
+    again = measure_rotation_coupling(Given(settings=SETTINGS, probe=PROBE, checkpoints=tmp_path))
+    assert rows == again.table and repr(summary) == repr(again.summary)  # some numbers are NaN
+
+
+def neighbours(matrix):
+    """A similarity of channels, as a matrix of pairs, with some noise of its own."""
+    return (matrix + matrix.T) / 2
+
+
+def test_coupling_that_follows_unrotated_similarity_alone_leaves_no_partial_correlation(generator):
+    """Rotated similarity goes with the unrotated one, and so does coupling: they correlate, but for that."""
+    unrotated = neighbours(torch.randn(40, 40, generator=generator, dtype=torch.float64))
+    noise = [neighbours(torch.randn(40, 40, generator=generator, dtype=torch.float64)) for _ in range(2)]
+    turned, coupling = (unrotated + 0.5 * own for own in noise)
+    draws = {"permutations": 500, "resamples": 200, "generator": generator}
+    plain = correlate_pairs(turned, coupling, **draws)
+    partial = correlate_pairs(turned, coupling, unrotated, **draws)
+    assert plain.correlation > 0.7 and plain.p_value < 0.01
+    # 780 pairs: a standard error of 0.036
+    assert abs(partial.correlation) < 0.15 and partial.p_value > 0.001
+    assert partial.correlation_low < partial.correlation < partial.correlation_high
+    follows = correlate_pairs(turned, turned + unrotated, unrotated, **draws)
+    assert follows.correlation == pytest.approx(1) and follows.p_value < 0.01 and follows.null_high < 0.5
+
+
+def test_partial_correlation_is_that_of_the_residuals(generator):
+    x, y, z = (neighbours(torch.randn(12, 12, generator=generator, dtype=torch.float64)) for _ in range(3))
+    pairs = torch.triu_indices(12, 12, 1)
+    vectors = [matrix[tuple(pairs)] for matrix in (x, y, z)]
+    of_pairs = torch.corrcoef(torch.stack(vectors))
+    xy, xz, yz = of_pairs[0, 1], of_pairs[0, 2], of_pairs[1, 2]
+    expected = (xy - xz * yz) / ((1 - xz**2) * (1 - yz**2)).sqrt()
+    found = correlate_pairs(x, y, z, permutations=100, resamples=100, generator=generator)
+    assert found.correlation == pytest.approx(float(expected))
+    assert found.null_low < 0 < found.null_high and found.correlation_low < found.correlation < found.correlation_high
+
+
+def test_planted_rotated_coupling_survives_what_is_held_fixed(generator):
+    found = correlate(quarter_copies(6, generator), grouped_weights(6, generator), generator, partial=True)
+    assert found.p_value < 0.01 and found.correlation_low > 0 and found.null_high < found.correlation
+
+
+def test_what_is_held_fixed_may_leave_nothing(generator):
+    x, y = (neighbours(torch.randn(8, 8, generator=generator)) for _ in range(2))
+    found = correlate_pairs(x, y, 2 * x + 1, permutations=100, resamples=100, generator=generator)
+    assert math.isnan(found.correlation) and math.isnan(found.p_value) and found.pairs == 28
 
 
 @pytest.mark.parametrize(
@@ -176,3 +235,42 @@ def test_networks_that_cannot_be_looked_at_are_named(tmp_path, arguments, messag
 def test_pairs_that_are_all_alike_are_named(generator):
     with pytest.raises(InputError, match="nothing to correlate"):
         correlate_pairs(torch.ones(4, 4), torch.rand(4, 4), permutations=100, resamples=100, generator=generator)
+
+
+def net(name, excess, half=0.01, angles=0.5, p=0.004, **columns):
+    """Partial correlations of a trained net beyond a null that ends at 0.1, with quarter turns and with all angles."""
+    shared = {"net": name, "seed": 0, "state": "trained", "imported": False, "filter_size": 9}
+    shared |= {"partial_null_high": 0.1, "partial_p_value": p}
+    found = {"quarter_turns": 0.1 + excess, "interpolated": 0.1 + angles}
+    rows = [
+        {**shared, "rotations": kind, **around("partial_correlation", value, half)} for kind, value in found.items()
+    ]
+    plain = {**shared, "rotations": "none", **around("partial_correlation", math.nan, half)}
+    return [{**row, **columns} for row in [*rows, plain]]
+
+
+def summary_of(*nets):
+    return {"rotation_coupling_summary": [row for rows in nets for row in rows]}
+
+
+def test_the_question_reaches_every_answer(tmp_path):
+    reaches_every_verdict("15", tmp_path, lambda x, half: summary_of(net("a", x, half)), 0.3, -0.3, 0.0)
+
+
+def test_both_ways_of_turning_and_filters_of_5_pixels_are_needed(tmp_path):
+    row = decided("15", tmp_path, summary_of(net("a", 0.3, angles=-0.2), net("small", 0.9, filter_size=3)))
+    assert row.measured == pytest.approx(-0.2) and row.verdict == "no" and row.reason == "a alone"
+    row = decided("15", tmp_path, summary_of(net("small", 0.9, filter_size=3)))
+    assert math.isnan(row.measured) and "at least 5 pixels" in row.reason
+
+
+def test_the_caption_says_what_is_beyond_the_null(tmp_path):
+    text = said("rotation_coupling", tmp_path, summary_of(net("a", 0.3)))
+    assert "at the best quarter turn by 0.40 (0.39 to 0.41) in a (p = 0.0040)" in text
+    assert "this is above 97.5%" in text and "seeds" not in text
+    pair = said("rotation_coupling", tmp_path, summary_of(net("a", 0.3), net("b", -0.3, p=0.7)))
+    assert "-0.20 (-0.21 to -0.19) in b (p = 0.70)" in pair and "in 1 of 2 nets" in pair
+    several = [net("a", 0.3, seed=seed) for seed in range(3)]
+    assert "means over 3 seeds" in said("rotation_coupling", tmp_path, summary_of(*several))
+    small = said("rotation_coupling", tmp_path, summary_of(net("small", 0.9, filter_size=3)))
+    assert "fewer than 5 pixels" in small

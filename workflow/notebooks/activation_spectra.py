@@ -15,7 +15,8 @@
 #
 # If networks become stable by making their filters low-pass, training should move the power of their activations to lower
 # wavenumbers. Solid: power of all channels together. Dashed: each channel's spectrum normalised before the mean, so that
-# every channel counts the same. Both are scaled to a total of 100% over all Fourier modes.
+# every channel counts the same. The upper panels of a network show shares, scaled to a total of 100% over all Fourier modes; the
+# lower ones absolute power, which batch-norm and the weights' sizes scale.
 
 # %%
 if "snakemake" not in globals():
@@ -26,99 +27,114 @@ if "snakemake" not in globals():
 # %%
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
+from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
-table = read_table(snakemake.input.table)
-summary = read_table(snakemake.input.summary)
+table = as_shown(read_table(snakemake.input.table))
+summary = as_shown(read_table(snakemake.input.summary))
 summary.drop(columns=["architecture", "width", "kind", "channels", "images"])
 
 # %% [markdown]
-# With several seeds, lines are means over them, and so are the ends of the intervals.
+# With several seeds, lines are geometric means over them, and so are the ends of the intervals. Maps of fewer than 8 pixels
+# have too few wavenumbers for a spectrum; their mean wavenumbers stand below.
 
 # %%
-COLUMNS = 7
+COLUMNS = 9
+SMALLEST_MAP = 8
 INIT = "0.6"
 DASHES = (0, (2.5, 1.5))
 
-networks = list(dict.fromkeys(table.net))
-colors = {net: plotting.color_of(rows.architecture.iloc[0]) for net, rows in table.groupby("net", sort=False)}
+networks = list(dict.fromkeys(summary.net))
+colors = {net: plotting.color_of(rows.architecture.iloc[0]) for net, rows in summary.groupby("net", sort=False)}
 kinds = list(dict.fromkeys(summary.kind))
 shapes = (*plotting.MARKERS, "X", "<", ">", "*")
 markers = {kind: shapes[place % len(shapes)] for place, kind in enumerate(kinds)}
 
 
 def operations_to_show(network):
-    """All of a network's operations if they fit into two rows, else the largest of a few choices that does."""
-    rows = summary[summary.net == network].drop_duplicates("operation")
-    last_of_size = ~rows.map_size.duplicated(keep="last") | (rows.kind == "input")
+    """A network's operations with maps of at least 8 pixels if they fit into a row, else a choice of them that does."""
+    rows = summary[(summary.net == network) & (summary.map_size >= SMALLEST_MAP)].drop_duplicates("operation")
     choices = [rows[rows.kind.isin(["input", *chosen])] for chosen in (kinds, ("conv", "relu"), ("conv",))]
-    choices.append(rows[last_of_size])
-    return next(
-        (list(choice.operation) for choice in choices if 1 < len(choice) <= 2 * COLUMNS), list(choices[-1].operation)
-    )
+    fitting = [list(choice.operation) for choice in choices if 1 < len(choice) <= COLUMNS]
+    return fitting[0] if fitting else plotting.spread(list(choices[-1].operation), COLUMNS)
 
 
-def draw_spectra(ax, network, operation):
-    """Spectra of one operation at init and trained, in percent of the total over all modes."""
+def spectra_of(network, operation):
+    """Share of the total over all modes, in percent, and absolute power per mode, of one operation."""
     rows = table[(table.net == network) & (table.operation == operation)]
     totals = (rows.power * rows.modes).groupby([rows.seed, rows.state]).transform("sum")
-    rows = rows.assign(power=100 * rows.power / totals, power_normalised=100 * rows.power_normalised)
-    for state, color in (("init", INIT), ("trained", colors[network])):
-        curve = rows[rows.state == state].groupby("wavenumber")[["power", "power_normalised"]].mean()
-        ax.plot(curve.index, curve.power, color=color, linewidth=1.0)
-        ax.plot(curve.index, curve.power_normalised, color=color, linewidth=0.8, linestyle=DASHES)
-    ax.set_title(operation, fontsize=6, pad=2)
+    return rows.assign(share=100 * rows.power / totals, share_normalised=100 * rows.power_normalised)
+
+
+def draw_spectra(ax, rows, color, quantity, normalised=None):
+    """Spectra of one operation at init and trained."""
+    for state, its_color in (("init", INIT), ("trained", color)):
+        columns = [quantity, normalised or quantity]
+        curve = plotting.geometric_means(rows[rows.state == state], columns, by="wavenumber")
+        ax.plot(curve.index, curve[quantity], color=its_color, linewidth=1.0)
+        if normalised:
+            ax.plot(curve.index, curve[normalised], color=its_color, linewidth=0.8, linestyle=DASHES)
 
 
 def draw_by_operation(ax, rows, quantity, color):
     """A quantity of the summary after every operation with its interval, and dashed its normalised counterpart."""
     columns = [quantity, f"{quantity}_low", f"{quantity}_high", f"{quantity}_normalised"]
-    curve = rows.groupby("operation_index")[columns].mean()
+    curve = plotting.geometric_means(rows.dropna(subset=quantity), columns, by="operation_index").sort_index()
     value, low, high, normalised = (curve[column] for column in columns)
     ax.fill_between(curve.index, low, high, color=color, alpha=0.3, linewidth=0)
     ax.plot(curve.index, value, color=color, linewidth=0.8)
     ax.plot(curve.index, normalised, color=color, linewidth=0.7, linestyle=DASHES)
     for index, kind in rows.drop_duplicates("operation_index").set_index("operation_index").kind.items():
-        ax.plot(index, value[index], color=color, marker=markers[kind], markersize=2.6, markeredgewidth=0)
+        if index in value.index:
+            ax.plot(index, value[index], color=color, marker=markers[kind], markersize=2.6, markeredgewidth=0)
 
 
-# One place a panel: networks one below the other, each wrapped into rows
-panel_rows = []
-for network in networks:
+def draw_network(axes, network):
+    """Shares above absolute power, one column an operation; beneath the last panels stand the wavenumbers."""
     shown = operations_to_show(network)
-    panel_rows += [(network, shown[start : start + COLUMNS]) for start in range(0, len(shown), COLUMNS)]
+    for column, (share, absolute) in enumerate(axes.T):
+        if column >= len(shown):
+            share.remove()
+            absolute.remove()
+            continue
+        rows = spectra_of(network, shown[column])
+        draw_spectra(share, rows, colors[network], "share", "share_normalised")
+        draw_spectra(absolute, rows, colors[network], "power")
+        share.set_title(shown[column] if "." not in shown[column] else f"operation {column}", fontsize=6, pad=2)
+        for ax in (share, absolute):
+            ax.tick_params(labelsize=5.5, pad=1.5)
+    for ax, label in ((axes[0, 0], "share (%)"), (axes[1, 0], "power")):
+        ax.set(xscale="log", yscale="log")
+        ax.set_ylabel(label, fontsize=6)
+        plotting.log_ticks(ax.yaxis)
+        ax.set_xticks([1, 4, 16], ["1", "4", "16"])
+        ax.xaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter("{x:g}")  # exponents would be too small to read at this size
 
-columns = max(len(shown) for _, shown in panel_rows)
+
+columns = max(len(operations_to_show(network)) for network in networks)
 counts = [summary[summary.net == network].operation.nunique() for network in networks]
 # Names below the last panels need their length, and are thinned out where there are too many
 name_step = -(-sum(counts) // 45)
-top_height, bottom_height = 0.6 + 1.0 * len(panel_rows), 2.75 + 0.05 * summary.operation.str.len().max()
+top_height, bottom_height = 0.5 + 1.75 * len(networks), 2.75 + 0.05 * summary.operation.str.len().max()
 figure = plt.figure(figsize=(plotting.PAGE, top_height + bottom_height))
 top, bottom = figure.subfigures(2, 1, height_ratios=(top_height, bottom_height))
-grid = top.subplots(len(panel_rows), columns, sharex=True, sharey=True, squeeze=False)
+blocks = top.subfigures(len(networks), 1, squeeze=False)[:, 0]
+grids = [block.subplots(2, columns, sharex=True, sharey="row", squeeze=False) for block in blocks]
 panels = bottom.subplots(
     2, len(networks), sharex="col", sharey="row", squeeze=False, width_ratios=[max(count, 5) for count in counts]
 )
-plotting.letter_panels([grid[0, 0], *panels.T.flat])
+plotting.letter_panels([*(grid[0, 0] for grid in grids), *panels.T.flat])
 
-for row, (network, shown) in enumerate(panel_rows):
-    for ax, operation in zip(grid[row], shown, strict=False):
-        draw_spectra(ax, network, operation)
-    grid[row, 0].set_ylabel(plotting.label_of(network), color=colors[network], fontsize=6.5, fontweight="bold")
-    below = len(panel_rows[row + 1][1]) if row + 1 < len(panel_rows) else 0
-    for column, ax in enumerate(grid[row]):
-        ax.tick_params(labelsize=5.5, pad=1.5, labelbottom=column >= below)
-        if column >= len(shown):
-            ax.remove()
-grid[0, 0].set(xscale="log", yscale="log")
-plotting.log_ticks(grid[0, 0].xaxis, grid[0, 0].yaxis)
-grid[0, 0].yaxis.set_major_formatter("{x:g}")  # exponents would be too small to read at this size
-top.supxlabel("wavenumber (cycles per map width)", fontsize=7)
-top.supylabel("power per Fourier mode\n(% of total)", fontsize=7, multialignment="center")
-handles = [Line2D([], [], color=INIT, label="init")]
+for block, grid, network in zip(blocks, grids, networks, strict=True):
+    draw_network(grid, network)
+    block.supylabel(plotting.label_of(network), color=colors[network], fontsize=6.5, fontweight="bold")
+blocks[-1].supxlabel("wavenumber (cycles per map width)", fontsize=7)
+handles = [Line2D([], [], color=INIT, label=plotting.init_label(summary))]
 handles += [Line2D([], [], color=colors[net], label=f"{plotting.label_of(net)}, trained") for net in networks]
 handles += [
     Line2D([], [], color="0.2", label="all channels"),

@@ -45,7 +45,8 @@ networks = list(dict.fromkeys(table.net))
 first_network, first_seed = networks[0], table.seed.iloc[0]
 green, purple = plotting.COLORS["green"], plotting.COLORS["rose"]
 colors = {"init": "0.5", "trained": green, "mixture": purple}
-names = {"init": "untrained", "trained": "trained", "mixture": "mixture"}
+untrained = {"init": "untrained"}.get(plotting.init_label(table), "drawn anew")
+names = {"init": untrained, "trained": "trained", "mixture": "mixture"}
 
 # %% [markdown]
 # Filters in order of $R^2$, evenly from the best fitted to the worst; below each its fit, on the same scale.
@@ -135,13 +136,17 @@ def draw_distributions(ax):
     for network in networks:
         for size in sizes:
             rows = table[(table.net == network) & (table.train_size == size)].dropna(subset="gabor_r2")
+            if rows.empty:
+                continue
             for offset, state in ((-0.3, "init"), (0, "trained"), (0.3, "mixture")):
                 values = rows[rows.state == state].gabor_r2.to_numpy()
-                draw_box(ax, len(ticks) + offset, values, colors[state], generator)
+                if len(values):
+                    draw_box(ax, len(ticks) + offset, values, colors[state], generator)
             own = summary[(summary.net == network) & (summary.train_size == size)]
             for offset, null in ((-0.3, "p_value"), (0.3, "p_value_mixture")):
-                place = (len(ticks) + offset, 1.03)
-                ax.annotate(probability(own[null].dropna()), place, ha="center", fontsize=6)
+                values = own[null].dropna()
+                if len(values):
+                    ax.annotate(probability(values), (len(ticks) + offset, 1.03), ha="center", fontsize=6)
             label = f"{size} training images"
             ticks.append(label if len(networks) == 1 else f"{plotting.label_of(network)}\n{label}")
     crowded = len(ticks) > 4
@@ -151,7 +156,7 @@ def draw_distributions(ax):
     ax.set(xlim=(-0.6, len(ticks) - 0.4), ylim=(lowest, 1.2), ylabel="$R^2$ of the Gabor fit")
     ax.set_yticks(np.linspace(0, 1, 6))
     ax.tick_params(axis="x", length=0)
-    for state, label in (("init", "untrained"), ("trained", "trained"), ("mixture", "mixtures of trained")):
+    for state, label in (("init", untrained), ("trained", "trained"), ("mixture", "mixtures of trained")):
         ax.plot([], [], color=colors[state], linewidth=1.8, label=label)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handlelength=1.2, columnspacing=1)
 
@@ -180,7 +185,12 @@ def draw_shapes(ax):
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, handletextpad=0, columnspacing=0.6)
 
 
-shown = [("init", sizes[-1]), *(("trained", size) for size in sorted({sizes[0], sizes[-1]})), ("mixture", sizes[-1])]
+known = ["init"] if "init/filters" in pictures[first_network, sizes[-1], first_seed] else []
+shown = [
+    *((state, sizes[-1]) for state in known),
+    *(("trained", size) for size in sorted({sizes[0], sizes[-1]})),
+    ("mixture", sizes[-1]),
+]
 figure = plt.figure(figsize=(plotting.PAGE, 0.92 * len(shown) + 2.75))
 above, below = figure.subfigures(2, 1, height_ratios=(0.92 * len(shown) + 0.45, 2.3))
 axes = above.subplots(len(shown), 2, width_ratios=(6.4, 1), squeeze=False)

@@ -14,8 +14,8 @@
 # # Do filters learn to pool?
 #
 # $c_{t,\lambda} = \langle (w_t \cdot \Psi_\lambda)^2 \rangle$, over a layer's filters, along the eigenvectors of the graph
-# Laplacian on the filters' grid: the eigenvalue $\lambda$ grows from the constant to the chequerboard. Lines: means over seeds;
-# intervals are bootstrapped over output channels, their ends averaged over seeds.
+# Laplacian on the filters' grid: the eigenvalue $\lambda$ grows from the constant to the chequerboard. Lines:
+# geometric means over seeds; intervals are bootstrapped over output channels, their ends averaged over seeds likewise.
 
 # %%
 if "snakemake" not in globals():
@@ -38,7 +38,7 @@ plotting.set_style()
 table = read_table(snakemake.input.table)
 final = table[table.epoch == table.groupby(["net", "seed"]).epoch.transform("max")]
 by_layer = ["net", "layer_index", "layer", "eigenvalue"]
-final = final.groupby(by_layer, sort=False)[["ratio", "ratio_low", "ratio_high"]].mean().reset_index()
+final = plotting.geometric_means(final, ["ratio", "ratio_low", "ratio_high"], by=by_layer).reset_index()
 final
 
 # %%
@@ -48,8 +48,10 @@ LAYERS_SHOWN = 8
 VECTORS_SHOWN = 9
 
 
-def ratio_axis(ax):
+def ratio_axis(ax, network):
     """A logarithmic axis for what is drawn; within a decade, powers of 10 would be too few ticks."""
+    if table[table.net == network].ratio.isna().all():
+        ax.text(0.5, 0.6, "no init", transform=ax.transAxes, ha="center", fontsize="small")
     ax.axhline(1, color="0.3", linewidth=0.8, linestyle="--", zorder=0)
     ax.set_yscale("log")
     low, high = ax.get_ylim()
@@ -72,7 +74,7 @@ def draw_eigenvector(ax, value, vector):
 
 def draw_course(ax, rows):
     """Ratio of every eigenspace over the epochs of one layer."""
-    means = rows.groupby(["eigenvalue", "epoch"]).ratio.mean()
+    means = plotting.geometric_means(rows, ["ratio"], by=["eigenvalue", "epoch"]).ratio.sort_index()
     thin = means.index.levels[0].size > VECTORS_SHOWN
     for value, course in means.groupby("eigenvalue"):
         line = course.droplevel("eigenvalue")
@@ -120,7 +122,7 @@ top_left.colorbar(colors, cax=bar, orientation="horizontal", label=r"eigenvalue 
 finals = top_right.subplots(1, len(networks), sharey=True, squeeze=False)[0]
 for ax, network in zip(finals, networks, strict=True):
     draw_final(ax, network)
-    ratio_axis(ax)
+    ratio_axis(ax, network)
 finals[0].set_ylabel(r"$c_{t,\lambda}\,/\,c_{0,\lambda}$ after training")
 for marker, label in (("o", "smoothest"), ("s", "roughest")):
     finals[-1].plot([], [], color="0.4", linestyle="", marker=marker, markersize=3, label=label)
@@ -133,7 +135,7 @@ for row, network in zip(courses, networks, strict=True):
     shown = plotting.spread(names[network], columns)
     for ax, layer in zip(row, shown, strict=False):
         draw_course(ax, table[(table.net == network) & (table.layer == layer)])
-        ratio_axis(ax)
+        ratio_axis(ax, network)
         # The long names of layers inside blocks would run into each other
         title = layer if "." not in layer else f"layer {names[network].index(layer) + 1}"
         ax.text(0.5, 1.0, title, transform=ax.transAxes, ha="center", va="bottom", fontsize="small")

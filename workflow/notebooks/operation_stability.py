@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Stability after every operation
 #
-# $D_f$, $G_f$ and $R_f = D_f / G_f$ of the activations after every operation of a network, at init and trained. With several
-# seeds, points are their means.
+# $D_f$, $G_f$ and $R_f = D_f / G_f$ of the activations after every operation of a network, at init and trained, and what each
+# kind of operation does to them. With several seeds, points are their geometric means, and so are the ends of whiskers.
 
 # %%
 if "snakemake" not in globals():
@@ -24,29 +24,39 @@ if "snakemake" not in globals():
 
 # %%
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import MaxNLocator, NullLocator
 
+from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
-stability = read_table(snakemake.input.table)
-stability[["net", "seed", "state", "operation", "kind", "D", "G", "R", "R_low", "R_high"]]
+stability = as_shown(read_table(snakemake.input.table))
+changes = as_shown(read_table(snakemake.input.summary))
+changes[["net", "seed", "state", "kind", "quantity", "ratio", "ratio_low", "ratio_high", "operations", "lowered"]]
 
 # %% [markdown]
-# Filled: trained; open: init. Whiskers: 95% bootstrap intervals over images.
+# Filled: trained; open: init. Whiskers above: 95% bootstrap intervals over images; below: 95% t intervals over operations.
 
 # %%
 networks = list(dict.fromkeys(stability.net))
 depths = [stability[stability.net == network].operation_index.max() for network in networks]
+shapes = {net: plotting.MARKERS[place % len(plotting.MARKERS)] for place, net in enumerate(networks)}
+
+
+def face_of(state, color):
+    return color if state == "trained" else "white"
 
 
 def draw_operations(ax, network, quantity):
     """One quantity against the operations of one network."""
     for state, rows in stability[stability.net == network].groupby("state", sort=False):
         columns = [quantity, f"{quantity}_low", f"{quantity}_high"]
-        mean = rows.groupby(["operation_index", "kind"])[columns].mean().reset_index()
-        style = plotting.STATES[state]
-        ax.plot(mean.operation_index, mean[quantity], color="0.6", linewidth=0.7, linestyle=style["linestyle"])
+        mean = plotting.geometric_means(rows, columns, by=["operation_index", "kind"]).reset_index()
+        mean = mean.sort_values("operation_index")
+        linestyle = plotting.STATES[state]["linestyle"]
+        ax.plot(mean.operation_index, mean[quantity], color="0.6", linewidth=0.7, linestyle=linestyle, zorder=1)
         for kind, points in mean.groupby("kind", sort=False):
             color = plotting.color_of_kind(kind)
             value = points[quantity]
@@ -55,23 +65,53 @@ def draw_operations(ax, network, quantity):
                 value,
                 [value - points[f"{quantity}_low"], points[f"{quantity}_high"] - value],
                 fmt="o",
-                markersize=2.8,
+                markersize=2.6,
                 color=color,
-                markerfacecolor=color if state == "trained" else "white",
+                markerfacecolor=face_of(state, color),
                 markeredgewidth=0.7,
                 elinewidth=0.5,
+                zorder=2 if state == "init" else 3,
             )
     ax.set_yscale("log")
 
 
-figure, axes = plt.subplots(
-    3,
-    len(networks),
-    figsize=(plotting.PAGE, 4.9),
-    sharex="col",
-    sharey="row",
-    squeeze=False,
-    width_ratios=[depth**0.5 for depth in depths],
+def draw_changes(ax, quantity):
+    """After over before, for every kind of operation, network and state."""
+    shown = list(dict.fromkeys((net, state) for net in networks for state in ("init", "trained")))
+    step = 0.8 / len(shown)
+    for row, kind in enumerate(kinds):
+        color = plotting.color_of_kind(kind)
+        for place, (network, state) in enumerate(shown):
+            which = (changes.net == network) & (changes.state == state) & (changes.quantity == quantity)
+            rows = changes[which & (changes.kind == kind)]
+            if rows.empty:
+                continue
+            ratio, low, high = np.exp(np.log(rows[["ratio", "ratio_low", "ratio_high"]]).mean())
+            y = row + (place - (len(shown) - 1) / 2) * step
+            ax.plot([low, high], [y, y], color=color, linewidth=0.6)
+            face = face_of(state, color)
+            ax.plot(ratio, y, shapes[network], color=color, markerfacecolor=face, markersize=3, markeredgewidth=0.7)
+    ax.axvline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
+    for row in range(1, len(kinds)):
+        ax.axhline(row - 0.5, color="0.9", linewidth=0.5, zorder=0)
+    ax.set_xscale("log")
+    # Powers of 10 would be too few
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 2.5, 5, 10)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_yticks(range(len(kinds)), kinds)
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(len(kinds) - 0.5, -0.5)
+    ax.set_xlabel(f"{plotting.SYMBOLS[quantity]} after / before")
+
+
+there = set(changes.kind)
+kinds = [kind for kind in plotting.KINDS if kind in there] + sorted(there - set(plotting.KINDS))
+below = 0.8 + len(kinds) * (0.08 + 0.08 * len(networks)) if kinds else 0
+figure = plt.figure(figsize=(plotting.PAGE, 4.9 + below))
+top, bottom = figure.subfigures(2, 1, height_ratios=(4.9, below)) if kinds else (figure.subfigures(1, 1), None)
+axes = top.subplots(
+    3, len(networks), sharex="col", sharey="row", squeeze=False, width_ratios=[depth**0.5 for depth in depths]
 )
 for column, network in enumerate(networks):
     for ax, quantity in zip(axes[:, column], "RDG", strict=True):
@@ -81,27 +121,30 @@ for column, network in enumerate(networks):
 for ax, quantity in zip(axes[:, 0], "RDG", strict=True):
     ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
     plotting.log_ticks(ax.yaxis)
-figure.supxlabel("operation, from input to output", fontsize=plt.rcParams["axes.labelsize"])
-handles = [
-    plt.Line2D([], [], color=plotting.color_of_kind(kind), marker="o", markersize=3.5, linestyle="", label=kind)
-    for kind in dict.fromkeys(stability.kind)
-]
-handles += [
-    plt.Line2D([], [], color="0.3", marker="o", markersize=3.5, label="trained", linewidth=0.7),
-    plt.Line2D(
-        [],
-        [],
-        color="0.3",
-        marker="o",
-        markersize=3.5,
-        markerfacecolor="white",
-        label="init",
-        linewidth=0.7,
-        linestyle="--",
-    ),
-]
-figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
-plotting.letter_panels(axes.flat)
-figure.align_ylabels(axes[:, 0])
+top.supxlabel("operation, from input to output", fontsize=plt.rcParams["axes.labelsize"])
+
+
+def mark(label, color="0.3", **style):
+    return plt.Line2D([], [], color=color, marker="o", markersize=3.5, label=label, **style)
+
+
+handles = [mark(kind, plotting.color_of_kind(kind), linestyle="") for kind in dict.fromkeys(stability.kind)]
+handles.append(mark("trained", linewidth=0.7))
+if (stability.state == "init").any():
+    handles.append(mark(plotting.init_label(stability), markerfacecolor="white", linewidth=0.7, linestyle="--"))
+top.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
+panels = []
+if kinds:
+    panels = bottom.subplots(1, 3, sharey=True)
+    for ax, quantity in zip(panels, "RDG", strict=True):
+        draw_changes(ax, quantity)
+    named = [network for network in networks if (changes.net == network).any()]
+    handles = [
+        plt.Line2D([], [], color="0.3", linestyle="", marker=shapes[net], markersize=3, label=plotting.label_of(net))
+        for net in named
+    ]
+    bottom.legend(handles=handles, loc="outside upper center", ncols=min(6, len(handles)), handletextpad=0.4)
+plotting.letter_panels([*axes.flat, *panels])
+top.align_ylabels(axes[:, 0])
 plotting.save_figure(figure, snakemake)
 figure

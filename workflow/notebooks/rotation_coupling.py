@@ -14,7 +14,8 @@
 # # Does the second layer couple rotated copies of a filter?
 #
 # For every pair of first-layer filters, how alike they are once one of them is turned, against how far the second layer's
-# neurons read them together. `none` does not turn them: rotations matter only as far as they do better than that.
+# neurons read them together. Filters that are alike as they are look alike at some angle, too: rotations matter only as far as
+# they explain what similarity without a turn does not.
 
 # %%
 if "snakemake" not in globals():
@@ -41,8 +42,14 @@ summary
 pairs = read_table(snakemake.input.table)
 networks = list(dict.fromkeys(summary.net))
 seeds = summary.seed.nunique()
-KINDS = {"none": "not turned", "quarter_turns": "quarter turns", "interpolated": "all angles"}
 TURNED = {"quarter_turns": "best quarter turn", "interpolated": "best angle"}
+CORRELATIONS = (
+    ("none", "", "not turned"),
+    ("quarter_turns", "", "quarter turns"),
+    ("interpolated", "", "all angles"),
+    ("quarter_turns", "partial_", "quarter turns, partial"),
+    ("interpolated", "partial_", "all angles, partial"),
+)
 INIT_COLOR = "0.62"
 
 
@@ -51,11 +58,18 @@ def style_of(state, architecture):
     return (INIT_COLOR, -0.2) if state == "init" else (plotting.color_of(architecture), 0.2)
 
 
-def draw_pairs(ax, rows):
-    """Coupling against similarity, init behind trained, each with its fitted line."""
+def what_is_left(values, explained_by):
+    """A quantity less its linear fit to another one."""
+    return values - np.polyval(np.polyfit(explained_by, values, 1), explained_by)
+
+
+def draw_pairs(ax, rows, partial):
+    """Coupling against similarity, init behind trained, with fitted lines; or what unrotated similarity leaves of both."""
     for (state, architecture), points in rows.groupby(["state", "architecture"], sort=False):
         color, _ = style_of(state, architecture)
         x, y = points.rotation_similarity, points.coupling
+        if partial:
+            x, y = (what_is_left(values, points.unrotated_similarity) for values in (x, y))
         opacity = float(np.clip(120 / len(points), 0.1, 0.7))
         ax.scatter(x, y, s=5, color=color, alpha=opacity, linewidth=0, rasterized=len(points) > 2000)
         slope, offset = np.polyfit(x, y, 1)
@@ -63,17 +77,18 @@ def draw_pairs(ax, rows):
         ax.plot(ends, slope * ends + offset, color=color, linewidth=1.4)
 
 
-def draw_correlation(ax, place, rows):
+def draw_correlation(ax, place, rows, prefix):
     """One state's correlation at a place on the y axis, over the null, with its p-value."""
     color, shift = style_of(rows.state.iloc[0], rows.architecture.iloc[0])
-    mean = rows[["correlation", "correlation_low", "correlation_high", "null_low", "null_high"]].mean()
+    names = ("correlation", "correlation_low", "correlation_high", "null_low", "null_high")
+    value, low, high, null_low, null_high = rows[[f"{prefix}{name}" for name in names]].mean()
     y = place + shift
-    ax.barh(y, mean.null_high - mean.null_low, 0.34, mean.null_low, color="0.9", linewidth=0, zorder=0)
-    bar = [[mean.correlation - mean.correlation_low], [mean.correlation_high - mean.correlation]]
-    ax.errorbar(mean.correlation, y, xerr=bar, color=color, fmt="o", markersize=3.5, elinewidth=1)
+    ax.barh(y, null_high - null_low, 0.34, null_low, color="0.9", linewidth=0, zorder=0)
+    ax.errorbar(value, y, xerr=[[value - low], [high - value]], color=color, fmt="o", markersize=3.5, elinewidth=1)
     if seeds > 1:
-        ax.scatter(rows.correlation, np.full(len(rows), y), s=4, color="black", zorder=3)
-    low, high = (np.format_float_positional(p, 2, fractional=False, trim="-") for p in rows.p_value.quantile([0, 1]))
+        ax.scatter(rows[f"{prefix}correlation"], np.full(len(rows), y), s=4, color="black", zorder=3)
+    p_values = rows[f"{prefix}p_value"].quantile([0, 1])
+    low, high = (np.format_float_positional(p, 2, fractional=False, trim="-") for p in p_values)
     ax.text(
         1.02,
         y,
@@ -85,18 +100,18 @@ def draw_correlation(ax, place, rows):
     )
 
 
-figure = plt.figure(figsize=(plotting.PAGE, 3.6))
-left, right = figure.subfigures(1, 2, width_ratios=(0.45 + 0.6 * len(networks), 1.5))
-scatters = left.subplots(len(TURNED), len(networks), sharex=True, sharey=True, squeeze=False)
+first = pairs[pairs.net == networks[0]]
+first = first[first.seed == first.seed.iloc[0]]
+figure = plt.figure(figsize=(plotting.PAGE, max(3.6, 0.8 + 1.4 * len(networks))))
+left, right = figure.subfigures(1, 2, width_ratios=(1.7, 1.6))
+scatters = left.subplots(len(TURNED), 2, sharex="col", sharey="col")
 for row, (kind, turn) in zip(scatters, TURNED.items(), strict=True):
-    for ax, network in zip(row, networks, strict=True):
-        rows = pairs[(pairs.net == network) & (pairs.rotations == kind)]
-        draw_pairs(ax, rows)
-        if kind == "quarter_turns":
-            size = rows.filter_size.iloc[0]
-            ax.set_title(f"{plotting.label_of(network)}\nfilters of {size} pixels")
-        ax.set_xlabel(f"similarity at\n{turn}")
-    row[0].set_ylabel("coupling in layer 2")
+    for ax, partial in zip(row, (False, True), strict=True):
+        draw_pairs(ax, first[first.rotations == kind], partial)
+    row[0].set(xlabel=f"similarity at\n{turn}", ylabel="coupling in layer 2")
+    row[1].set(xlabel=f"rest of similarity\nat {turn}", ylabel="rest of coupling")
+size = first.filter_size.iloc[0]
+left.suptitle(f"{plotting.label_of(networks[0])}: filters of {size} x {size} pixels", fontsize=7)
 
 ax = right.subplots()
 labels, places = [], []
@@ -104,13 +119,15 @@ place = 0
 for network in networks:
     name = ax.text(0.02, place, plotting.label_of(network), transform=ax.get_yaxis_transform(), ha="left", va="center")
     name.set_bbox({"color": "white", "pad": 1})  # over the line at 0
-    for kind, label in KINDS.items():
+    for kind, prefix, label in CORRELATIONS:
+        chosen = summary[(summary.net == network) & (summary.rotations == kind)].dropna(subset=f"{prefix}correlation")
+        if chosen.empty:
+            continue
         place += 1
         labels.append(label)
         places.append(place)
-        chosen = summary[(summary.net == network) & (summary.rotations == kind)]
         for _, rows in chosen.groupby("state", sort=False):
-            draw_correlation(ax, place, rows)
+            draw_correlation(ax, place, rows, prefix)
     place += 1
 ax.axvline(0, color="0.3", linewidth=0.8, linestyle="--", zorder=0)
 ax.set_yticks(places, labels)
@@ -119,11 +136,11 @@ ax.set_ylim(place - 0.4, -0.5)
 ax.set_xlabel("correlation of similarity\nwith coupling over pairs")
 ax.text(1.02, 0, "$p$", transform=ax.get_yaxis_transform(), va="center")
 for state, architecture in summary.groupby("state", sort=False).architecture.first().items():
-    ax.errorbar(
-        [], [], xerr=[], color=style_of(state, architecture)[0], fmt="o", markersize=3.5, elinewidth=1, label=state
-    )
+    label = plotting.init_label(summary) if state == "init" else state
+    color, _ = style_of(state, architecture)
+    ax.errorbar([], [], xerr=[], color=color, fmt="o", markersize=3.5, elinewidth=1, label=label)
 ax.barh(np.nan, np.nan, color="0.9", label="shuffled channels")
 right.legend(loc="outside upper center", ncols=3, handletextpad=0.4, columnspacing=1.0)
-plotting.letter_panels([scatters[0, 0], ax])
+plotting.letter_panels([*scatters[0], ax])
 plotting.save_figure(figure, snakemake)
 figure

@@ -146,6 +146,26 @@ def change_over_depth(values: pd.Series) -> Measured:
     return Measured(*(math.exp(fit.slope + sign * half) for sign in (0, -1, 1)))
 
 
+def changes_by(rows: pd.DataFrame, kinds: list[str], quantity: str) -> pd.Series:
+    """By what factor each operation of some kinds changes a quantity: after it over before it.
+
+    Args:
+        rows: one per operation, of one net in one state, of one seed or several. The net must be a plain sequence: what is
+            before an operation is the one executed before it. The first one has nothing before it and is left out.
+
+    Returns:
+        Indexed by ``operation_index``, as :func:`geometric_mean` takes it.
+
+    Raises:
+        MissingError: the net has no operation of these kinds.
+    """
+    ordered = rows.sort_values("operation_index").set_index("operation_index")
+    ratios = (ordered[quantity] / ordered.groupby("seed")[quantity].shift())[ordered.kind.isin(kinds)].dropna()
+    if ratios.empty:
+        raise MissingError(f"the run has no net with the operation {' or '.join(kinds)}")
+    return ratios
+
+
 def measure_each(measure: Callable[[pd.DataFrame], Measured], tables: Iterable[pd.DataFrame]) -> list[Measured]:
     """Measure every net that has what it takes.
 

@@ -23,6 +23,11 @@ def number(value: float) -> str:
     return f"{value:,.{digits}f}" if digits < 5 else f"{value:.1e}"
 
 
+def factor(value: float) -> str:
+    """Return a ratio, which may be near 1, with three digits."""
+    return f"{value:.3g}"
+
+
 def percent(share: float) -> str:
     """Return a share in per cent."""
     return f"{number(100 * share)}%"

@@ -25,7 +25,8 @@ def compare_with_nulls(table: pd.DataFrame, probe: Probe) -> pd.DataFrame:
         of the one-sided Mann-Whitney U test that trained filters are fitted better than untrained ones, the null;
         ``share_above_null``, of trained filters fitted better than 95% of untrained ones. Smooth filters are fitted better
         than rough ones whatever their shape, and by blobs as well as by waves. Hence a second null, ``r2_mixture,
-        p_value_mixture``; and ``wave_trained, wave_init``, the share of filters whose fit has a finite bandwidth.
+        p_value_mixture``; and ``wave_trained, wave_init``, the share of filters whose fit has a finite bandwidth. What compares
+        with untrained filters is NaN for a network whose init is not known.
 
     Raises:
         InputError: no filters with variance, trained or untrained.
@@ -35,7 +36,7 @@ def compare_with_nulls(table: pd.DataFrame, probe: Probe) -> pd.DataFrame:
     for key, filters in table.groupby(identity, sort=False):
         fitted = filters.dropna(subset="gabor_r2")
         trained, init, mixture = (fitted[fitted.state == state] for state in ("trained", "init", "mixture"))
-        if trained.empty or init.empty:
+        if trained.empty or (init.empty and "init" in set(filters.state)):
             raise InputError(
                 f"{', '.join(map(str, key))}: {len(trained)} trained and {len(init)} untrained filters with variance; "
                 "the comparison needs both: delete this training and run again"
@@ -47,7 +48,9 @@ def compare_with_nulls(table: pd.DataFrame, probe: Probe) -> pd.DataFrame:
 def _comparison(trained: pd.DataFrame, init: pd.DataFrame, mixture: pd.DataFrame, probe: Probe) -> dict[str, float]:
     """The columns of one training: fits of its trained filters against those of both nulls."""
     r2, null, r2_mixture = trained.gabor_r2, init.gabor_r2, mixture.gabor_r2
-    low, high = _difference_of_medians(r2.to_numpy(), null.to_numpy(), probe)
+    low = high = math.nan
+    if len(null):
+        low, high = _difference_of_medians(r2.to_numpy(), null.to_numpy(), probe)
     return {
         "filters": len(r2),
         "r2_trained": r2.median(),
@@ -56,7 +59,7 @@ def _comparison(trained: pd.DataFrame, init: pd.DataFrame, mixture: pd.DataFrame
         "difference_low": low,
         "difference_high": high,
         "p_value": _p_greater(r2, null),
-        "share_above_null": (r2 > null.quantile(0.95)).mean(),
+        "share_above_null": (r2 > null.quantile(0.95)).mean() if len(null) else math.nan,
         "r2_mixture": r2_mixture.median(),
         "p_value_mixture": _p_greater(r2, r2_mixture),
         "wave_trained": np.isfinite(trained.bandwidth).mean(),
@@ -77,7 +80,7 @@ def _difference_of_medians(left: np.ndarray, right: np.ndarray, probe: Probe) ->
 
 
 def _p_greater(values: pd.Series, null: pd.Series) -> float:
-    """p-value of the one-sided Mann-Whitney U test that ``values`` exceed ``null``."""
+    """p-value of the one-sided Mann-Whitney U test that ``values`` exceed ``null``; NaN where one of them is missing."""
     if not (len(values) and len(null)):
         return math.nan
     return float(mannwhitneyu(values, null, alternative="greater").pvalue)

@@ -77,9 +77,10 @@ def measure_first_layer_filters(given: Given) -> Measured:
     """Fit a Gabor function to every filter of a training's first convolution, and to mixtures of the trained ones.
 
     Returns:
-        Rows of the table ``first_layer_filters``, their state ``init``, ``trained`` or ``mixture``, see :func:`mix`; and for
-        each state the pictures ``<state>/filters``, ``<state>/fits`` and ``<state>/spectra``, each ``(F, k, k)`` float32, see
-        :func:`power_spectra`.
+        Rows of the table ``first_layer_filters``, their state ``init``, ``trained`` or ``mixture``, see :func:`mix`;
+        ``filter_size`` is k, as the filters have it. For each state the pictures ``<state>/filters``, ``<state>/fits`` and
+        ``<state>/spectra``, each ``(F, k, k)`` float32, see :func:`power_spectra`. There is no state ``init`` of a network
+        whose init is not known.
 
     Raises:
         InputError: no convolution, or filters too small.
@@ -94,7 +95,8 @@ def measure_first_layer_filters(given: Given) -> Measured:
     for state, (filters, shares) in components.items():
         fits = fit_gabor(filters)
         drawn = np.stack([gabor(fit, filters.shape[-1]) for fit in fits])
-        rows += [columns | {"state": state} | row for row in _filter_rows(filters, shares, fits, drawn)]
+        identity = columns | {"state": state, "filter_size": filters.shape[-1]}
+        rows += [identity | row for row in _filter_rows(filters, shares, fits, drawn)]
         pictures |= {
             f"{state}/filters": filters.float(),
             f"{state}/fits": torch.from_numpy(drawn).float(),

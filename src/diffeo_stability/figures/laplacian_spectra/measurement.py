@@ -11,8 +11,8 @@ from ...core.errors import InputError
 from ...core.laplacian import laplacian_components, laplacian_eigenspaces
 from ...core.operations import named_operations
 from ...core.seeds import generator_for
-from ...networks.checkpoints import list_checkpoints
-from ..measuring import describe, layer_columns, load_network
+from ...networks.checkpoints import list_checkpoints, read_metadata
+from ..measuring import describe, is_imported, layer_columns, load_network
 from ..registry import Given, Measured
 
 
@@ -24,13 +24,16 @@ def measure_laplacian_spectra(given: Given) -> Measured:
     Returns:
         Rows of the table ``laplacian_spectra``. ``ratio`` is :math:`c_{t, \lambda} / c_{0, \lambda}`, with the 95% interval
         of a bootstrap over output channels. A channel keeps all its filters, which are trained together and are not
-        independent of each other, and is compared with itself at init.
+        independent of each other, and is compared with itself at init; that of a network with weights from elsewhere is drawn
+        anew, or where it has none at all the ratio is NaN.
 
     Raises:
         InputError: a checkpoint that cannot be read, or a network without such a convolution.
     """
     rows, initial = [], {}
-    for path in list_checkpoints(given.checkpoints):
+    paths = list_checkpoints(given.checkpoints)
+    without_init = len(paths) == 1 and is_imported(read_metadata(paths[0]))
+    for path in paths:
         network, metadata = load_network(path, given.device)
         layers = {name: laplacian_components(filters).mean(1) for name, filters in _square_filters(network).items()}
         if not layers:
@@ -38,7 +41,11 @@ def measure_laplacian_spectra(given: Given) -> Measured:
                 f"{metadata['net']} has no convolution with square filters of at least 2 pixels: "
                 "take it out of laplacian_spectra.networks"
             )
-        initial = initial or layers
+        if not initial:
+            initial = {
+                name: torch.full_like(components, torch.nan) if without_init else components
+                for name, components in layers.items()
+            }
         time = {"step": metadata["step"], "epoch": metadata["epoch"]}
         for layer in layer_columns(describe(None, metadata), layers):
             name = layer["layer"]

@@ -13,5 +13,12 @@ class OperationStability(FigureSettings):
 
 
 FIGURE = Figure(
-    __name__, OperationStability, OCTOBER, 11, takes=("probe", "stability"), on_gpu=True, needs=("stability",)
+    __name__,
+    OperationStability,
+    OCTOBER,
+    11,
+    takes=("probe", "stability"),
+    summarised=True,
+    on_gpu=True,
+    needs=("stability",),
 )

@@ -1,71 +1,116 @@
+from typing import NamedTuple
+
 import pandas as pd
 
 from ..claim_measures import (
+    Answer,
     Measured,
     MissingError,
     Tables,
-    by_net,
+    by_network,
     change_over_depth,
-    geometric_mean,
-    largest,
-    measure_each,
+    means_by_network,
     measures,
     rows_of_kind,
     rows_where,
-    smallest,
 )
+from ..states import as_shown
+from ..words import count_of, listed
+
+KINDS = {
+    "conv": "convolutions",
+    "batchnorm": "batch-norm",
+    "relu": "ReLUs",
+    "pool": "pooling",
+    "average": "averages",
+    "linear": "linear maps",
+}
 
 
-def _vggs(tables: Tables, state: str) -> list[pd.DataFrame]:
-    return by_net(rows_of_kind(rows_where(tables["operation_stability"], f"nets {state}", state=state), "vgg", "VGGs"))
+def vggs(tables: Tables, state: str) -> pd.DataFrame:
+    table = rows_where(as_shown(tables["operation_stability"]), f"nets {state}", state=state)
+    return rows_of_kind(table, "vgg", f"VGGs {state}")
 
 
-def _fall_with_depth(rows: pd.DataFrame) -> Measured:
+def fall_with_depth(rows: pd.DataFrame) -> Measured:
+    """By what factor R of a net changes from its first convolution to its last."""
     convolutions = rows_where(rows, "convolutions", kind="conv")
     return change_over_depth(convolutions.set_index("operation_index").R)
 
 
-@measures("10b")
-def falls_more(tables: Tables) -> Measured:
-    """By what factor R falls over depth, trained over init, in the VGG where that is largest."""
-    pairs = zip(_vggs(tables, "trained"), _vggs(tables, "init"), strict=True)
-    which = ["seed", "operation_index", "kind"]
-    both = (trained.merge(init[[*which, "R"]], on=which, suffixes=("", "_init")) for trained, init in pairs)
-    return largest(measure_each(_fall_with_depth, (rows.assign(R=rows.R / rows.R_init) for rows in both)))
-
-
-def _changes_by(tables: Tables, kind: str) -> list[Measured]:
-    """Mean change of R by the operations of a kind, of every trained VGG."""
-
-    def change(rows: pd.DataFrame) -> Measured:
-        rows = rows.sort_values("operation_index").set_index("operation_index")
-        ratio = (rows.R / rows.groupby("seed").R.shift(1))[rows.kind == kind].dropna()
-        if ratio.empty:
-            raise MissingError(f"the run has no VGG with the operation {kind}")
-        return geometric_mean(ratio)
-
-    return measure_each(change, _vggs(tables, "trained"))
-
-
 @measures("10a")
-def falls_with_depth(tables: Tables) -> Measured:
-    """By what factor R falls over depth, in the trained VGG where that is largest."""
-    return largest(measure_each(_fall_with_depth, _vggs(tables, "trained")))
+def falls_with_depth(tables: Tables) -> dict[str, Measured]:
+    return by_network(vggs(tables, "trained"), fall_with_depth)
+
+
+@measures("10b")
+def falls_more(tables: Tables) -> dict[str, Measured]:
+    """By what factor R falls over depth, trained over init."""
+    which = ["net", "seed", "operation_index"]
+    init = vggs(tables, "init")[[*which, "R"]]
+    both = vggs(tables, "trained").merge(init, on=which, suffixes=("", "_init"))
+    if both.empty:
+        raise MissingError("the run has no VGG trained and at init")
+    return by_network(both.assign(R=both.R / both.R_init), fall_with_depth)
+
+
+class Change(NamedTuple):
+    """What a kind of operation does to a quantity, in a class of nets.
+
+    Attributes:
+        found: after / before by network, geometric mean over its operations.
+        lowered, operations: how many operations lower it, and of how many.
+    """
+
+    found: dict[str, Measured]
+    lowered: int
+    operations: int
+
+    @property
+    def median(self) -> list[Measured]:
+        """The net in the middle, or both of them."""
+        ordered = sorted(self.found.values())
+        middle = (len(ordered) - 1) // 2
+        return ordered[middle : len(ordered) - middle]
+
+    @property
+    def lowers(self) -> bool:
+        return all(measured.high < 1 for measured in self.median)
+
+    @property
+    def raises(self) -> bool:
+        return all(measured.low > 1 for measured in self.median)
+
+
+def changes_of_vggs(tables: Tables, state: str) -> dict[tuple[str, str], Change]:
+    """What operations do inside the VGGs in a state, by quantity and kind; kinds that stand there once have no interval."""
+    table = as_shown(tables["operation_stability_summary"])
+    rows = rows_of_kind(rows_where(table, f"nets {state}", state=state), "vgg", f"VGGs {state}")
+    return {
+        key: Change(means_by_network(of_kind, "ratio"), int(of_kind.lowered.sum()), int(of_kind.operations.sum()))
+        for key, of_kind in rows.dropna(subset="ratio_low").groupby(["quantity", "kind"], sort=False)
+    }
+
+
+def in_words(changes: dict[tuple[str, str], Change], quantity: str) -> str:
+    """Which kinds of operation lower and raise a quantity in the median net: those whose interval excludes 1."""
+    of_quantity = {KINDS.get(kind, kind): change for (name, kind), change in changes.items() if name == quantity}
+    lower = [f"{kind} ({it.lowered} of {it.operations})" for kind, it in of_quantity.items() if it.lowers]
+    higher = [
+        f"{kind} ({it.operations - it.lowered} of {it.operations})" for kind, it in of_quantity.items() if it.raises
+    ]
+    parts = [f"{verb} by {listed(those)}" for verb, those in (("lowered", lower), ("raised", higher)) if those]
+    return ", ".join(parts) or "changed by none clearly"
 
 
 @measures("10c")
-def largest_change_by_pooling(tables: Tables) -> Measured:
-    """Largest mean change of R by pooling."""
-    return largest(_changes_by(tables, "pool"))
-
-
-@measures("10d")
-def largest_change_by_convolutions(tables: Tables) -> Measured:
-    """Largest mean change of R by convolutions."""
-    return largest(_changes_by(tables, "conv"))
-
-
-@measures("10e")
-def smallest_change_by_relus(tables: Tables) -> Measured:
-    """Smallest mean change of R by ReLUs."""
-    return smallest(_changes_by(tables, "relu"))
+def which_lower_and_raise(tables: Tables) -> Answer:
+    changes = changes_of_vggs(tables, "trained")
+    if ("D", "conv") not in changes:
+        raise MissingError("the run has no trained VGG with several convolutions")
+    convolutions = changes["D", "conv"]
+    answer = "; ".join(f"{quantity} {in_words(changes, quantity)}" for quantity in "DGR")
+    measured = max(convolutions.median, key=lambda one: one.high)  # as claims have it: of two in the middle the worse
+    lower = sum(one.value < 1 for one in convolutions.found.values())
+    nets = count_of(lower, len(convolutions.found), "VGGs")
+    return Answer(measured, answer, f"numbers of operations in brackets; convolutions lower D in {nets}")

@@ -12,7 +12,9 @@ from ..settings import FigureSettings, Networks
 class RotationCoupling(FigureSettings):
     """Figure `rotation_coupling`: second-layer coupling of first-layer filters that are rotated copies."""
 
-    networks: Networks = Field(description="keys of `networks` whose first two layers are convolutions")
+    networks: Networks = Field(
+        description="keys of `networks` whose first two layers are convolutions; of smaller filters than 5 pixels nothing is said"
+    )
     angle_step: Annotated[float, Field(gt=0, le=90)] = Field(
         15.0, description="degrees between the interpolated rotations"
     )

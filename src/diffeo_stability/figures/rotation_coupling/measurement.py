@@ -55,7 +55,14 @@ def _inscribed_disc(size: int) -> Tensor:
     return torch.hypot(offset[:, None], offset) <= (size - 1) / 2 + 1e-9
 
 
-def rotation_similarity(filters: Tensor, angles: list[float]) -> tuple[Tensor, Tensor]:
+def compared_pixels(size: int, angles: list[float]) -> Tensor:
+    """Return which pixels of a filter can be compared at all of the angles, ``(k, k)`` bool: all, or the inscribed disc."""
+    if any(angle % 90 for angle in angles):
+        return _inscribed_disc(size)
+    return torch.ones(size, size, dtype=torch.bool)
+
+
+def rotation_similarity(filters: Tensor, angles: list[float], compared: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return how alike each pair of filters is once one of them is turned.
 
     The cosine between filter a and filter b turned by an angle, or a turned and b, at the best angle. The mean over pixels
@@ -65,15 +72,14 @@ def rotation_similarity(filters: Tensor, angles: list[float]) -> tuple[Tensor, T
     Args:
         filters: ``(C, in, k, k)``, floating point.
         angles: degrees.
+        compared: which pixels, ``(k, k)`` bool; if not given, see :func:`compared_pixels`.
 
     Returns:
         The similarity, ``(C, C)``, symmetric, at most 1, and 0 for a constant filter; and the angle by which b is turned to
         look like a, ``(C, C)`` in degrees.
     """
-    size = filters.shape[-1]
-    compared = torch.ones(size, size, dtype=torch.bool)
-    if any(angle % 90 for angle in angles):
-        compared = _inscribed_disc(size)
+    if compared is None:
+        compared = compared_pixels(filters.shape[-1], angles)
     fixed = _directions(filters, compared)
     cosines = torch.stack([fixed @ _directions(rotated(filters, angle), compared).T for angle in angles])
     similarity, best = cosines.max(0)
@@ -115,7 +121,7 @@ class PairCorrelation(NamedTuple):
     """Correlation of two quantities over the pairs of channels, and what it is without a relation between them.
 
     Attributes:
-        correlation: Pearson correlation.
+        correlation: Pearson correlation, or partial correlation.
         correlation_low, correlation_high: its 95% interval, bootstrapped over channels.
         null_low, null_median, null_high: 2.5%, 50% and 97.5% of the correlations with shuffled channels.
         p_value: one-sided, of a correlation at least as high.
@@ -134,7 +140,13 @@ class PairCorrelation(NamedTuple):
 
 
 def correlate_pairs(
-    similarity: Tensor, coupling: Tensor, *, permutations: int, resamples: int, generator: torch.Generator
+    similarity: Tensor,
+    coupling: Tensor,
+    held_fixed: Tensor | None = None,
+    *,
+    permutations: int,
+    resamples: int,
+    generator: torch.Generator,
 ) -> PairCorrelation:
     """Correlate two symmetric matrices over their pairs of different channels, with a Mantel test.
 
@@ -144,6 +156,9 @@ def correlate_pairs(
 
     Args:
         similarity, coupling: ``(C, C)``, C >= 3; the diagonal is not looked at.
+        held_fixed: ``(C, C)``, another similarity. If it is given, the partial correlation is returned, of what a linear fit
+            to this one leaves of the other two, and the test is a partial Mantel test: shuffles keep both similarities. All
+            numbers are NaN if nothing of ``similarity`` or of ``coupling`` is left.
         permutations: of the Mantel test.
         resamples: of the bootstrap.
 
@@ -151,28 +166,44 @@ def correlate_pairs(
         InputError: one of the two is the same for all pairs.
     """
     rows, columns = torch.triu_indices(len(similarity), len(similarity), 1)
-    x, y = similarity[rows, columns].double(), coupling[rows, columns].double()
-    x, y = x - x.mean(), y - y.mean()
-    scale = x.norm() * y.norm()
-    if not scale > 1e-12:
+    x, y = (_centred(matrix[rows, columns]) for matrix in (similarity, coupling))
+    if not x.norm() * y.norm() > 1e-12:
         raise InputError("rotation_coupling: all pairs of channels are equally alike or coupled, nothing to correlate")
-    correlation = float(x @ y / scale)
+    z = torch.zeros_like(x) if held_fixed is None else _centred(held_fixed[rows, columns])
+    correlation = float(_correlations(x, y, z))
+    if math.isnan(correlation):
+        return PairCorrelation(*[math.nan] * 7, len(x), permutations)
 
     matrix = torch.zeros(coupling.shape, dtype=torch.float64)
     matrix[rows, columns] = matrix[columns, rows] = y
     shuffled = []
     for count in _chunks(permutations, len(x)):
         order = torch.rand(count, len(matrix), generator=generator).argsort(1)
-        shuffled.append(matrix[order[:, rows], order[:, columns]] @ x / scale)
+        shuffled.append(_correlations(x, matrix[order[:, rows], order[:, columns]], z))
     null = torch.cat(shuffled)
     # A shuffle that changes nothing may differ from the observed one by rounding
     reached = int((null >= correlation - 1e-9).sum())
 
-    sampled = torch.cat([_resampled(x, y, rows, columns, count, generator) for count in _chunks(resamples, len(x))])
+    sampled = torch.cat([_resampled(x, y, z, rows, columns, count, generator) for count in _chunks(resamples, len(x))])
     low, high = _interval(sampled, (0.025, 0.975))
     null_low, null_median, null_high = _interval(null, (0.025, 0.5, 0.975))
     p_value = (1 + reached) / (1 + permutations)
     return PairCorrelation(correlation, low, high, null_low, null_median, null_high, p_value, len(x), permutations)
+
+
+def _centred(values: Tensor) -> Tensor:
+    values = values.double()
+    return values - values.mean()
+
+
+def _correlations(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """Correlations of ``x (pairs,)`` with ``y (..., pairs)``, ``z (pairs,)`` held fixed, all centred: ``(...,)``; NaN if a fit
+    to z leaves nothing. Nothing is held fixed where z is 0."""
+    direction = F.normalize(z, dim=0, eps=1e-30)
+    rest = x - (x @ direction) * direction
+    left = (y.square().sum(-1) - (y @ direction).square()).clamp(min=0).sqrt()
+    nothing_left = (left <= 1e-6 * y.norm(dim=-1)) | (rest.norm() <= 1e-6 * x.norm())
+    return (y @ rest / (left * rest.norm())).where(~nothing_left, torch.nan)
 
 
 def _chunks(count: int, numbers_each: int) -> list[int]:
@@ -186,16 +217,24 @@ def _interval(values: Tensor, quantiles: tuple[float, ...]) -> list[float]:
 
 
 def _resampled(
-    x: Tensor, y: Tensor, rows: Tensor, columns: Tensor, resamples: int, generator: torch.Generator
+    x: Tensor, y: Tensor, z: Tensor, rows: Tensor, columns: Tensor, resamples: int, generator: torch.Generator
 ) -> Tensor:
-    """Correlations over the pairs of channels drawn with replacement: ``(resamples,)``, NaN for under 3 channels."""
+    """Correlations of x and y, z held fixed, over the pairs of channels drawn with replacement: ``(resamples,)``.
+
+    NaN for under 3 channels.
+    """
     channels = int(columns.max()) + 1
     counts = resample_counts(channels, resamples, generator)
     # A pair stands in a resample once for each pair of copies
     weights = counts[:, rows] * counts[:, columns]
-    means = weights @ torch.stack((x, y, x * x, y * y, x * y), dim=1) / weights.sum(1, keepdim=True)
-    mx, my, xx, yy, xy = means.T
-    correlation = (xy - mx * my) / ((xx - mx**2) * (yy - my**2)).sqrt()
+    values = torch.stack((x, y, z), dim=1)
+    products = (values[:, :, None] * values[:, None]).flatten(1)
+    total = weights.sum(1, keepdim=True)
+    means, squares = weights @ values / total, (weights @ products / total).unflatten(1, (3, 3))
+    covariance = squares - means[:, :, None] * means[:, None]
+    (xx, xy, xz), (_, yy, yz), (_, _, zz) = covariance.permute(1, 2, 0)
+    zz = torch.where(zz > 0, zz, 1)  # nothing is held fixed
+    correlation = (xy - xz * yz / zz) / ((xx - xz**2 / zz) * (yy - yz**2 / zz)).sqrt()
     return correlation.clamp(-1, 1).where((counts > 0).sum(1) >= 3, torch.nan)
 
 
@@ -235,40 +274,54 @@ def measure_rotation_coupling(given: Given) -> Measured:
     """Measure rotation similarity and coupling of a training's first-layer filters, at init and trained.
 
     Returns:
-        Rows of the table ``rotation_coupling``, one per pair of channels, and of its summary, one per kind of
-        rotation.
+        Rows of the table ``rotation_coupling``, one per pair of channels, and of its summary, one per kind of rotation.
+        ``unrotated_similarity`` is that of the filters as they are, over the pixels that the kind compares. With it held fixed
+        the summary has the partial correlation of coupling and similarity up to a rotation, and its null, in columns that
+        begin with ``partial``; they are NaN for the kind ``none``.
 
     Raises:
         InputError: a checkpoint that cannot be read, or a network that does not begin with two convolutions.
     """
-    settings, probe = given.settings, given.probe
     rows, summary = [], []
     for state, network, metadata in networks_by_state(given.checkpoints, given.device):
         layer, filters, weights = first_two_convolutions(network)
         coupling = coupling_strength(weights)
-        identity = describe(state, metadata)
-        for kind, angles in kinds_of_rotation(settings.angle_step).items():
+        for kind, angles in kinds_of_rotation(given.settings.angle_step).items():
+            columns = describe(state, metadata) | {"filter_size": filters.shape[-1], "rotations": kind}
             similarity, angle = rotation_similarity(filters, angles)
-            rotations = {"filter_size": filters.shape[-1], "rotations": kind}
-            result = correlate_pairs(
-                similarity,
-                coupling,
-                permutations=settings.permutations,
-                resamples=probe.resamples,
-                generator=generator_for("channels", probe.seed),
-            )
-            summary.append(identity | rotations | result._asdict())
-            rows += [identity | {"layer": layer} | rotations | pair for pair in _pairs(similarity, angle, coupling)]
+            unrotated, _ = rotation_similarity(filters, [0.0], compared_pixels(filters.shape[-1], angles))
+            summary.append(columns | _correlation_columns(similarity, coupling, unrotated, given))
+            pairs = _pairs(similarity, unrotated, angle, coupling)
+            rows += [columns | {"layer": layer} | pair for pair in pairs]
     return Measured(rows, summary)
 
 
-def _pairs(similarity: Tensor, angle: Tensor, coupling: Tensor) -> list[dict]:
+def _correlation_columns(similarity: Tensor, coupling: Tensor, unrotated: Tensor, given: Given) -> dict[str, float]:
+    """Columns of the summary: correlation and partial correlation, from matrices ``(C, C)``."""
+
+    def correlate(held_fixed: Tensor | None) -> PairCorrelation:
+        return correlate_pairs(
+            similarity,
+            coupling,
+            held_fixed,
+            permutations=given.settings.permutations,
+            resamples=given.probe.resamples,
+            generator=generator_for("channels", given.probe.seed),
+        )
+
+    partial = correlate(unrotated)._asdict()
+    same = ("pairs", "permutations")
+    return correlate(None)._asdict() | {f"partial_{name}": partial[name] for name in partial if name not in same}
+
+
+def _pairs(similarity: Tensor, unrotated: Tensor, angle: Tensor, coupling: Tensor) -> list[dict]:
     """Columns of every pair of channels, from matrices ``(C, C)``."""
     return [
         {
             "channel_a": a,
             "channel_b": b,
             "rotation_similarity": float(similarity[a, b]),
+            "unrotated_similarity": float(unrotated[a, b]),
             "angle": float(angle[a, b]),
             "coupling": float(coupling[a, b]),
         }

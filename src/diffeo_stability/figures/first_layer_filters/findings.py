@@ -1,0 +1,66 @@
+import pandas as pd
+
+from ...networks.catalogue import label_of
+from ..claim_measures import MissingError, Tables, rows_where
+from ..words import NAMED_AT_MOST, each, listed, p_value, percent, plural, span, with_interval
+from .claims import excess_over
+
+
+def describe_first_layer_filters(tables: Tables) -> str:
+    """How well Gabor functions fit trained filters, untrained ones and mixtures, and how sure the difference is."""
+    table = tables["first_layer_filters"].dropna(subset="gabor_r2")
+    table = table[table.train_size == table.groupby("net").train_size.transform("max")]
+    trained = rows_where(table, "trained filters", state="trained")
+    summary = tables["first_layer_filters_summary"]
+    summary = summary[summary.train_size == summary.groupby("net").train_size.transform("max")]
+    sentences = [
+        f"Of the variance of trained filters, of {_sizes(trained)}, Gabor functions explain {each(_means(trained), percent)} "
+        "(mean over filters).",
+        _against(table, summary, "init", "p_value", "untrained ones"),
+        _against(table, summary, "mixture", "p_value_mixture", "mixtures of the trained ones"),
+        _waves(summary),
+        _seeds(table),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _means(table: pd.DataFrame) -> dict[str, float]:
+    """Mean over the filters of every net, mean over its seeds."""
+    by_seed = table.groupby(["net", "seed"], sort=False).gabor_r2.mean()
+    return {label_of(net): value for net, value in by_seed.groupby("net", sort=False).mean().items()}
+
+
+def _sizes(trained: pd.DataFrame) -> str:
+    return f"{span(trained.filter_size, lambda size: f'{size:.0f}')} pixels"
+
+
+def _against(table: pd.DataFrame, summary: pd.DataFrame, null: str, p: str, what: str) -> str:
+    """By how much trained filters are fitted better than those of a null."""
+    try:
+        found = excess_over(table, null)
+    except MissingError:
+        return ""
+    if len(found) <= NAMED_AT_MOST:
+        words = listed([f"{with_interval(measured, _signed)} in {net}" for net, measured in found.items()])
+    else:
+        words = each({net: measured.value for net, measured in found.items()}, _signed)
+    values = summary[p].dropna()
+    worst = values.max()
+    several = " at most" if len(values) > 1 and worst >= 0.001 else ""
+    test = f", Mann-Whitney {p_value(worst)}{several}" if len(values) else ""
+    return f"Their :math:`R^2` exceeds that of {what} by {words}{test}."
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _waves(summary: pd.DataFrame) -> str:
+    """How many fits are waves rather than blobs."""
+    share = summary.groupby("net", sort=False).wave_trained.mean().rename(label_of).to_dict()
+    return f"Of the trained filters {each(share, percent)} are fitted by waves, the others by blobs."
+
+
+def _seeds(table: pd.DataFrame) -> str:
+    count = table.seed.nunique()
+    return f"Numbers are means over {plural(count, 'seed')}, p-values the largest of them." if count > 1 else ""

@@ -1,0 +1,52 @@
+import numpy as np
+import pandas as pd
+
+from ...networks.catalogue import label_of
+from ..claim_measures import MissingError, Tables, by_network
+from ..words import NAMED_AT_MOST, count_of, each, factor, listed, plural, with_interval
+from .claims import after_training, gains_by_layer, mean_gain
+
+
+def describe_laplacian_spectra(tables: Tables) -> str:
+    """By how much the constant component gains over the roughest one, in which layers, and where most."""
+    final = after_training(tables)
+    try:
+        means = by_network(final, mean_gain)
+    except MissingError:  # nets of one convolution have no mean of layers
+        means = {}
+    drawn_anew = " (drawn anew where weights were brought along)" if final.imported.any() else ""
+    gains = {label_of(net): _gains(rows) for net, rows in final.groupby("net", sort=False)}
+    sentences = [
+        f"From init{drawn_anew} to the end of training the constant component gains over the roughest one by a factor of "
+        f"{_each(means)}, mean of layers."
+        if means
+        else "",
+        _layers(gains),
+        _seeds(final),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _each(means) -> str:
+    if len(means) <= NAMED_AT_MOST:
+        return listed([f"{with_interval(measured, factor)} in {net}" for net, measured in means.items()])
+    return each({net: measured.value for net, measured in means.items()}, factor)
+
+
+def _gains(rows: pd.DataFrame) -> pd.Series:
+    """Gain in every layer, geometric mean over seeds, by the layer's name."""
+    by_layer = np.exp(np.log(gains_by_layer(rows)).groupby("layer_index").mean())
+    names = rows.drop_duplicates("layer_index").set_index("layer_index").layer
+    return by_layer.rename(names)
+
+
+def _layers(gains: dict[str, pd.Series]) -> str:
+    together = [value for of_net in gains.values() for value in of_net]
+    net = max(gains, key=lambda name: gains[name].max())
+    rising = count_of(sum(value > 1 for value in together), len(together), "convolutions")
+    return f"It gains in {rising}, most in {gains[net].idxmax()} of {net}, by a factor of {factor(gains[net].max())}."
+
+
+def _seeds(final: pd.DataFrame) -> str:
+    count = final.seed.nunique()
+    return f"Numbers are geometric means over {plural(count, 'seed')}." if count > 1 else ""

@@ -1,0 +1,71 @@
+from ..claim_measures import MissingError, Tables, by_network, means_by_network, rows_where
+from ..states import as_shown
+from ..words import count_of, each, factor, plural, span
+from .claims import changes_of_vggs, fall_with_depth, in_words
+
+
+def describe_operation_stability(tables: Tables) -> str:
+    """What becomes of R over depth, which operations lower and raise D, G and R, and what the other batch-norm gives."""
+    table = as_shown(tables["operation_stability"])
+    trained = rows_where(table, "trained nets", state="trained")
+    ends = _ends(trained, "R")
+    init = table[table.state == "init"]
+    sentences = [
+        f"At the last operation :math:`R` of trained nets is {each(ends)}"
+        + (f", at init {span(_ends(init, 'R').values())}." if len(init) else "."),
+        _over_depth(trained, init),
+        _kinds(tables),
+        _other_reading(tables["operation_stability"]),
+        _seeds(table),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _ends(rows, quantity: str) -> dict[str, float]:
+    """A quantity after the last operation of every net."""
+    last = rows[rows.operation_index == rows.groupby("net").operation_index.transform("max")]
+    return {net: measured.value for net, measured in means_by_network(last, quantity).items()}
+
+
+def _over_depth(trained, init) -> str:
+    """By what factor R changes from the first to the last convolution."""
+    try:
+        found = {net: measured.value for net, measured in by_network(trained, fall_with_depth).items()}
+    except MissingError:
+        return ""
+    falling = count_of(sum(value < 1 for value in found.values()), len(found))
+    text = (
+        f"From the first to the last convolution it changes by a factor of {each(found, factor)}: it falls in {falling}"
+    )
+    try:
+        initial = [measured.value for measured in by_network(init, fall_with_depth).values()]
+    except MissingError:
+        return f"{text}."
+    return f"{text}; at init the factor is {span(initial, factor)}."
+
+
+def _kinds(tables: Tables) -> str:
+    try:
+        changes = changes_of_vggs(tables, "trained")
+    except MissingError:
+        return ""
+    words = "; ".join(f":math:`{quantity}` is {in_words(changes, quantity)}" for quantity in "DGR")
+    return (
+        f"In trained VGGs {words}: by the kinds of operation whose interval excludes 1 in the median net, in brackets how many "
+        "of the operations do so."
+    )
+
+
+def _other_reading(table) -> str:
+    estimated = table[table.batch_norm == "estimated"]
+    if estimated.empty:
+        return ""
+    return (
+        f"With batch-norm estimated once on training images, :math:`R` after the last operation would be "
+        f"{each(_ends(estimated, 'R'))} at init."
+    )
+
+
+def _seeds(table) -> str:
+    count = table.seed.nunique()
+    return f"Numbers are geometric means over {plural(count, 'seed')}." if count > 1 else ""
