@@ -43,7 +43,8 @@ SUMMARIES = {
     "noise_curves": "net, seed, state, perturbation, output, exponent, linear_until, bump, bump_r, bump_r_low, bump_r_high",
     "activation_spectra": "net, seed, state, operation, mean_wavenumber, mean_wavenumber_low, mean_wavenumber_high",
     "first_layer_filters": "net, seed, train_size, p_value, p_value_mixture",
-    "rotation_coupling": "net, seed, state, rotations, correlation, p_value",
+    "operation_stability": "net, seed, state, batch_norm, kind, quantity, ratio, ratio_low, ratio_high, operations, lowered",
+    "rotation_coupling": "net, seed, state, rotations, correlation, p_value, partial_correlation, partial_p_value",
     "channel_shuffling": "net, seed, batch_norm, init_batch_norm, quantity, operation, kind, gain, gain_low, gain_high, share, "
     "share_low, share_high",
     "hidden_layer_pooling": "net, trained_part, seed, state, width, basis, energy",

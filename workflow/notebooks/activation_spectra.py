@@ -126,7 +126,7 @@ top, bottom = figure.subfigures(2, 1, height_ratios=(top_height, bottom_height))
 blocks = top.subfigures(len(networks), 1, squeeze=False)[:, 0]
 grids = [block.subplots(2, columns, sharex=True, sharey="row", squeeze=False) for block in blocks]
 panels = bottom.subplots(
-    2, len(networks), sharex="col", sharey="row", squeeze=False, width_ratios=[max(count, 5) for count in counts]
+    2, len(networks), sharex="col", sharey="row", squeeze=False, width_ratios=[max(count, 9) for count in counts]
 )
 plotting.letter_panels([*(grid[0, 0] for grid in grids), *panels.T.flat])
 
@@ -134,7 +134,7 @@ for block, grid, network in zip(blocks, grids, networks, strict=True):
     draw_network(grid, network)
     block.supylabel(plotting.label_of(network), color=colors[network], fontsize=6.5, fontweight="bold")
 blocks[-1].supxlabel("wavenumber (cycles per map width)", fontsize=7)
-handles = [Line2D([], [], color=INIT, label=plotting.init_label(summary))]
+handles = [Line2D([], [], color=INIT, label=plotting.init_label(summary))] if (summary.state == "init").any() else []
 handles += [Line2D([], [], color=colors[net], label=f"{plotting.label_of(net)}, trained") for net in networks]
 handles += [
     Line2D([], [], color="0.2", label="all channels"),
@@ -143,7 +143,7 @@ handles += [
 top.legend(
     handles=handles,
     loc="outside upper center",
-    ncols=min(6, len(handles)),
+    ncols=len(handles) if len(handles) <= 6 else 4,
     columnspacing=1.2,
     handlelength=1.8,
 )

@@ -45,6 +45,8 @@ networks = list(dict.fromkeys(table.net))
 first_network, first_seed = networks[0], table.seed.iloc[0]
 green, purple = plotting.COLORS["green"], plotting.COLORS["rose"]
 colors = {"init": "0.5", "trained": green, "mixture": purple}
+states = [state for state in ("init", "trained", "mixture") if (table.state == state).any()]
+crowded = len(networks) * len(sizes) > 4
 untrained = {"init": "untrained"}.get(plotting.init_label(table), "drawn anew")
 names = {"init": untrained, "trained": "trained", "mixture": "mixture"}
 
@@ -124,9 +126,9 @@ def draw_box(ax, x, values, color, generator):
         medianprops={"color": color, "linewidth": 1.8},
     )
     ax.scatter(x + generator.uniform(-0.07, 0.07, len(values)), values, s=5, color=color, alpha=0.6, linewidth=0)
-    ax.annotate(
-        f"{np.median(values):.2f}", (x, values.max()), (0, 3), textcoords="offset points", ha="center", fontsize=6
-    )
+    if not crowded:
+        above = (x, values.max())
+        ax.annotate(f"{np.median(values):.2f}", above, (0, 3), textcoords="offset points", ha="center", fontsize=6)
 
 
 def draw_distributions(ax):
@@ -146,24 +148,25 @@ def draw_distributions(ax):
             for offset, null in ((-0.3, "p_value"), (0.3, "p_value_mixture")):
                 values = own[null].dropna()
                 if len(values):
-                    ax.annotate(probability(values), (len(ticks) + offset, 1.03), ha="center", fontsize=6)
+                    place = (len(ticks) + offset, 1.03)
+                    ax.annotate(probability(values), place, ha="center", fontsize=6, rotation=90 if crowded else 0)
             label = f"{size} training images"
             ticks.append(label if len(networks) == 1 else f"{plotting.label_of(network)}\n{label}")
-    crowded = len(ticks) > 4
     ax.set_xticks(range(len(ticks)), ticks, rotation=50 if crowded else 0, ha="right" if crowded else "center")
     # Above 1 there is room for p-values; filters that are little but their mean have fits far below 0
     lowest = max(-0.25, min(0, table.gabor_r2.min()))
-    ax.set(xlim=(-0.6, len(ticks) - 0.4), ylim=(lowest, 1.2), ylabel="$R^2$ of the Gabor fit")
+    ax.set(xlim=(-0.6, len(ticks) - 0.4), ylim=(lowest, 1.5 if crowded else 1.2), ylabel="$R^2$ of the Gabor fit")
     ax.set_yticks(np.linspace(0, 1, 6))
     ax.tick_params(axis="x", length=0)
-    for state, label in (("init", untrained), ("trained", "trained"), ("mixture", "mixtures of trained")):
+    for state in states:
+        label = "mixtures of trained" if state == "mixture" else names[state]
         ax.plot([], [], color=colors[state], linewidth=1.8, label=label)
     ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, handlelength=1.2, columnspacing=1)
 
 
 def draw_shapes(ax):
     """Frequency and orientation of the fits, at most training images."""
-    for state in ("init", "trained", "mixture"):
+    for state in states:
         rows = table[(table.net == first_network) & (table.state == state) & (table.train_size == sizes[-1])]
         ax.scatter(
             np.degrees(rows.orientation),
@@ -191,8 +194,9 @@ shown = [
     *(("trained", size) for size in sorted({sizes[0], sizes[-1]})),
     ("mixture", sizes[-1]),
 ]
-figure = plt.figure(figsize=(plotting.PAGE, 0.92 * len(shown) + 2.75))
-above, below = figure.subfigures(2, 1, height_ratios=(0.92 * len(shown) + 0.45, 2.3))
+heights = 0.92 * len(shown) + 0.45, 3.3 if crowded else 2.3
+figure = plt.figure(figsize=(plotting.PAGE, sum(heights)))
+above, below = figure.subfigures(2, 1, height_ratios=heights)
 axes = above.subplots(len(shown), 2, width_ratios=(6.4, 1), squeeze=False)
 largest = 100 * max(mean_spectrum(state, size).max() for state, size in shown)
 for (left, right), (state, size) in zip(axes, shown, strict=True):

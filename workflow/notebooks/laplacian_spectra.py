@@ -44,6 +44,7 @@ final
 # %%
 networks = list(dict.fromkeys(table.net))
 colors = ScalarMappable(Normalize(0, 8), "viridis")  # no grid has an eigenvalue above 8
+many = len(networks) > 3
 LAYERS_SHOWN = 8
 VECTORS_SHOWN = 9
 
@@ -100,23 +101,27 @@ def draw_final(ax, network):
             ax.errorbar(
                 layer + shift, row.ratio, bar, color=colors.to_rgba(value), fmt=marker, markersize=3, elinewidth=0.9
             )
-    ax.set_title(plotting.label_of(network))
-    ax.set_xticks(plotting.spread(list(edges.index), LAYERS_SHOWN))
-    ax.set_xlabel("layer")
+    label = plotting.label_of(network)
+    ax.set_title("" if many else label)
+    ax.set_xlabel(f"layer of\n{label}" if many else "layer", fontsize=6 if many else None)
+    ax.set_xticks(plotting.spread(list(edges.index), 3 if many else LAYERS_SHOWN))
 
 
 sizes = table.filter_size.mode()[0]
 vectors = [(value, vector.numpy()) for value, basis in laplacian_eigenspaces(int(sizes)) for vector in basis]
 vectors = plotting.spread(vectors, VECTORS_SHOWN)
-figure = plt.figure(figsize=(plotting.PAGE, 2.0 + 1.3 * len(networks)))
-top, bottom = figure.subfigures(2, 1, height_ratios=(1.9, 1.3 * len(networks)))
-top_left, top_right = top.subfigures(1, 2, width_ratios=(1, 1.15))
-half = (len(vectors) + 1) // 2
-grid = top_left.add_gridspec(3, half, height_ratios=(1, 1, 0.1))
-images = [top_left.add_subplot(grid[divmod(place, half)]) for place in range(len(vectors))]
+course_height = 1.3 * len(networks)
+heights = (1.4, 1.9, course_height) if many else (1.9, course_height)
+figure = plt.figure(figsize=(plotting.PAGE, sum(heights) + 0.1))
+*tops, bottom = figure.subfigures(len(heights), 1, height_ratios=heights)
+top_left, top_right = tops if many else tops[0].subfigures(1, 2, width_ratios=(1, 1.15))
+rows = 1 if many else 2
+columns = -(-len(vectors) // rows)
+grid = top_left.add_gridspec(rows + 1, columns, height_ratios=(*[1] * rows, 0.1))
+images = [top_left.add_subplot(grid[divmod(place, columns)]) for place in range(len(vectors))]
 for ax, (value, vector) in zip(images, vectors, strict=True):
     draw_eigenvector(ax, value, vector)
-bar = top_left.add_subplot(grid[2, :])
+bar = top_left.add_subplot(grid[rows, :])
 top_left.colorbar(colors, cax=bar, orientation="horizontal", label=r"eigenvalue $\lambda$")
 
 finals = top_right.subplots(1, len(networks), sharey=True, squeeze=False)[0]
@@ -124,9 +129,11 @@ for ax, network in zip(finals, networks, strict=True):
     draw_final(ax, network)
     ratio_axis(ax, network)
 finals[0].set_ylabel(r"$c_{t,\lambda}\,/\,c_{0,\lambda}$ after training")
-for marker, label in (("o", "smoothest"), ("s", "roughest")):
-    finals[-1].plot([], [], color="0.4", linestyle="", marker=marker, markersize=3, label=label)
-finals[-1].legend(loc="best", handletextpad=0.2)
+handles = [
+    plt.Line2D([], [], color="0.4", linestyle="", marker=marker, markersize=3, label=label)
+    for marker, label in (("o", "smoothest"), ("s", "roughest"))
+]
+top_right.legend(handles=handles, loc="outside upper right", ncols=2, handletextpad=0.2, columnspacing=1)
 
 names = {network: list(dict.fromkeys(table[table.net == network].layer)) for network in networks}
 columns = min(LAYERS_SHOWN, max(map(len, names.values())))

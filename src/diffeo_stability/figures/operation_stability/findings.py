@@ -51,8 +51,8 @@ def _kinds(tables: Tables) -> str:
         return ""
     words = "; ".join(f":math:`{quantity}` is {in_words(changes, quantity)}" for quantity in "DGR")
     return (
-        f"In trained VGGs {words}: by the kinds of operation whose interval excludes 1 in the median net, in brackets how many "
-        "of the operations do so."
+        f"In trained VGGs {words} (the kinds of operation whose interval excludes 1 in the median net; in brackets, how many of "
+        "their operations do so)."
     )
 
 
