@@ -48,16 +48,19 @@ def test_every_claim_has_a_measure_and_a_test_beside_its_figure(root):
     numbers = [int(re.match(r"\d+", name).group()) for name in CLAIMS]
     assert sorted(set(numbers)) == list(range(1, NUMBERS + 1)) and numbers == sorted(numbers)
     assert set(CLAIMS) == set(measures())
-    tested = {name for path in (root / "tests" / "figures").glob("test_*.py") for name in keys_of_cases(path)}
+    tested = {name for path in (root / "tests" / "figures").glob("test_*.py") for name in claims_tested_in(path)}
     assert tested == set(CLAIMS)
 
 
-def keys_of_cases(path):
-    """Keys of the dictionary ``CASES`` of a file of tests."""
-    for node in ast.parse(path.read_text()).body:
+def claims_tested_in(path):
+    """Claims that a file of tests decides: keys of ``CASES``, and first arguments of what decides one."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["CASES"]:
-            return [ast.literal_eval(key) for key in node.value.keys]
-    return []
+            names |= {ast.literal_eval(key) for key in node.value.keys}
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("reaches_every_verdict", "decided"):
+            names |= {argument.value for argument in node.args[:1] if isinstance(argument, ast.Constant)}
+    return names
 
 
 def judged(monkeypatch, claim, found):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ..core.operations import evaluating
+from ..core.set_statistics import batch_norms
 from ..data.datasets import Splits
 from .evaluation import evaluation_batch
 
@@ -16,7 +17,7 @@ def estimate_batch_norm(network: nn.Module, splits: Splits) -> None:
 
     A data set without training images lends its test images, without their labels.
     """
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [norm for norm in batch_norms(network) if norm.track_running_stats]
     if not norms:
         return
     device = next(network.parameters()).device
