@@ -27,6 +27,7 @@ from diffeo_stability.core.gradients import (
     part_sizes_at_patches,
     patch_energies,
     patch_parts,
+    size_without_translation,
     squared_norms,
 )
 from diffeo_stability.figures.field_decomposition.measurement import measure_parts
@@ -162,6 +163,9 @@ def test_closed_forms_agree_with_ten_thousand_fields(cutoff, image_size):
             excess = energy_weights(patch_size)[place] * squares - shares[part] * measured.energy
             differences = [squares - expected[part].norm ** 2, norms - expected[part].mean]
             differences += [excess] if patch_size > 1 else []
+            if part == "translation" and patch_size > 1:
+                without = size_without_translation(1.0, cutoff, image_size, patch_size)
+                differences.append(measured.energy / patch_size**2 - squares - without**2)
             scores += [float(values.mean() / values.std()) * len(values) ** 0.5 for values in differences]
     assert max(map(abs, scores)) < 4
     assert np.std(scores) > 0.2  # an error that is far too large would hide everything
@@ -194,6 +198,31 @@ def test_finite_patches_tend_to_infinitely_small_ones():
     np.testing.assert_allclose(np.divide(errors[0], errors[1]), 9, rtol=0.1)
     np.testing.assert_allclose(np.divide(errors[1], errors[2]), 9, rtol=0.03)
     assert np.all(np.array(errors[2]) > 0)
+
+
+@pytest.mark.parametrize("patch_size", [1, 3, 9])
+def test_what_is_no_translation_is_all_of_a_patch_but_its_mean(patch_size):
+    sizes, share = part_sizes_at_patches(0.01, 5, 28, patch_size), part_shares(5, 28, patch_size)["translation"]
+    without = size_without_translation(0.01, 5, 28, patch_size)
+    assert without**2 == pytest.approx(sizes["translation"].norm ** 2 * (1 / share - 1), abs=1e-12)
+    small = size_without_translation(0.01, 5, 28, patch_size, finite=False)
+    gradient = math.sqrt(
+        sum(part_sizes_at_patches(0.01, 5, 28, patch_size, finite=False)[part].norm ** 2 for part in PARTS[1:])
+    )
+    assert small == pytest.approx(math.sqrt((patch_size**2 - 1) / 12) * gradient)
+    if patch_size == 1:
+        assert small == 0 and without == pytest.approx(0, abs=1e-6)  # the root of a difference of equal numbers
+    else:
+        assert 0 < without < small
+
+
+def test_what_is_no_translation_tends_to_the_formula_for_small_patches():
+    errors = [
+        1 - size_without_translation(0.01, 3, n, 3) / size_without_translation(0.01, 3, n, 3, finite=False)
+        for n in (31, 91, 271)
+    ]
+    assert errors[0] / errors[1] == pytest.approx(9, rel=0.1) and errors[1] / errors[2] == pytest.approx(9, rel=0.03)
+    assert errors[2] > 0
 
 
 @pytest.mark.parametrize("patch_size", [1, 3, 9, 27])

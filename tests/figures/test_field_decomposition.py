@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from claiming import decided, reaches_every_verdict, said
 
 from diffeo_stability import (
     InputError,
@@ -12,7 +13,11 @@ from diffeo_stability.core.gradients import (
     REMAINDER,
 )
 from diffeo_stability.figures.field_decomposition import FieldDecomposition
-from diffeo_stability.figures.field_decomposition.measurement import measure_field_decomposition, measure_parts
+from diffeo_stability.figures.field_decomposition.measurement import (
+    WITHOUT_TRANSLATION,
+    measure_field_decomposition,
+    measure_parts,
+)
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
 
@@ -29,14 +34,14 @@ def measured(mnist5k):
 def test_the_table_has_every_part_at_every_cutoff_temperature_and_patch_size(measured):
     rows, _ = measured
     keys = [(row["cutoff"], row["temperature"], row["patch_size"], row["part"]) for row in rows]
-    assert len(set(keys)) == len(keys) == 2 * 2 * 3 * 5
+    assert len(set(keys)) == len(keys) == 2 * 2 * (3 * 5 + 2)
     for row in rows:
         assert row["share_low"] <= row["share"] <= row["share_high"]
         assert row["share"] == pytest.approx(row["share_formula"], abs=0.03)
         if row["part"] == REMAINDER:
             assert "norm_measured" not in row
             continue
-        for name in ("norm", "mean"):
+        for name in ("norm", "mean") if row["part"] != WITHOUT_TRANSLATION else ("norm",):
             low, value, high = (row[f"{name}_{end}"] for end in ("low", "measured", "high"))
             assert low < value < high < 1.2 * low
             assert value == pytest.approx(row[f"{name}_finite"], rel=0.08)
@@ -48,8 +53,20 @@ def test_the_table_has_every_part_at_every_cutoff_temperature_and_patch_size(mea
 
 def test_measured_shares_add_up_to_one(measured):
     rows, _ = measured
-    for start in range(0, len(rows), 5):
-        assert sum(row["share"] for row in rows[start : start + 5]) == pytest.approx(1)
+    parts = [row for row in rows if row["part"] != WITHOUT_TRANSLATION]
+    for start in range(0, len(parts), 5):
+        assert sum(row["share"] for row in parts[start : start + 5]) == pytest.approx(1)
+
+
+def test_what_is_no_translation_is_measured_on_patches_alone(measured):
+    rows, _ = measured
+    without = [row for row in rows if row["part"] == WITHOUT_TRANSLATION]
+    translations = [row for row in rows if row["part"] == "translation" and row["patch_size"] > 1]
+    assert [row["patch_size"] for row in without] == [5, 9] * 4
+    for row, translation in zip(without, translations, strict=True):
+        assert row["share"] == pytest.approx(1 - translation["share"])
+        energy = translation["norm_measured"] ** 2 / translation["share"]
+        assert row["norm_measured"] ** 2 == pytest.approx(energy * row["share"])
 
 
 def test_sizes_scale_with_the_root_of_temperature_and_shares_do_not(measured):
@@ -100,6 +117,7 @@ def test_pictures_are_a_field_and_the_parts_of_its_patch(measured, mnist5k):
     energies = products.diagonal()
     assert (products - energies.diag()).abs().max() < rounding * energies.max()
     assert energies.min() > 0.02 * energies.sum()
+    assert row == column == (28 - 9) // 2, "the patch lies in the middle"
     # A rotation moves nothing along the line from the centre, a compression nothing across it
     offset = torch.arange(9, dtype=torch.float64) - 4
     x, y = offset.expand(9, 9), offset[:, None].expand(9, 9)
@@ -119,3 +137,39 @@ def test_sizes_and_cutoffs_out_of_range_are_named(mnist5k):
                 settings=FieldDecomposition(cutoffs=[30], patch_sizes=[3], **settings), probe=Probe(), dataset=mnist5k
             )
         )
+
+
+def parts(ratio, half, part="rotation"):
+    """A part at single pixels, measured that times its closed form; and on a patch, where this does not hold."""
+    norms = {"norm_formula": 0.3, "norm_measured": 0.3 * ratio, "norm_low": 0.3 * (ratio - half)}
+    shared = {"cutoff": 3, "temperature": 0.002, "part": part, "norm_finite": 0.3}
+    far = {"norm_formula": 0.3, "norm_measured": 0.1, "norm_low": 0.1, "norm_high": 0.1}
+    rows = [
+        shared | {"patch_size": 1, **norms, "norm_high": 0.3 * (ratio + half)},
+        shared | {"patch_size": 9, **far, "norm_finite": 0.1},
+    ]
+    return {"field_decomposition": [*rows, {"patch_size": 1, "part": "remainder"}]}
+
+
+def test_the_claim_reaches_every_verdict(tmp_path):
+    reaches_every_verdict("13", tmp_path, parts, 1.0, 1.4, 1.05)
+
+
+def test_the_part_that_agrees_least_decides(tmp_path):
+    rows = [
+        row
+        for part, ratio in zip(PARTS, (1.0, 1.01, 0.9, 1.0), strict=True)
+        for row in parts(ratio, 0.001, part)["field_decomposition"]
+    ]
+    row = decided("13", tmp_path, {"field_decomposition": rows})
+    assert row.measured == pytest.approx(0.9) and row.verdict == "not reproduced"
+
+
+def test_the_caption_says_where_small_patches_end(measured, tmp_path):
+    rows, _ = measured
+    text = said("field_decomposition", tmp_path, {"field_decomposition": rows})
+    assert "On patches of 9 pixels" in text and "at cutoff 3" in text and "at cutoff 8" in text
+    pixels = [row for row in rows if row["patch_size"] == 1]
+    assert said("field_decomposition", tmp_path, {"field_decomposition": pixels}).startswith("At single pixels")
+    patches = [row for row in rows if row["patch_size"] > 1 and row["cutoff"] == 3]
+    assert said("field_decomposition", tmp_path, {"field_decomposition": patches}).startswith("On patches of 9 pixels")

@@ -43,6 +43,8 @@ cutoffs, temperatures = (list(dict.fromkeys(table[name])) for name in ("cutoff",
 smallest = table[table.patch_size == table.patch_size.min()]
 size = table.image_size[0]
 LINEAR = ("rotation", "compression", "pure_shear")
+PARTS = ("translation", *LINEAR)
+COLORS = dict(zip(sorted(cutoffs), plt.cm.viridis(np.linspace(0, 0.9, len(cutoffs))), strict=True))
 MARKERS = dict(zip(plotting.PARTS, plotting.MARKERS, strict=False))
 SHIFTS = {"rotation": 0.94, "compression": 1.06}  # markers would hide each other
 
@@ -51,10 +53,17 @@ shares = at_temperature[at_temperature.cutoff == cutoffs[0]].pivot(index="patch_
 shares[list(plotting.PARTS)]
 
 # %% [markdown]
+# What is no translation on a patch, in pixels: measured, in closed form, and by the formula for small patches.
+
+# %%
+without = at_temperature[at_temperature.part == "without_translation"]
+without[["cutoff", "patch_size", "norm_measured", "norm_low", "norm_high", "norm_finite", "norm_formula"]]
+
+# %% [markdown]
 # Ratio of measured sizes to those of infinitely small patches.
 
 # %%
-ratios = at_temperature[at_temperature.part.isin(["translation", "pure_shear"])].copy()
+ratios = at_temperature[at_temperature.part.isin(PARTS)].copy()
 for end in ("measured", "low", "high", "finite"):
     ratios[end] = ratios[f"norm_{end}"] / ratios.norm_formula
 ratios[["cutoff", "patch_size", "part", "measured", "low", "high", "finite"]]
@@ -119,15 +128,38 @@ def draw_sizes(ax, rows, against, parts):
 
 def draw_ratios(ax, part):
     """Measured size over that of infinitely small patches, one line per cutoff, with n / c marked on top."""
-    for cutoff, color in zip(sorted(cutoffs), plt.cm.viridis(np.linspace(0, 0.9, len(cutoffs))), strict=True):
+    for cutoff, color in COLORS.items():
         own = ratios[(ratios.part == part) & (ratios.cutoff == cutoff)].sort_values("patch_size")
         ax.plot(own.patch_size, own.finite, color=color, linewidth=0.9)
         bars = [own.measured - own.low, own.high - own.measured]
         ax.errorbar(own.patch_size, own.measured, bars, fmt="o", markersize=2.4, elinewidth=0.7, color=color)
         ax.plot(size / cutoff, 1.06, color=color, marker="v", markersize=4, clip_on=False)
-        ax.plot([], [], color=color, marker="o", markersize=2.4, linewidth=0.9, label=f"{cutoff}")
     ax.set(ylim=(0, 1.06), xlabel="patch size $k$ (pixels)")
     ax.set_title(plotting.PARTS[part][0])
+
+
+def draw_without_translation(ax):
+    """What is no translation on a patch, against its size, one colour per cutoff."""
+    for cutoff, color in COLORS.items():
+        own = without[without.cutoff == cutoff].sort_values("patch_size")
+        ax.plot(own.patch_size, own.norm_formula, color=color, linewidth=0.8, linestyle="--")
+        ax.plot(own.patch_size, own.norm_finite, color=color, linewidth=0.9)
+        bars = [own.norm_measured - own.norm_low, own.norm_high - own.norm_measured]
+        ax.errorbar(own.patch_size, own.norm_measured, bars, fmt="o", markersize=2.4, elinewidth=0.7, color=color)
+    ax.set(xlabel="patch size $k$ (pixels)", ylabel="no translation (pixels)")
+    if len(without):
+        ax.set(xscale="log", yscale="log")
+        ax.set_xticks(sorted(set(without.patch_size)), [f"{k}" for k in sorted(set(without.patch_size))], minor=False)
+        ax.xaxis.set_minor_locator(NullLocator())
+        plotting.log_ticks(ax.yaxis)
+    styles = (
+        ("measured", {"marker": "o", "linestyle": "none"}),
+        ("finite patches", {}),
+        ("small patches", {"linestyle": "--"}),
+    )
+    for label, style in styles:
+        ax.plot([], [], color="0.4", markersize=2.4, linewidth=0.9, label=label, **style)
+    ax.legend(loc="lower right", handlelength=1.6)
 
 
 def draw_shares(ax, cutoff):
@@ -156,8 +188,8 @@ longest = max(np.hypot(*displacement).max() for displacement in (*parts, parts.s
 step = max(1, (parts.shape[-1] + 1) // 5)
 magnification = float(f"{2 * step / longest:.1g}")  # the longest arrow reaches the next but one
 
-figure = plt.figure(figsize=(plotting.PAGE, 6.6))
-top, bottom = figure.subfigures(2, 1, height_ratios=(2.35, 4.25))
+figure = plt.figure(figsize=(plotting.PAGE, 8.4))
+top, bottom = figure.subfigures(2, 1, height_ratios=(2.35, 6.05))
 top_left, top_right = top.subfigures(1, 2, width_ratios=(1, 1.55))
 field_ax = top_left.subplots()
 draw_field(field_ax)
@@ -168,12 +200,13 @@ for ax, part, displacement, energy in zip(panels[1:], plotting.PARTS, parts, ene
     draw_part(ax, displacement, color, f"{label} {energy / energies.sum():.0%}")
 top_right.supxlabel(rf"arrows {magnification:g} times as long as displacements", fontsize="small")
 
-axes = bottom.subplots(2, 4)
+panel = bottom.subplot_mosaic("cdef;ghij;kklm")
+axes = [panel[letter] for letter in "cdef"]
 for column, against, rows in (
     (0, "cutoff", smallest[smallest.temperature == temperatures[0]]),
     (1, "temperature", smallest[smallest.cutoff == cutoffs[0]]),
 ):
-    for ax, shown in ((axes[0, column], ["translation"]), (axes[0, column + 2], LINEAR)):
+    for ax, shown in ((axes[column], ["translation"]), (axes[column + 2], LINEAR)):
         draw_sizes(ax, rows, against, shown)
         if against == "cutoff":
             ax.set_xlabel("cutoff $c$")
@@ -192,13 +225,17 @@ for column, against, rows in (
         else:
             ax.set_yscale("log")
             plotting.log_ticks(ax.yaxis)
-axes[0, 0].set_ylabel("translation (pixels)")
-axes[0, 2].set_ylabel("parts of $U$ (pixels / pixel)")
-draw_ratios(axes[1, 0], "translation")
-draw_ratios(axes[1, 1], "pure_shear")
-axes[1, 0].set_ylabel("measured / small-patch limit")
-axes[1, 0].legend(
-    title="cutoff $c$",
+axes[0].set_ylabel("translation (pixels)")
+axes[2].set_ylabel("parts of $U$ (pixels / pixel)")
+for ax, part in zip((panel[letter] for letter in "ghij"), PARTS, strict=True):
+    draw_ratios(ax, part)
+    ax.tick_params(labelleft=part == PARTS[0])
+panel["g"].set_ylabel("measured / small-patch limit")
+draw_without_translation(panel["k"])
+by_cutoff = [plt.Line2D([], [], color=color, marker="o", markersize=2.4, label=f"{c}") for c, color in COLORS.items()]
+panel["g"].legend(
+    handles=by_cutoff,
+    title="cutoff $c$, g to k",
     title_fontsize="small",
     loc="lower left",
     ncols=3,
@@ -207,11 +244,11 @@ axes[1, 0].legend(
     handletextpad=0.3,
 )
 farthest = max(cutoffs, key=lambda cutoff: abs(np.log(cutoff / cutoffs[0])))
-for ax, cutoff in zip(axes[1, 2:], dict.fromkeys((cutoffs[0], farthest)), strict=False):
-    draw_shares(ax, cutoff)
+for letter, cutoff in zip("lm", dict.fromkeys((cutoffs[0], farthest)), strict=False):
+    draw_shares(panel[letter], cutoff)
 if len(cutoffs) == 1:
-    axes[1, 3].set_axis_off()
-axes[1, 2].set_ylabel(r"share of $|\tau|^2$ (%)")
+    panel["m"].set_axis_off()
+panel["l"].set_ylabel(r"share of $|\tau|^2$ (%)")
 handles = [
     plt.Line2D([], [], color=color, marker=MARKERS[part], markersize=3.5, linestyle="", label=label)
     for part, (label, color) in list(plotting.PARTS.items())[:-1]
@@ -221,6 +258,6 @@ for name, style, face in (("root mean square", "-", "0.5"), ("mean of the norm",
     look = {"linewidth": 0.8, "marker": "o", "markersize": 3.2, "markerfacecolor": face, "markeredgewidth": 0.7}
     handles.append(plt.Line2D([], [], color="0.5", linestyle=style, label=name, **look))
 figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), columnspacing=1.0, handletextpad=0.4)
-plotting.letter_panels([field_ax, panels[0], *(ax for ax in axes.flat if ax.axison)])
+plotting.letter_panels([field_ax, panels[0], *(ax for ax in panel.values() if ax.axison)])
 plotting.save_figure(figure, snakemake)
 figure

@@ -39,7 +39,8 @@ patch, its sine is multiplied by :math:`b_i = \langle \cos m \theta_i \rangle_m`
 has :math:`r_i = \sum_m m \sin m \theta_i / \sum_m m^2`, over the pixels m from the centre. With these factors all of the above
 holds for finite patches too. They leave their limits 1 and :math:`\theta_i` where :math:`k \theta_i / 2` comes near 1: for the
 fastest modes at k of about n / c. On a patch the energies :math:`\sum |\tau|^2` of the parts add up: :math:`k^2 |t|^2` for the
-translation t and :math:`k^2 (k^2 - 1) / 12` times the squared norm for each part of U.
+translation t and :math:`k^2 (k^2 - 1) / 12` times the squared norm for each part of U. What is no translation has, in the limit
+of small patches, the mean square :math:`(k^2 - 1) / 12 \cdot 2 S` per pixel.
 
 Source: the November 2021 deck, "Locally, we can decompose our displacement field", which has the sizes as means of squares, as
 means of norms and on finite patches.
@@ -338,10 +339,39 @@ def part_shares(cutoff: int, image_size: int, patch_size: int) -> dict[str, floa
     energies = energy_weights(patch_size) * _mean_squares(
         *_variances_at_patches(cutoff, image_size, patch_size, patch_size)
     )
-    at_pixels, _ = _variances_at_patches(cutoff, image_size, 1, 1)
-    total = 2 * _patch_sums(at_pixels, patch_size).mean()
+    total = _mean_energy(cutoff, image_size, patch_size)
     shares = torch.cat((energies, (total - energies.sum())[None])) / total
     return dict(zip((*PARTS, REMAINDER), shares.tolist(), strict=True))
+
+
+def size_without_translation(
+    temperature: float, cutoff: int, image_size: int, patch_size: int, *, finite: bool = True
+) -> float:
+    r"""Return the expected size of what is no translation on a patch, in pixels: the root mean square of
+    :math:`|\tau - \langle \tau \rangle|` over its pixels, the ensemble and all patches that fit into the image.
+
+    Args:
+        temperature, cutoff, image_size, patch_size: as :func:`part_sizes_at_patches` takes them.
+        finite: of the field, exact; else of the linear field that has its derivative at the patch's centre, which is the limit
+            of small patches, :math:`\sqrt{(k^2 - 1) / 12}` times the size of :math:`U`.
+
+    Raises:
+        InputError: as :func:`part_sizes_at_patches`.
+    """
+    sizes = part_sizes_at_patches(temperature, cutoff, image_size, patch_size, finite=finite)
+    if not finite:
+        weights = (energy_weights(patch_size) / patch_size**2).tolist()
+        return math.sqrt(
+            sum(weight * sizes[part].norm ** 2 for weight, part in zip(weights[1:], PARTS[1:], strict=True))
+        )
+    total = temperature * _mean_energy(cutoff, image_size, patch_size) / patch_size**2
+    return math.sqrt(max(total - sizes["translation"].norm ** 2, 0.0))
+
+
+def _mean_energy(cutoff: int, image_size: int, patch_size: int) -> float:
+    r"""Expected :math:`\sum |\tau|^2` over a patch at temperature 1, a mean over all patches that fit into the image."""
+    at_pixels, _ = _variances_at_patches(cutoff, image_size, 1, 1)
+    return 2 * float(_patch_sums(at_pixels, patch_size).mean())
 
 
 def _mean_squares(w: Tensor, s: Tensor) -> Tensor:

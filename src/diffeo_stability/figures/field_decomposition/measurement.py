@@ -23,6 +23,7 @@ from ...core.gradients import (
     part_sizes_at_patches,
     patch_energies,
     patch_parts,
+    size_without_translation,
     squared_norms,
 )
 from ...core.seeds import generator_for
@@ -30,6 +31,8 @@ from ..registry import Given, Measured
 from ..settings import Probe
 from . import FieldDecomposition
 
+WITHOUT_TRANSLATION = "without_translation"
+PICTURE_FIELDS = 100
 FIELD_ELEMENTS_PER_CHUNK = 2**18  # of fields at a time; they and what is fitted to them stay in the processor's cache
 
 
@@ -95,7 +98,8 @@ def measure_field_decomposition(given: Given) -> Measured:
 
     Returns:
         Rows of the table ``field_decomposition``, and the pictures. In the table ``norm`` is the root mean square and ``mean``
-        the mean of a part's norm: ``_formula`` for infinitely small patches, ``_finite`` in closed form for patches of this
+        the mean of a part's norm; of ``without_translation``, all of a patch but its mean, ``norm`` is that per pixel, and there
+        is no ``mean``. ``_formula`` is for infinitely small patches, ``_finite`` in closed form for patches of this
         size, ``_measured`` with the ends of its 95% bootstrap interval over fields; ``share`` and ``share_formula`` are
         shares of the squared displacement, and all that the ``remainder`` has. The pictures: ``image (C, n, n)`` uint8;
         ``field (2, n, n)`` in pixels; ``corner (2,)`` int64, the row and column at which the patch begins; ``parts (5, 2, k, k)``
@@ -113,9 +117,12 @@ def measure_field_decomposition(given: Given) -> Measured:
                 f"allowed are odd numbers up to {size}"
             )
     rows = [row for cutoff in settings.cutoffs for row in _cutoff_rows(cutoff, size, settings, probe)]
-    generator = generator_for("decomposition picture", probe.seed)
     coefficients = sample_coefficients(
-        1, settings.cutoffs[0], settings.temperatures[0], generator=generator, dtype=torch.float64
+        PICTURE_FIELDS,
+        settings.cutoffs[0],
+        settings.temperatures[0],
+        generator=generator_for("decomposition picture", probe.seed),
+        dtype=torch.float64,
     )
     pictures = {"image": dataset.test_images[0], **_take_apart(displacement_field(coefficients, size))}
     return Measured(rows, pictures=pictures)
@@ -155,6 +162,7 @@ def _part_rows(means: Tensor, temperature: float, cutoff: int, image_size: int, 
     """Rows of one patch size, from means over fields at temperature 1, ``(9, 1 + resamples)``."""
     squares, norms, energy = means.split((4, 4, 1))
     shares = energy_weights(patch_size)[:, None] * squares / energy
+    without = temperature * (energy[0] / patch_size**2 - squares[0])
     shares = torch.cat((shares, 1 - shares.sum(0, keepdim=True)))
     sizes = {"norm": (temperature * squares).sqrt(), "mean": math.sqrt(temperature) * norms}
     small = part_sizes_at_patches(temperature, cutoff, image_size, patch_size, finite=False)
@@ -167,7 +175,26 @@ def _part_rows(means: Tensor, temperature: float, cutoff: int, image_size: int, 
             row |= {f"{name}_formula": getattr(small[part], name), f"{name}_finite": getattr(finite[part], name)}
             row |= _with_interval(f"{name}_measured", name, values[index])
         rows.append(row | {"share_formula": expected[part]} | _with_interval("share", "share", shares[index]))
-    return rows
+    if patch_size == 1:  # a single pixel has nothing but a translation
+        return rows
+    return [*rows, _row_without_translation(without, 1 - shares[0], temperature, cutoff, image_size, patch_size)]
+
+
+def _row_without_translation(
+    squares: Tensor, shares: Tensor, temperature: float, cutoff: int, image_size: int, patch_size: int
+) -> dict:
+    """Row of what is no translation on a patch: its mean square per pixel, and its share, with their resamples."""
+    small, finite = (
+        size_without_translation(temperature, cutoff, image_size, patch_size, finite=finite) for finite in (False, True)
+    )
+    sizes = {"part": WITHOUT_TRANSLATION, "norm_formula": small, "norm_finite": finite}
+    expected = 1 - part_shares(cutoff, image_size, patch_size)["translation"]
+    return (
+        sizes
+        | _with_interval("norm_measured", "norm", squares.clamp_min(0).sqrt())
+        | {"share_formula": expected}
+        | _with_interval("share", "share", shares)
+    )
 
 
 def _with_interval(column: str, quantity: str, values: Tensor) -> dict[str, float]:
@@ -176,16 +203,22 @@ def _with_interval(column: str, quantity: str, values: Tensor) -> dict[str, floa
     return {column: float(values[0]), f"{quantity}_low": float(low), f"{quantity}_high": float(high)}
 
 
-def _take_apart(field: Tensor) -> dict[str, Tensor]:
-    """Parts of a field ``(1, 2, n, n)`` on the patch on which the smallest share is largest: all of them can be seen there."""
-    image_size = field.shape[-1]
+def _take_apart(fields: Tensor) -> dict[str, Tensor]:
+    """Parts of one of some fields ``(F, 2, n, n)`` on the patch in the middle.
+
+    It is the field whose smallest share is largest there: all parts of it can be seen.
+    """
+    image_size = fields.shape[-1]
     patch_size = max(3, (image_size // 3 - 1) // 2 * 2 + 1)
-    fit = fit_patches(field, patch_size)
-    total = patch_energies(field, patch_size)[0]
-    shares = energy_weights(patch_size).view(4, 1, 1) * squared_norms(fit)[:, 0] / total
-    weakest = torch.minimum(shares.amin(0), 1 - shares.sum(0))
-    row, column = divmod(int(weakest.argmax()), weakest.shape[1])
-    parts = patch_parts(fit, patch_size)[:, 0, row, column]
-    patch = field[0, :, row : row + patch_size, column : column + patch_size]
-    everything = torch.cat((parts, (patch - parts.sum(0))[None]))
-    return {"field": field[0].float(), "corner": torch.tensor([row, column]), "parts": everything.float()}
+    corner = (image_size - patch_size) // 2
+    patches = fields[:, :, corner : corner + patch_size, corner : corner + patch_size]
+    fit = fit_patches(patches, patch_size)
+    parts = patch_parts(fit, patch_size)[:, :, 0, 0]
+    everything = torch.cat((parts, (patches - parts.sum(0))[None]))
+    energies = everything.square().sum((2, 3, 4))
+    chosen = int((energies / energies.sum(0)).amin(0).argmax())
+    return {
+        "field": fields[chosen].float(),
+        "corner": torch.tensor([corner, corner]),
+        "parts": everything[:, chosen].float(),
+    }
