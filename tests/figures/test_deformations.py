@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from claiming import said
 
 from diffeo_stability import InputError, remap
 from diffeo_stability.figures.deformations import Deformations
@@ -53,3 +54,12 @@ def test_what_is_not_there_is_named(mnist5k):
         measure_deformations(
             Given(settings=Deformations(cutoffs=[30], temperatures=[0.001]), probe=Probe(), dataset=mnist5k)
         )
+
+
+def test_the_caption_says_how_displacements_compare_and_how_much_of_the_grid_is_usable(measured, tmp_path):
+    rows, _ = measured
+    text = said("deformations", tmp_path, {"deformations": rows})
+    inside = sum(row["temperature_min"] <= row["temperature"] <= row["temperature_max"] for row in rows)
+    assert f"({inside} of 6) lies in the range" in text and "at cutoff" in text and "n = 0.96" in text
+    alone = said("deformations", tmp_path, {"deformations": [rows[1]]})
+    assert "of 1)" in alone and "at cutoff" not in alone
