@@ -82,6 +82,23 @@ def test_displaced_crops_are_those_of_displaced_images(case):
         assert_same(cropped[number], whole[:, :, *place])
 
 
+def test_changes_are_those_of_displaced_images_within_the_crop(case):
+    _, views, images = case
+    view = list(views.values())[-1]
+    places = [view.places[number] for number in torch.randperm(len(view.places))[:6].tolist()]
+    matrices = 0.1 * torch.randn(len(places), len(images), 2, 2, dtype=torch.float64)
+    shifts = torch.randn(len(places), len(images), 2, dtype=torch.float64)
+    changes = view.changes(images, places, matrices, shifts)
+    pixel = torch.arange(images.shape[-1], dtype=torch.float64)
+    for number, place in enumerate(places):
+        centre = view.columns.centre(place.column), view.rows.centre(place.row)
+        offsets = torch.stack(torch.meshgrid(pixel - centre[0], pixel - centre[1], indexing="xy"))
+        field = torch.einsum("pab,byx->payx", matrices[number], offsets) + shifts[number][:, :, None, None]
+        row, column = view.crops(place)
+        difference = (remap(images, field) - images)[:, :, row.start : row.stop, column.start : column.stop]
+        assert_same(changes[number], difference.flatten(1).norm(dim=1))
+
+
 def test_a_place_depends_on_its_crop_and_on_nothing_else():
     """Where the gradient of a linear network is not zero, against the crop that geometry gives."""
     torch.manual_seed(1)

@@ -11,10 +11,12 @@ from diffeo_stability.core.cropping import Place, views_of
 from diffeo_stability.core.neurons import (
     Responses,
     average_alphas,
+    changing_norms,
     linear_norms,
     measure_responses,
     unit_transformations,
 )
+from diffeo_stability.core.receptive_fields import middle_place
 
 SIZE = 15
 
@@ -42,17 +44,17 @@ def ramps():
     return (x + y)[:, None], slopes
 
 
-def alphas_of(network, images, places, *, norm="displacement", size=1.0, choices=slice(None)):
-    """Mean alpha by transformation and channel, all patches."""
+def alphas_of(network, images, places, *, norm=None):
+    """Mean alpha by transformation and channel, all patches, at a displacement of 1 or of a norm."""
     views = views_of(network, nn.ReLU, images.shape[-1], images.shape[1])
+    norms = None if norm is None else {name: torch.full((1, 3, len(places)), norm).double() for name in views}
     responses = measure_responses(
         network,
         views,
         dict.fromkeys(views, places),
         images,
         unit_transformations(len(images), seeded()),
-        size=size,
-        norm=norm,
+        norms=norms,
     )
     measured = responses[next(iter(views))]
     alphas = measured.moved.mean((1, 2)) / (2 * measured.still.var(0)).mean(0)
@@ -76,9 +78,9 @@ def test_a_slope_is_invariant_to_translations_and_turns_with_rotations(ramps):
     torch.testing.assert_close(alphas["pure_shear"], entry * turned.square().mean(0) / spread, rtol=1e-6, atol=0)
 
 
-def test_equal_operator_norm_sets_the_norm_itself(ramps):
+def test_norms_that_are_given_are_those_of_the_fields(ramps):
     images, slopes = ramps
-    alphas = alphas_of(derivative_neurons(), images, [Place(7, 7)], norm="operator", size=0.2)
+    alphas = alphas_of(derivative_neurons(), images, [Place(7, 7)], norm=0.2)
     expected = 0.2**2 / 2 * slopes.square().mean(0) / (2 * slopes.var(0))
     torch.testing.assert_close(alphas["compression"], expected, rtol=1e-6, atol=0)
 
@@ -94,6 +96,62 @@ def test_all_linear_transformations_displace_what_a_place_depends_on_alike(name)
             displaced = view.offsets(place).flatten(0, 1) @ (norm * field.matrices).mT
             if kind != "translation":
                 assert displaced.square().sum(-1).mean(-1).sqrt() == pytest.approx(1.5, rel=1e-9)
+
+
+def test_weights_say_over_which_pixels_displacements_are_alike():
+    view = views_of(build_network("vgg11", 1, 28, 10, width=0.0625), nn.ReLU, 28, 1)["relu3"]
+    row, column = middle_place(view)
+    places = [Place(row, column), Place(0, column), Place(row - 1, column + 1)]
+    everywhere = linear_norms(view, places, 1.0)
+    alike = torch.ones(28, 28, dtype=torch.float64)
+    middle = linear_norms(view, places[:1], 1.0, alike)
+    torch.testing.assert_close(middle, everywhere[:1])
+    row, column = view.crops(places[0])
+    point = torch.zeros(28, 28, dtype=torch.float64)
+    point[row.start, column.start] = 3.0
+    distance = view.offsets(places[0])[0, 0].norm()
+    # The corner of the field, also where the field has moved with its place
+    torch.testing.assert_close(linear_norms(view, places, 1.0, point)[[0, 2]], (math.sqrt(2) / distance).expand(2))
+    assert linear_norms(view, places, 1.0, point)[1] == 0, "it does not see that corner of its field"
+
+
+def test_changing_norms_change_what_places_see_as_much_as_translations_do(mnist5k):
+    view = views_of(build_network("vgg11", 1, 28, 10, width=0.0625), nn.ReLU, 28, 1)["relu3"]
+    places, images = view.places[::5], mnist5k.test_images[:30].double() / 255
+    transformations = unit_transformations(len(images), seeded())
+    norms = changing_norms(view, places, images, transformations, 1.0, batch_size=11)
+    torch.testing.assert_close(norms, changing_norms(view, places, images, transformations, 1.0))
+
+    def change_by(field, norm):
+        matrices, shifts = (norm * part.expand(len(places), *part.shape) for part in field)
+        return float(view.changes(images, places, matrices, shifts).mean())
+
+    translation, *linear = transformations.values()
+    for field, norm in zip(linear, norms.tolist(), strict=True):
+        assert change_by(field, norm) == pytest.approx(change_by(translation, 1.0), rel=0.01)
+    doubled = changing_norms(view, places, 2 * images, transformations, 1.0)
+    torch.testing.assert_close(doubled, norms, msg="units of the images do not matter")
+
+
+def test_where_nothing_changes_no_norm_is_looked_for():
+    view = views_of(nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU()), nn.ReLU, 9, 1)["1"]
+    blank = torch.ones(4, 1, 9, 9, dtype=torch.float64)
+    norms = changing_norms(view, view.places, blank, unit_transformations(4, seeded()), 1.0)
+    torch.testing.assert_close(norms, linear_norms(view, view.places[:1], 1.0).expand(3))
+
+
+def test_ways_are_measured_together_as_one_by_one(ramps):
+    images, _ = ramps
+    network, places = derivative_neurons(), [Place(7, 7), Place(5, 8)]
+    views = views_of(network, nn.ReLU, SIZE, 1)
+    fields = unit_transformations(len(images), seeded())
+    ways = torch.rand(2, 3, 2, generator=seeded(), dtype=torch.float64)
+
+    def moved(norms):
+        return measure_responses(network, views, {"1": places}, images, fields, norms={"1": norms})["1"].moved
+
+    together, first, second = moved(ways), moved(ways[:1]), moved(ways[1:])
+    torch.testing.assert_close(together, torch.cat((first, second[1:])))
 
 
 def test_unit_transformations_have_norm_one_and_all_directions():
@@ -145,11 +203,28 @@ def test_choices_of_patches():
     """Of the three channels the second responds to one patch in four only, and the third to all alike."""
     alphas = average_alphas(hand_made_responses(), responding=0.5, top=2, resamples=100, generator=seeded())
     assert (alphas.neurons, alphas.left_out) == (1, 2)
-    spread = 2 * torch.tensor([1.0, 2, 3, 6]).double().var()
-    moved = torch.tensor([[(1 + 4 + 9 + 16) / 4], [16], [(9 + 16) / 2]], dtype=torch.float64)
-    torch.testing.assert_close(alphas.values, moved / spread)
+    every, top = (2 * torch.tensor(responses).double().var() for responses in ([1.0, 2, 3, 6], [3.0, 6]))
+    alpha = [[(1 + 4 + 9 + 16) / 4 / every], [16 / top], [(9 + 16) / 2 / top]]
+    torch.testing.assert_close(alphas.values, torch.tensor(alpha, dtype=torch.float64))
     both = average_alphas(hand_made_responses(), responding=0.25, top=2, resamples=100, generator=seeded())
     assert (both.neurons, both.left_out) == (2, 1)
+
+
+def test_the_strongest_of_all_patches_are_all_patches():
+    still, moved = torch.rand(9, 2, 5, generator=seeded()), torch.rand(3, 9, 2, 5, generator=seeded(1))
+    alphas = average_alphas(Responses(still, moved), responding=0, top=len(still), resamples=100, generator=seeded())
+    torch.testing.assert_close(alphas.values[2], alphas.values[0])
+    torch.testing.assert_close(alphas.resampled[2], alphas.resampled[0])
+
+
+def test_a_neuron_that_responds_alike_to_its_strongest_patches_does_not_decide_a_layer():
+    still = torch.tensor([[1.0, 3], [2, 3], [3, 3], [6, 0]])[:, None]
+    alphas = average_alphas(
+        Responses(still, torch.ones(1, 4, 1, 2)), responding=0, top=2, resamples=100, generator=seeded()
+    )
+    every = 2 * still.double().var(0)[0]
+    top = 2 * torch.tensor([3.0, 6]).double().var()
+    assert float(alphas.values[2]) == pytest.approx(float((1 / every).sum() / (top / every[0])))
 
 
 def test_a_layer_without_a_responding_neuron_has_no_alpha():
@@ -166,7 +241,7 @@ def test_intervals_cover_the_mean_over_channels():
         alpha = torch.empty(40, dtype=torch.float64).exponential_(generator=generator)
         moved = (alpha * 2 * still.double().var(0)).expand(1, 50, 1, 40)
         alphas = average_alphas(
-            Responses(still.double(), moved), responding=0, top=1, resamples=300, generator=generator
+            Responses(still.double(), moved), responding=0, top=50, resamples=300, generator=generator
         )
         low, high = alphas.resampled[0, 0].quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
         covered += bool(low <= 1 <= high)

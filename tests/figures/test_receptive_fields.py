@@ -4,18 +4,17 @@ import math
 
 import pytest
 import torch
+from claiming import said
 from torch import nn
 from trainings import write_training
 
 from diffeo_stability import InputError
-from diffeo_stability.core.cropping import Place, views_of
-from diffeo_stability.core.neurons import measure_affine
+from diffeo_stability.core.cropping import views_of
+from diffeo_stability.core.neurons import linear_norms, measure_affine
+from diffeo_stability.core.receptive_fields import middle_place
 from diffeo_stability.figures.receptive_fields import ReceptiveFields
 from diffeo_stability.figures.receptive_fields.measurement import (
-    effective_field,
-    input_gradients,
     measure_receptive_fields,
-    middle_place,
     off_centre_rotations,
 )
 from diffeo_stability.figures.registry import Given
@@ -24,53 +23,6 @@ from diffeo_stability.figures.settings import Probe
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-def test_a_uniform_field_has_its_own_size_and_centre():
-    maps = torch.zeros(3, 20, 20, dtype=torch.float64)
-    maps[:, 4:11, 8:15] = torch.tensor([1.0, 2, 5])[:, None, None]
-    field = effective_field(maps, 100, seeded())
-    assert field.size == pytest.approx(7) == pytest.approx(field.low) == pytest.approx(field.high)
-    assert (field.x, field.y) == (pytest.approx(11), pytest.approx(7))
-    assert float(field.weights.sum()) == pytest.approx(1)
-
-
-def test_a_point_has_size_one_and_nothing_has_none():
-    maps = torch.zeros(2, 9, 9, dtype=torch.float64)
-    with pytest.raises(InputError, match="respond to none of the images"):
-        effective_field(maps, 100, seeded())
-    maps[:, 3, 3] = 1
-    assert effective_field(maps, 100, seeded()).size == pytest.approx(1)
-
-
-def averaging(channels, depth):
-    """Convolutions of constant filters, all of whose activations are positive on positive images."""
-    operations = []
-    for layer in range(depth):
-        operations += [nn.Conv2d(1 if layer == 0 else channels, channels, 3, padding=1), nn.ReLU()]
-    for module in operations[::2]:
-        nn.init.constant_(module.weight, 1.0)
-        nn.init.zeros_(module.bias)
-    return nn.Sequential(*operations).double()
-
-
-@pytest.mark.parametrize("channels", [1, 4])
-def test_gradients_of_constant_filters_are_the_known_ones(channels):
-    """After one layer a uniform 3 x 3 square; after two the product of [1, 2, 3, 2, 1] along both axes."""
-    network = averaging(channels, 2)
-    images = torch.rand(6 if channels == 1 else 400, 1, 15, 15, generator=seeded(), dtype=torch.float64) + 1
-    places = {"1": Place(7, 7), "3": Place(7, 7)}
-    maps = input_gradients(network, places, images, seeded(), batch_size=100)
-    profile = torch.tensor([1.0, 2, 3, 2, 1], dtype=torch.float64).square()
-    one, two = torch.zeros(2, 15, 15, dtype=torch.float64)
-    one[6:9, 6:9] = 1
-    two[5:10, 5:10] = profile[:, None] * profile
-    # Channels that are alike: signs s_k give (sum of s)^2, which is their number in the mean
-    tolerance = 1e-9 if channels == 1 else 5 * math.sqrt(2 / len(images))
-    torch.testing.assert_close(maps["1"].mean(0) / channels, one, rtol=tolerance, atol=1e-12)
-    torch.testing.assert_close(maps["3"].mean(0) / channels**3, two, rtol=tolerance, atol=1e-12)
-    size = effective_field(maps["3"], 100, seeded()).size
-    assert size == pytest.approx(math.sqrt(12 * 16 / 19 + 1))
 
 
 def test_off_centre_rotations_leave_their_own_centre_in_place():
@@ -104,7 +56,8 @@ def test_a_rotation_far_from_its_centre_is_the_translation_that_it_is_there():
     view = views_of(network, nn.ReLU, 21, 1)["1"]
     fields = off_centre_rotations(60, [0.0, 1.5, 3.0], seeded())
     views, places = {"1": view}, {"1": [middle_place(view)]}
-    moved = measure_affine(network, views, places, images, list(fields.values()), size=1.0, batch_size=25)["1"].moved
+    norms = {"1": linear_norms(view, places["1"], 1.0).expand(len(fields), -1)}
+    moved = measure_affine(network, views, places, images, list(fields.values()), norms, batch_size=25)["1"].moved
     by_field = dict(zip(fields, moved.mean((1, 2, 3)), strict=True))
     assert by_field["rotation", 0.0] < 1e-20
     for distance in (1.5, 3.0):
@@ -138,3 +91,58 @@ def test_more_images_than_there_are_is_an_error(mnist5k, tmp_path):
     settings = ReceptiveFields(networks=["mine"], images=5000, distances=[0.0, 1.0])
     with pytest.raises(InputError, match="5000: the test split has 1000"):
         measure_receptive_fields(Given(settings=settings, probe=Probe(), checkpoints=folder, dataset=mnist5k))
+
+
+def test_an_untrained_net_shows_the_reading_of_batch_norm_that_comes_first(mnist5k, tmp_path):
+    folder = write_training(tmp_path / "checkpoints", lambda network: None, name="vgg11_bn", width=0.0625)
+    settings = ReceptiveFields(networks=["mine"], images=20, places=1, distances=[0.0, 4.0])
+    rows, _, pictures = measure_receptive_fields(
+        Given(settings=settings, probe=Probe(resamples=100), checkpoints=folder, dataset=mnist5k)
+    )
+    assert set(pictures) == {"init", "trained"} and pictures["init"].shape == (8, 28, 28)
+    pixel = torch.arange(28.0)
+    centres = [float((weights.sum(0) * pixel).sum()) for weights in pictures["init"]]
+    by_reading = {
+        reading: [row["effective_x"] for row in rows if (row["state"], row["batch_norm"]) == ("init", reading)]
+        for reading in ("batch", "estimated")
+    }
+    assert centres == pytest.approx(by_reading["batch"], rel=1e-4)
+    assert centres != pytest.approx(by_reading["estimated"], rel=1e-4)
+
+
+def tables(nets=("vgg11",), seeds=(0,), states=("init", "trained"), imported=False):
+    """Two layers of fields whose effective width is half the theoretical one, and rotations that move more when far."""
+    fields, alphas = [], []
+    for net in nets:
+        for seed in seeds:
+            for state in states:
+                readings = ("batch", "estimated") if state == "init" else ("running",)
+                for reading in readings:
+                    own = {"net": net, "seed": seed, "state": state, "imported": imported, "batch_norm": reading}
+                    for layer in (1, 2):
+                        place = own | {"layer_index": layer}
+                        fields.append(place | {"size": 10 * layer, "effective_size": 5.0 * layer, "image_size": 28})
+                        alphas += [
+                            place | {"transformation": kind, "distance": distance, "alpha": alpha}
+                            for kind, distance, alpha in (
+                                ("rotation", 0.0, 0.1),
+                                ("rotation", 4.0, 0.3),
+                                ("translation", 4.0, 0.2),
+                            )
+                        ]
+    return {"receptive_fields": fields, "receptive_fields_summary": alphas}
+
+
+def test_the_caption_says_how_wide_fields_are_and_what_rotations_do(tmp_path):
+    for nets, seeds in ((("vgg11",), (0,)), (("vgg11", "vgg16"), (0, 1, 2))):
+        text = said("receptive_fields", tmp_path, tables(nets, seeds))
+        assert "theoretical receptive field is 20 pixels wide, the effective one 10 trained and 10 at init" in text
+        assert "10 with batch-norm estimated" in text and "50% of the theoretical width" in text
+        assert "3.0 (trained) and 3.0 (at init) times as much as one about their field's own centre" in text
+        assert "1.5 (trained) and 1.5 (at init) times as much as the translation" in text
+
+
+def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):
+    assert "drawn anew" in said("receptive_fields", tmp_path, tables(imported=True))
+    alone = said("receptive_fields", tmp_path, tables(states=("trained",), imported=True))
+    assert "init" not in alone and "drawn anew" not in alone and "10 trained" in alone

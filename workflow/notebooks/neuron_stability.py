@@ -14,8 +14,8 @@
 # # Neurons under local transformations
 #
 # $\alpha$: how much a neuron's activation moves when what is in its receptive field is translated, rotated, compressed or
-# sheared, in units of how much it differs between patches. Lines: means over seeds; bars: bootstrap intervals over channels,
-# their ends averaged over seeds.
+# sheared, in units of how much it differs between patches. A column for each way of making transformations equally large. Lines:
+# geometric means over seeds; bars: bootstrap intervals over channels, their ends averaged over seeds.
 
 # %%
 if "snakemake" not in globals():
@@ -26,91 +26,124 @@ if "snakemake" not in globals():
 # %%
 import matplotlib.pyplot as plt
 
+from diffeo_stability.figures.claim_measures import MissingError
+from diffeo_stability.figures.neuron_stability.gaps import gaps
+from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
-table = read_table(snakemake.input.table)
-summary = read_table(snakemake.input.summary)
-table[(table.patch_choice == "random") & (table.transformation == "translation")][
-    ["net", "seed", "state", "layer", "receptive_field", "neurons", "left_out", "places", "all_places"]
+table = as_shown(read_table(snakemake.input.table))
+summary = as_shown(read_table(snakemake.input.summary))
+table[(table.patch_choice == "random") & (table.transformation == "rotation")][
+    [
+        "net",
+        "seed",
+        "state",
+        "layer",
+        "size_by",
+        "norm",
+        "receptive_field",
+        "neurons",
+        "left_out",
+        "places",
+        "all_places",
+    ]
 ]
 
 # %%
-settings = snakemake.config["neuron_stability"]
-choices = {"random": "all patches", "strongest": "strongest patch", "top": f"{settings['strongest']} strongest patches"}
+WAYS = {
+    "operator": "equal operator norm",
+    "displacement": "equal displacement\nof the effective field",
+    "change": "equal change\nof what neurons see",
+}
+strongest = snakemake.config["neuron_stability"]["strongest"]
+CHOICES = {
+    "random": ("all patches", {"marker": "o", "linestyle": "-"}),
+    "top": (f"{strongest} strongest patches", {"marker": "s", "linestyle": "none"}),
+    "strongest": ("strongest patch", {"marker": "^", "linestyle": "none"}),
+}
 networks = list(dict.fromkeys(table.net))
+kinds = list(dict.fromkeys(table.transformation))
+try:
+    over_init = gaps(summary)
+except MissingError:
+    over_init = None
+rows_of_panels = 2 if over_init is None else 3
 
 
-def draw_against_layer(ax, rows, value, low, high):
-    """One quantity of every transformation against the layer, at init and trained."""
-    kinds = list(dict.fromkeys(rows.transformation))
-    for (state, kind), some in rows.groupby(["state", "transformation"], sort=False):
-        mean = some.groupby("layer_index")[[value, low, high]].mean()
-        shift = 0.09 * (kinds.index(kind) - (len(kinds) - 1) / 2)
+def draw_against_layer(ax, rows, columns, **look):
+    """One quantity, and the ends of its interval where these are given, of every transformation against the layer."""
+    for kind, some in rows.groupby("transformation", sort=False):
+        means = plotting.geometric_means(some, columns, by="layer_index").sort_index()
+        value = means[columns[0]]
+        bars = [value - means[columns[1]], means[columns[2]] - value] if len(columns) == 3 else None
+        shift = 0.11 * (kinds.index(kind) - (len(kinds) - 1) / 2)
         color = plotting.PARTS[kind][1]
-        ax.errorbar(
-            mean.index + shift,
-            mean[value],
-            [mean[value] - mean[low], mean[high] - mean[value]],
-            color=color,
-            marker="o",
-            markersize=2.4,
-            markerfacecolor=color if state == "trained" else "white",
-            markeredgewidth=0.7,
-            linewidth=0.9,
-            elinewidth=0.5,
-            linestyle=plotting.STATES[state]["linestyle"],
-        )
-    ax.set_yscale("log")
-    ax.set_xticks(sorted(set(rows.layer_index)))
+        face = look.get("markerfacecolor", color)
+        lines = {"linewidth": 0.9, "elinewidth": 0.5, "markeredgewidth": 0.7, "markersize": 2.6, "marker": "o"}
+        ax.errorbar(means.index + shift, value, bars, color=color, **(lines | look | {"markerfacecolor": face}))
+
+
+def draw_states(ax, rows, columns):
+    for state, some in rows.groupby("state", sort=False):
+        look = {"markerfacecolor": "white", "linestyle": "--"} if state == "init" else {}
+        draw_against_layer(ax, some, columns, **look)
 
 
 def draw_network(axes, network):
-    """Two rows of panels of a network, a column a choice of patches."""
-    for column, choice in enumerate(choices):
-        rows = table[(table.net == network) & (table.patch_choice == choice)]
-        ratios = summary[(summary.net == network) & (summary.patch_choice == choice) & (summary.state == "trained")]
-        draw_against_layer(axes[0, column], rows, "alpha", "low", "high")
-        draw_against_layer(axes[1, column], ratios, "ratio_to_translation", "ratio_low", "ratio_high")
-        axes[1, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
-        fields = rows.groupby("layer_index").receptive_field.first()
-        axes[1, column].set_xticks(fields.index, [f"{layer}\n{size}" for layer, size in fields.items()])
-    for ax in axes[:, 1:].flat:
-        ax.tick_params(labelleft=False)
-    axes[0, 0].set_ylabel(plotting.label_of(network) + "\n" + r"neurons' stability $\alpha$")
-    axes[1, 0].set_ylabel("trained,\n" + r"$\alpha\,/\,\alpha_\mathrm{translation}$")
+    """Rows of panels of a network, a column a way of making transformations equally large."""
+    for column, way in enumerate(WAYS):
+        here = (table.net == network) & (table.size_by == way) & (table.patch_choice == "random")
+        ratios = summary[(summary.net == network) & (summary.size_by == way) & (summary.patch_choice == "random")]
+        draw_states(axes[0, column], table[here], ["alpha", "low", "high"])
+        draw_states(axes[1, column], ratios, ["ratio_to_translation", "ratio_low", "ratio_high"])
+        if over_init is not None:
+            own = over_init[(over_init.net == network) & (over_init.size_by == way)]
+            for choice, (_, look) in CHOICES.items():
+                columns = ["gap", "gap_low", "gap_high"] if choice == "random" else ["gap"]
+                draw_against_layer(axes[2, column], own[own.patch_choice == choice], columns, **look)
+        for ax in axes[1:, column]:
+            ax.axhline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
+        fields = table[here].groupby("layer_index").receptive_field.first()
+        axes[-1, column].set_xticks(fields.index, [f"{layer}\n{size}" for layer, size in fields.items()])
+    ratio = r"$\alpha\,/\,\alpha_\mathrm{translation}$"
+    labels = ("neurons' stability " + r"$\alpha$", ratio, ratio + "\ntrained / init")
+    for ax, label in zip(axes[:, 0], labels, strict=False):
+        ax.set_ylabel(label)
+    axes[0, 0].set_ylabel(f"{plotting.label_of(network)}\n{labels[0]}")
 
 
 figure, axes = plt.subplots(
-    2 * len(networks),
-    len(choices),
-    figsize=(plotting.PAGE, 0.6 + 3.3 * len(networks)),
+    rows_of_panels * len(networks),
+    len(WAYS),
+    figsize=(plotting.PAGE, 0.9 + 1.65 * rows_of_panels * len(networks)),
     sharex=True,
     sharey="row",
     squeeze=False,
-    height_ratios=[1.4, 1] * len(networks),
 )
 for number, network in enumerate(networks):
-    draw_network(axes[2 * number : 2 * number + 2], network)
-for ax, title in zip(axes[0], choices.values(), strict=True):
-    ax.set_title(title)
+    draw_network(axes[rows_of_panels * number : rows_of_panels * (number + 1)], network)
+for ax in axes.flat:
+    ax.set_yscale("log")
 for ax in axes[:, 0]:
     plotting.log_ticks(ax.yaxis)
-figure.supxlabel("layer, and its receptive field in pixels", fontsize=plt.rcParams["axes.labelsize"])
-handles = [
-    plt.Line2D(
-        [], [], color=plotting.PARTS[kind][1], marker="o", markersize=3, linestyle="", label=plotting.PARTS[kind][0]
-    )
-    for kind in dict.fromkeys(table.transformation)
-]
-line = {"color": "0.3", "marker": "o", "markersize": 3, "linewidth": 0.9}
-handles += [
-    plt.Line2D([], [], **line, label="trained"),
-    plt.Line2D([], [], **line, markerfacecolor="white", linestyle="--", label="init"),
-]
-figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
+for ax in axes[:, 1:].flat:
+    ax.tick_params(labelleft=False)
 plotting.letter_panels(axes.flat)
+for ax, title in zip(axes[0], WAYS.values(), strict=True):
+    ax.set_title(title)
+figure.supxlabel("layer, and its receptive field in pixels", fontsize=plt.rcParams["axes.labelsize"])
+grey = {"color": "0.3", "markersize": 3, "linewidth": 0.9}
+handles = [plt.Line2D([], [], color=plotting.PARTS[k][1], linewidth=2, label=plotting.PARTS[k][0]) for k in kinds]
+handles.append(plt.Line2D([], [], **grey, marker="o", label="trained"))
+if "init" in set(table.state):
+    label = plotting.init_label(table)
+    handles.append(plt.Line2D([], [], **grey, marker="o", markerfacecolor="white", linestyle="--", label=label))
+figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
+if over_init is not None:
+    looks = [plt.Line2D([], [], **grey, **look, label=label) for label, look in CHOICES.values()]
+    axes[rows_of_panels - 1, -1].legend(handles=looks, loc="upper right", handlelength=1.6)
 figure.align_ylabels(axes[:, 0])
 plotting.save_figure(figure, snakemake)
 figure

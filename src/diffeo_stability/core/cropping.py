@@ -4,7 +4,7 @@ All channels at a place of a convolutional layer see the same pixels. Feeding th
 would have added at the image's border, gives the very activations of the whole image at a small part of the cost.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -155,6 +155,13 @@ class Axis:
 
     def crop(self, place: int) -> Crop:
         """Return what a place depends on, the image's border considered."""
+        return self._crops[place]
+
+    @cached_property
+    def _crops(self) -> tuple[Crop, ...]:
+        return tuple(map(self._crop, range(self.sizes[-1])))
+
+    def _crop(self, place: int) -> Crop:
         start, stop, padding = place, place + 1, []
         for window, size in zip(reversed(self.windows), self.sizes[-2::-1], strict=True):
             start, stop, zeros = _within(*window.read_by(start, stop), size)
@@ -230,13 +237,48 @@ class LayerView:
         Returns:
             ``(places, P, channels)``.
         """
+
+        def forward(numbers: Tensor, together: Sequence[Place]) -> Tensor:
+            return self._forward(self._displaced(together, images, matrices[numbers], shifts[numbers]), together[0])
+
+        return self._part_by_part(places, len(images), forward)
+
+    @torch.no_grad()
+    def changes(self, images: Tensor, places: Sequence[Place], matrices: Tensor, shifts: Tensor) -> Tensor:
+        r"""Return how much affine fields change what places see: :math:`|\tau x - x|` over what each depends on.
+
+        Args:
+            images, places, matrices, shifts: as :meth:`activations` takes them.
+
+        Returns:
+            ``(places, P)``, in the images' units.
+        """
+
+        def change(numbers: Tensor, together: Sequence[Place]) -> Tensor:
+            displaced = self._displaced(together, images, matrices[numbers], shifts[numbers])
+            return torch.linalg.vector_norm((displaced - self._seen(together, images)).flatten(1), dim=1)
+
+        return self._part_by_part(places, len(images), change)[..., 0]
+
+    def _seen(self, places: Sequence[Place], images: Tensor) -> Tensor:
+        """What places with crops of one shape see, as it is: ``(places * P, C, h, w)``."""
+        crops = [self.crops(place) for place in places]
+        return torch.cat([images[:, :, row.start : row.stop, column.start : column.stop] for row, column in crops])
+
+    def _part_by_part(
+        self, places: Sequence[Place], images: int, compute: Callable[[Tensor, Sequence[Place]], Tensor]
+    ) -> Tensor:
+        """Compute something of places whose crops have one shape together, a bounded number at a time: ``(places, P, numbers)``.
+
+        Args:
+            compute: takes the numbers of some places, and these places; returns a row for each place and image.
+        """
         parts, order = [], []
         for alike in self._with_crops_alike(places):
             order += alike
-            for numbers in torch.tensor(alike).split(self._places_at_a_time(places[alike[0]], len(images))):
+            for numbers in torch.tensor(alike).split(self._places_at_a_time(places[alike[0]], images)):
                 together = [places[number] for number in numbers]
-                crops = self._displaced(together, images, matrices[numbers], shifts[numbers])
-                parts.append(self._forward(crops, together[0]).view(len(together), len(images), -1))
+                parts.append(compute(numbers, together).view(len(together), images, -1))
         back = torch.empty(len(order), dtype=torch.long)
         back[torch.tensor(order)] = torch.arange(len(order))
         return torch.cat(parts)[back]

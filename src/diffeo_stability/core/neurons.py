@@ -10,9 +10,10 @@ transformations?"
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +24,10 @@ from .deformation import remap
 from .gradients import compression_matrix, pure_shear_matrix, rotation_matrix
 from .images import Images, batches_of
 from .operations import evaluating
+from .receptive_fields import weights_at
 
-Norm = Literal["displacement", "operator"]
 PATCH_CHOICES = ("random", "strongest", "top")
+SECANT_STEPS = 4
 
 
 class Affine(NamedTuple):
@@ -60,21 +62,79 @@ def unit_transformations(count: int, generator: torch.Generator | None = None) -
     }
 
 
-def linear_norms(view: LayerView, places: Sequence[Place], size: float, norm: Norm = "displacement") -> Tensor:
-    """Return the Frobenius norms of the linear fields that have one size at every place, ``(places,)`` float64.
+def linear_norms(view: LayerView, places: Sequence[Place], size: float, weights: Tensor | None = None) -> Tensor:
+    """Return the Frobenius norms of the linear fields of one root-mean-square displacement at every place, ``(places,)`` float64.
 
     Rotations, compressions and pure shears of Frobenius norm u displace a pixel at distance d from the centre by
     ``u d / sqrt(2)``.
 
     Args:
-        size: for ``displacement``, the root-mean-square displacement in pixels over what a place depends on; for ``operator``,
-            the norm itself. Places that depend on no pixel but their centre get 0.
+        size: root-mean-square displacement in pixels over what a place depends on. Places that depend on no pixel but their
+            centre get 0.
+        weights: of all pixels in the effective receptive field of the place in the middle, ``(n, n)``; see
+            :func:`~diffeo_stability.core.receptive_fields.weights_at`. If not given, all pixels weigh the same.
     """
-    if norm == "operator":
-        return torch.full((len(places),), size, dtype=torch.float64)
-    squares = [view.offsets(place).square().sum(-1) for place in places]
-    spread = torch.stack([square.sum() / max(1, square.numel()) / 2 for square in squares])
+    return torch.stack([_linear_norm(view, place, size, weights) for place in places])
+
+
+def _linear_norm(view: LayerView, place: Place, size: float, weights: Tensor | None) -> Tensor:
+    squares = view.offsets(place).square().sum(-1)
+    here = torch.ones_like(squares) if weights is None else weights_at(view, place, weights.to(squares))
+    spread = (here * squares).sum() / here.sum().clamp_min(torch.finfo(here.dtype).tiny) / 2
     return torch.where(spread > 0, size / spread.sqrt(), 0.0)
+
+
+def changing_norms(
+    view: LayerView,
+    places: Sequence[Place],
+    images: Images,
+    transformations: Mapping[str, Affine],
+    size: float,
+    batch_size: int = 100,
+) -> Tensor:
+    r"""Return the Frobenius norms of linear fields that change what places see as much as translations do, ``(L,)`` float64.
+
+    As much: by the same :math:`\langle |\tau x - x| \rangle`, a mean over images and places of a layer, all of whose places get
+    the same field.
+
+    Args:
+        images: ``(P, C, n, n)``.
+        transformations: of size 1, the translations first, and L linear ones.
+        size: of the translations, in pixels.
+    """
+    translation, *linear = transformations.values()
+    shape = (len(places), len(images))
+
+    def change_by(field: Affine, norm: float) -> float:
+        matrices, shifts = (norm * part.expand(len(places), *part.shape) for part in field)
+        batches = batches_of(images, batch_size)
+        changes = (view.changes(batch, places, matrices[:, part], shifts[:, part]) for part, batch in batches)
+        return sum(float(some.double().sum()) for some in changes) / math.prod(shape)
+
+    start = float(linear_norms(view, places, size).mean())
+    target = change_by(translation, size)
+    return torch.tensor([_solve_power_law(partial(change_by, field), target, start) for field in linear]).double()
+
+
+def _solve_power_law(function: Callable[[float], float], target: float, start: float) -> float:
+    """Return where an increasing function, nearly a power law, has a value: by the secant method on logarithms.
+
+    Where the value, or that at the start, is 0, there is no such place: the start is returned.
+    """
+    value = function(start)
+    if not (target > 0 and value > 0):
+        return start
+    place, exponent = start, 1.0
+    for _ in range(SECANT_STEPS):
+        following = place * (target / value) ** exponent
+        at_following = function(following)
+        if math.isclose(at_following, target, rel_tol=1e-6) or at_following in (0.0, value):
+            return following
+        exponent = math.log(following / place) / math.log(at_following / value)
+        # A change grows with the field, at most in proportion to it; slower where the field takes pixels far away
+        exponent = min(max(exponent, 0.5), 3.0)
+        place, value = following, at_following
+    return place * (target / value) ** exponent
 
 
 @dataclass(frozen=True)
@@ -103,9 +163,8 @@ def measure_affine(
     places: Mapping[str, Sequence[Place]],
     images: Images,
     fields: Sequence[Affine],
+    norms: Mapping[str, Tensor],
     *,
-    size: float = 1.0,
-    norm: Norm = "displacement",
     batch_size: int = 100,
 ) -> dict[str, Responses]:
     """Return the activations of the neurons at places of every layer, and how far each affine field about them moves them.
@@ -114,28 +173,29 @@ def measure_affine(
 
     Args:
         images: ``(P, C, n, n)``.
-        fields: of Frobenius norm 1, one of each kind per image; at every place all are multiplied by its norm.
-        size, norm: of a linear field about the place's centre, see :func:`linear_norms`.
+        fields: of Frobenius norm 1, one of each kind per image.
+        norms: what they are multiplied by at every place, by layer: ``(fields, places)``.
     """
     kept: dict[str, list[Responses]] = {name: [] for name in views}
-    scales = {name: linear_norms(view, places[name], size, norm)[:, None, None] for name, view in views.items()}
     with evaluating(network):
         for part, batch in batches_of(images, batch_size):
             still = activations_of(network, views, batch)
             in_part = [Affine(matrices[part], shifts[part]) for matrices, shifts in fields]
             for name, view in views.items():
                 here = at_places(still[name], places[name])
-                squares = _squares_moved(view, places[name], batch, here, in_part, scales[name])
-                kept[name].append(Responses(here, squares))
+                kept[name].append(
+                    Responses(here, _squares_moved(view, places[name], batch, here, in_part, norms[name]))
+                )
     return {name: _joined(parts) for name, parts in kept.items()}
 
 
 def _squares_moved(
-    view: LayerView, places: Sequence[Place], images: Tensor, still: Tensor, fields: Sequence[Affine], scale: Tensor
+    view: LayerView, places: Sequence[Place], images: Tensor, still: Tensor, fields: Sequence[Affine], norms: Tensor
 ) -> Tensor:
-    """Squared distance from the activations ``still`` under each field times the places' scales, ``(T, P, places, channels)``."""
+    """Squared distance from the activations ``still`` under each field times its norms, ``(T, P, places, channels)``."""
     moved = [
-        view.activations(images, places, scale[..., None] * matrices, scale * shifts) for matrices, shifts in fields
+        view.activations(images, places, norm[:, None, None, None] * matrices, norm[:, None, None] * shifts)
+        for (matrices, shifts), norm in zip(fields, norms, strict=True)
     ]
     return torch.stack([(activations.transpose(0, 1) - still).square() for activations in moved])
 
@@ -154,7 +214,7 @@ def measure_responses(
     transformations: Mapping[str, Affine],
     *,
     size: float = 1.0,
-    norm: Norm = "displacement",
+    norms: Mapping[str, Tensor] | None = None,
     batch_size: int = 100,
 ) -> dict[str, Responses]:
     """Return the activations of the neurons at places of every layer, and how far each transformation moves them.
@@ -164,11 +224,22 @@ def measure_responses(
 
     Args:
         images: ``(P, C, n, n)``.
-        transformations: of size 1, one of each kind per image, the translations first.
-        size, norm: of the transformations, see :func:`linear_norms`; a translation moves by ``size`` pixels.
+        transformations: of size 1, one of each kind per image: the translations first, and L linear ones.
+        size: pixels by which translations move.
+        norms: Frobenius norms of the linear ones at every place, by layer, each in several ways: ``(ways, L, places)``. If not
+            given, the one way that :func:`linear_norms` has of displacing as much as translations do.
+
+    Returns:
+        By layer; in ``moved`` the translation, and then for each way the linear ones.
     """
     translation, *linear = transformations.values()
-    measured = measure_affine(network, views, places, images, linear, size=size, norm=norm, batch_size=batch_size)
+    if norms is None:
+        norms = {
+            name: linear_norms(view, places[name], size).expand(1, len(linear), -1) for name, view in views.items()
+        }
+    ways = len(next(iter(norms.values())))
+    flat = {name: of_layer.flatten(0, 1) for name, of_layer in norms.items()}
+    measured = measure_affine(network, views, places, images, linear * ways, flat, batch_size=batch_size)
     squares: dict[str, list[Tensor]] = {name: [] for name in views}
     with evaluating(network):
         for part, batch in batches_of(images, batch_size):
@@ -187,7 +258,7 @@ class Alphas:
     """What became of a layer's neurons, averaged.
 
     Attributes:
-        values: mean alpha over the neurons that were kept, ``(patch choices, T)``; NaN if there are none.
+        values: alpha over the neurons that were kept, ``(patch choices, T)``; NaN if there are none.
         resampled: the same over bootstrap samples of the channels, ``(patch choices, T, resamples)``.
         neurons: how many were kept.
         left_out: how many respond too rarely, or always alike.
@@ -205,38 +276,44 @@ def average_alphas(
     """Average alpha over a layer's neurons, for three choices of patches.
 
     ``random``: over the patches in all images; ``strongest``: on the one to which a neuron responds most; ``top``: over the
-    ``top`` ones to which it does. The distance between patches, in the denominator, is always that of all.
+    ``top`` ones to which it does. What neurons move by is divided by how much they differ between patches of the same choice:
+    of ``random`` all; of the others the ``top`` ones, as a single patch has no spread. Neurons count in units of their spread
+    over all patches, and both sides of the ratio are means over the layer: alpha of all patches is the mean of the neurons'
+    own, and no neuron whose strongest patches are nearly alike to it decides the layer's.
 
     Args:
         responding: neurons with a positive activation on a smaller share of patches are left out.
+        top: how many patches, at least 2.
         resamples, generator: of the bootstrap over channels; a channel keeps its neurons at all places, which are not
             independent of each other.
     """
     still, moved = responses.still.double(), responses.moved.double()
     spread = 2 * still.var(0)
     kept = ((still > 0).double().mean(0) >= responding) & (spread > 0)
-    ratios = torch.where(kept, moved / torch.where(kept, spread, 1.0), 0.0)
-    strongest = still.topk(min(top, len(still)), dim=0).indices
+    unit = torch.where(kept, spread, 1.0)
+    ratios = torch.where(kept, moved / unit, 0.0)
+    responded, strongest = still.topk(min(top, len(still)), dim=0)
+    of_top = torch.where(kept, 2 * responded.var(0) / unit, 0.0)
 
     def over(picked: Tensor) -> Tensor:
         return ratios.gather(1, picked.expand(len(ratios), *picked.shape)).mean(1)
 
     chosen = torch.stack((ratios.mean(1), over(strongest[:1]), over(strongest)))
-    by_channel = torch.cat((chosen.sum(-2).flatten(0, 1), kept.double().sum(0, keepdim=True)))
-    means = bootstrap_means(by_channel.cpu(), resamples, generator)
+    spreads = torch.stack((kept.double(), of_top, of_top))
     shape = chosen.shape[:2]
-    neurons = int(kept.sum())
-    return Alphas(
-        values=(chosen.sum((-2, -1)) / neurons if neurons else torch.full(shape, math.nan)).cpu(),
-        resampled=(means[:-1] / means[-1]).unflatten(0, shape),
-        neurons=neurons,
-        left_out=kept.numel() - neurons,
+    by_channel = torch.cat((chosen.sum(-2).flatten(0, 1), spreads.sum(-2))).cpu()
+    means = bootstrap_means(by_channel, resamples, generator)
+    values, resampled = (
+        numbers[: -len(spreads)].unflatten(0, shape) / numbers[-len(spreads) :, None]
+        for numbers in (by_channel.mean(1), means)
     )
+    neurons = int(kept.sum())
+    return Alphas(values, resampled, neurons, kept.numel() - neurons)
 
 
 def interval_of(resampled: Tensor) -> tuple[Tensor, Tensor]:
     """Return the 95% percentile interval over the last axis, without resamples in which nothing was left to average."""
-    defined = ~resampled.flatten(0, -2).isnan().any(0)
+    defined = resampled.flatten(0, -2).isfinite().all(0)
     if not defined.any():
         nothing = torch.full(resampled.shape[:-1], math.nan)
         return nothing, nothing

@@ -80,9 +80,7 @@ class Neurons(FigureSettings):
 
     networks: Networks = Field(description="keys of `networks` that are plain sequences of operations, e.g. VGGs")
     images: Annotated[int, Field(ge=2)] = Field(100, description="test images, one patch of each for every neuron")
-    size: Positive = Field(
-        1.0, description="size of the transformations: displacement in pixels, or as `neuron_stability.norm` says"
-    )
+    size: Positive = Field(1.0, description="size of the transformations: pixels by which translations move")
     places: Count | None = Field(
         None, description="places in a layer, drawn by seed, whose neurons are measured; all if not given"
     )

@@ -1,10 +1,9 @@
 """Figure ``neuron_stability``: how much single neurons move under each local transformation."""
 
-from typing import Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from ...settings import Count
 from ..registry import NOVEMBER, Figure
 from ..settings import Neurons
 
@@ -12,11 +11,9 @@ from ..settings import Neurons
 class NeuronStability(Neurons):
     """Figure `neuron_stability`: how much neurons move with transformations of what is in their receptive field."""
 
-    norm: Literal["displacement", "operator"] = Field(
-        "displacement",
-        description="`size` is the root-mean-square displacement over the receptive field, or the Frobenius norm of U",
+    strongest: Annotated[int, Field(ge=2)] = Field(
+        10, description="patches of strongest response that are averaged over"
     )
-    strongest: Count = Field(10, description="patches of strongest response that are averaged over")
 
     @model_validator(mode="after")
     def _there_are_as_many_patches(self):
