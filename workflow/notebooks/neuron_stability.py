@@ -77,7 +77,9 @@ def draw_against_layer(ax, rows, columns, **look):
     for kind, some in rows.groupby("transformation", sort=False):
         means = plotting.geometric_means(some, columns, by="layer_index").sort_index()
         value = means[columns[0]]
-        bars = [value - means[columns[1]], means[columns[2]] - value] if len(columns) == 3 else None
+        bars = None
+        if len(columns) == 3:  # the ends of a single channel's interval are its value, but for rounding
+            bars = [(value - means[columns[1]]).clip(lower=0), (means[columns[2]] - value).clip(lower=0)]
         shift = 0.11 * (kinds.index(kind) - (len(kinds) - 1) / 2)
         color = plotting.PARTS[kind][1]
         face = look.get("markerfacecolor", color)

@@ -76,7 +76,7 @@ def draw_maps(axes, network):
         rows = own[own.state == state].set_index("layer_index")
         for ax, layer in zip(row_of_axes, plotting.spread(list(rows.index), len(row_of_axes)), strict=False):
             draw_map(ax, rows.loc[layer], pictures[network, own.seed.iloc[0]][state][layer - 1])
-            if state == next(iter(STATES)):
+            if state == own.state.iloc[0]:
                 ax.set_title(f"{rows.layer[layer]}\n{rows['size'][layer]} px", fontsize="small")
         for ax in row_of_axes[len(rows) :]:
             ax.set_axis_off()
@@ -101,7 +101,7 @@ def draw_sizes(ax, network):
         ax.errorbar(
             mean.index,
             size,
-            [size - mean.effective_low, mean.effective_high - size],
+            [(size - mean.effective_low).clip(lower=0), (mean.effective_high - size).clip(lower=0)],
             color=color,
             marker="o",
             markersize=2.6,
@@ -129,7 +129,8 @@ def draw_rotations(ax, network, state):
         if kind == "translation":
             ax.plot(mean.index, mean.alpha, color=color, linestyle=":", linewidth=0.9)
         else:
-            bar = [mean.alpha - mean.low, mean.high - mean.alpha]
+            # The ends of a single channel's interval are its value, but for rounding
+            bar = [(mean.alpha - mean.low).clip(lower=0), (mean.high - mean.alpha).clip(lower=0)]
             ax.errorbar(
                 mean.index, mean.alpha, bar, color=color, marker="o", markersize=2.4, linewidth=0.9, elinewidth=0.5
             )

@@ -24,7 +24,7 @@ def _ratios(shown: pd.DataFrame) -> str:
     states = [state for state in names if state in set(shown.state)]
     ways = [way for way in SIZED_BY if way in set(shown.size_by)]
     found = [[span(means[state, way]) for state in states] for way in ways]
-    first = [f"{ratio} times {names[state]}" for ratio, state in zip(found[0], states, strict=True)]
+    first = [f"{ratio} times as much {names[state]}" for ratio, state in zip(found[0], states, strict=True)]
     rest = [f"{listed(ratios)} times (equal {SIZED_BY[way]})" for ratios, way in zip(found[1:], ways[1:], strict=True)]
     return f"{listed(first)} (equal {SIZED_BY[ways[0]]}), {', '.join(rest)}"
 

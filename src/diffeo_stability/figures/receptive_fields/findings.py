@@ -46,7 +46,7 @@ def _rotations(alphas: pd.DataFrame, states: list[str], names: dict[str, str]) -
     last = _in_last_layer(alphas)
     means = last.groupby(["state", "transformation", "distance"]).alpha.mean()
     near, far = min(alphas.distance), max(alphas.distance)
-    centre = "their field's own centre" if near == 0 else f"a point {number(near)} pixels off"
+    centre = "their field's own centre" if near == 0 else f"a point {near:g} pixels off"
 
     def times(state: str, other: float) -> str:
         return f"{number(means[state, 'rotation'][far] / other)} ({names[state]})"
@@ -54,6 +54,6 @@ def _rotations(alphas: pd.DataFrame, states: list[str], names: dict[str, str]) -
     than_near = [times(state, means[state, "rotation"][near]) for state in states]
     than_moved = [times(state, means[state, "translation"][far]) for state in states]
     return (
-        f"There a rotation about a point {number(far)} pixels off moves neurons {listed(than_near)} times as much as one about "
+        f"There a rotation about a point {far:g} pixels off moves neurons {listed(than_near)} times as much as one about "
         f"{centre}, and {listed(than_moved)} times as much as the translation that it is."
     )
