@@ -20,6 +20,7 @@ from diffeo_stability.data.prepare import prepare_dataset
 
 ROOT = Path(__file__).parents[1]
 PARTS_OF_A_COPY = ("Snakefile", "config", "workflow", "profiles", "pyproject.toml")
+LONGEST = ("test_faults.py", "test_slurm.py", "test_pipeline.py")  # files, each of which takes a worker minutes
 SLOW = {"finished_project", "project", "cluster", "driver", "environment"}  # fixtures of slow tests
 
 
@@ -30,13 +31,24 @@ def pytest_configure(config):
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """What takes longest comes first: with several workers, all others would wait for it at the end."""
+def pytest_collection_modifyitems(config, items):
+    """Mark what is slow, and let every worker begin with some of it: all others would wait for what begins last.
+
+    A worker gets an equal share of the list, in order, and steals from the end of another's when its own is done. Slow tests
+    of a file stay together, as they share what is slow to set up.
+    """
     for item in items:
         if SLOW & {*item.fixturenames}:
             item.add_marker(pytest.mark.slow)
-    longest = ["test_slurm.py", "test_faults.py"]
-    items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    fast = [item for item in items if not item.get_closest_marker("slow")]
+    files = sorted({item.path.name for item in slow}, key=lambda name: (name not in LONGEST, name))
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    shares = [[item for item in slow if item.path.name in files[number::workers]] for number in range(workers)]
+    for number, share in enumerate(shares):
+        room = len(items) * (number + 1) // workers - len(items) * number // workers
+        share += [fast.pop(0) for _ in range(min(len(fast), max(0, room - len(share))))]
+    items[:] = [item for share in shares for item in share] + fast
 
 
 @pytest.fixture(scope="session")

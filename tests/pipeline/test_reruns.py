@@ -117,7 +117,7 @@ def test_what_decides_a_result_reruns_it_and_no_other(with_sources, edit):
         **{"train_network": 2, "measure_stability": 1, "measure_hidden_layer_pooling": 2},
         **{"draw_stability": 1, "draw_hidden_layer_pooling": 1},
         **{"measure_stability_vs_error": 1, "draw_stability_vs_error": 1},
-        "evaluate_claims": 1,
+        **{"evaluate_claims": 1, "write_captions": 1},
     }
 
 
