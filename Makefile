@@ -11,6 +11,11 @@ UV := $(or $(shell command -v uv),.bootstrap/bin/uv)
 BIN := .venv/bin
 INSTALL = $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
 
+# Neither make nor Snakemake can handle it, and half of what they would do first takes minutes
+ifneq ($(words $(CURDIR)),1)
+$(error the path of this folder has a space in it ($(CURDIR)): move the project to one without)
+endif
+
 help:
 	@echo 'make figures      rebuild every figure of the default run       (CONFIG=config/<run>.yaml for another)'
 	@echo 'make report       one HTML page: claims with verdicts, then every figure with caption and table'

@@ -1,6 +1,8 @@
 """One stem a figure, everywhere: whoever knows a figure's name knows every file that it is made by."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -73,6 +75,15 @@ def test_the_project_names_no_place_outside_itself(root):
         for path in root.glob(pattern):
             if path.is_file() and path.suffix not in (".pyc", ".png", ".pdf"):
                 assert not wrong.search(path.read_text()), path
+
+
+def test_make_refuses_a_folder_with_a_space_in_its_path_before_anything_else(root, tmp_path):
+    folder = tmp_path / "my project"
+    folder.mkdir()
+    shutil.copy(root / "Makefile", folder)
+    done = subprocess.run(["make", "figures"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 2 and "has a space in it" in done.stderr and not done.stdout
+    assert [path.name for path in folder.iterdir()] == ["Makefile"]
 
 
 @pytest.mark.parametrize("name", ["bootstrap", "workflow", "test"])

@@ -25,7 +25,9 @@ class Run(Block):
     """What a run has besides its figures."""
 
     run: Name = Field(description="name of the run, and of its folders below results/ and figures/")
-    data_dir: str = Field("data", description="folder of the data sets")
+    data_dir: Annotated[str, Field(pattern=r"^[^~\s]\S*$")] = Field(
+        "data", description="folder of the data sets, without spaces; `~` is not expanded"
+    )
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
         "auto", description="`auto` takes a GPU where there is one; else `cpu`, `cuda` or `cuda:<index>`"
     )
