@@ -272,6 +272,7 @@ def test_a_network_without_an_init_is_named(mnist5k, tmp_path):
 def test_a_run_that_asks_for_one_is_told_when_it_is_planned(root):
     raw = yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
     raw["networks"]["mine"] = {"architecture": "vgg11_bn", "weights": "mine.safetensors", "init": "none"}
+    raw["dataset"]["normalisation"] = "images"
     raw["channel_shuffling"]["networks"].append("mine")
     with pytest.raises(
         InputError, match="^config: channel_shuffling.networks: 'mine' has no init .init: none. to compare it"
