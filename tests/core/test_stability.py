@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from diffeo_stability import InputError, deform, relative_stability, stability_by_operation
+from diffeo_stability.core.seeds import generator_for
 from diffeo_stability.core.stability import Perturbed, perturbed_batches, stability_of_outputs
 
 COUNT = 120
@@ -385,3 +386,33 @@ def test_deformations_and_distances_are_exact_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(deform(images, displacement=2.0, generator=seeded()), expected)
         assert relative_stability(model, images, resamples=50, generator=seeded()).relative.value == outside
+
+
+def test_a_seed_gives_the_same_result_every_time_and_leaves_torchs_generator_alone(images):
+    model, state = linear(5), torch.random.get_rng_state()
+    for measure in (relative_stability, stability_by_operation):
+        first, again, other = (measure(model, images, seed=seed, resamples=50) for seed in (0, 0, 1))
+        assert first == again and first != other
+    by_generator = relative_stability(model, images, generator=generator_for("perturbations", 1), resamples=50)
+    assert by_generator == relative_stability(model, images, seed=1, resamples=50)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("measure", [relative_stability, stability_by_operation])
+def test_a_seed_that_is_none_is_named(images, measure):
+    with pytest.raises(InputError, match="seed and generator were both given"):
+        measure(linear(5), images, seed=0, generator=seeded())
+    for seed in (0.5, "0", True):
+        with pytest.raises(InputError, match="seed is .*: it must be a whole number"):
+            measure(linear(5), images, seed=seed)
+
+
+def test_results_by_operation_print_as_a_table(images):
+    measured = stability_by_operation(linear(5), images, seed=0, resamples=50)
+    measured["a longer name"] = measured["1"]
+    header, first, second = str(measured).splitlines()
+    assert header.split() == ["operation", "R", "D", "G"]
+    assert first.startswith(
+        f"1              {measured['1'].relative}  {measured['1'].deformation}  {measured['1'].noise}"
+    )
+    assert second.index("(") == first.index("(") and len(second) == len(first)

@@ -254,3 +254,54 @@ def test_training_the_read_out_alone_leaves_everything_else_bit_identical(splits
 def test_a_network_without_a_linear_map_has_no_read_out_to_train():
     with pytest.raises(InputError, match="no linear map to train: set it to all"):
         freeze_all_but_read_out(nn.Conv2d(1, 10, 28))
+
+
+SHARING = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, in_channels, classes):
+        super().__init__()
+        self.first = nn.Conv2d(in_channels, in_channels, 3, padding=1)
+        self.again = self.first
+        self.tied = nn.Conv2d(in_channels, in_channels, 3, padding=1)
+        self.tied.weight = self.first.weight
+        self.norm = nn.LazyBatchNorm2d()
+        self.readout = nn.LazyLinear(classes)
+
+    def forward(self, x):
+        return self.readout(self.norm(self.tied(self.again(self.first(x)).relu())).flatten(1))
+
+
+def net(in_channels, image_size, classes):
+    return Net(in_channels, classes)
+"""
+
+
+def test_shared_tied_and_lazy_layers_are_trained_and_kept(splits, tmp_path, monkeypatch):
+    """A layer under two names, a weight in two layers and layers without sizes; a broken training ends the same."""
+    (tmp_path / "sharing.py").write_text(SHARING)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = {"name": "sharing:net", "in_channels": 1, "image_size": 28, "classes": 10}
+    history = train(tmp_path / "whole", splits, network, epochs=2)
+    assert history[-1].train_loss < history[0].train_loss
+    trained = weights(tmp_path / "whole")
+    for other in ("again.weight", "tied.weight"):
+        assert torch.equal(trained["first.weight"], trained[other])
+    loaded, _ = load_checkpoint(list_checkpoints(tmp_path / "whole")[-1])
+    assert loaded.tied.weight is loaded.first.weight and loaded.again is loaded.first
+    monkeypatch.setattr(training_module, "SECONDS_BETWEEN_SAVES", 0.0)
+    real, calls = training_module.train_epoch, []
+
+    def stop_in_the_last_epoch(*arguments, **named):
+        calls.append(named["epoch"])
+        if calls.count(2) == 1 and named["epoch"] == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(training_module, "train_epoch", stop_in_the_last_epoch)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", splits, network, epochs=2)
+    train(tmp_path / "broken", splits, network, epochs=2)
+    assert calls == [1, 2, 2] and same(weights(tmp_path / "broken"), trained)

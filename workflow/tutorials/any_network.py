@@ -73,7 +73,7 @@ model = nn.Sequential(
 
 def measure():
     """The same deformations and noise every time."""
-    return relative_stability(model, images, generator=torch.Generator().manual_seed(0))
+    return relative_stability(model, images, seed=0)
 
 
 at_init = measure()
@@ -96,7 +96,7 @@ for state, stability in (("at init", at_init), ("trained", trained)):
 # One pass measures the output of every operation.
 
 # %%
-by_operation = stability_by_operation(model, images, generator=torch.Generator().manual_seed(0))
+by_operation = stability_by_operation(model, images, seed=0)
 names, values = zip(*((name, found.relative.value) for name, found in by_operation.items()), strict=True)
 fig, ax = plt.subplots(figsize=(5, 2.5), layout="constrained")
 ax.plot(names, values, "o-")
@@ -109,10 +109,7 @@ ax.set(xlabel="operation", ylabel="$R_f$ of its output")
 # %%
 fig, ax = plt.subplots(figsize=(5, 2.5), layout="constrained")
 displacements = [0.25, 0.5, 1.0, 2.0, 4.0]
-found = [
-    relative_stability(model, images, displacement=delta, generator=torch.Generator().manual_seed(0)).relative
-    for delta in displacements
-]
+found = [relative_stability(model, images, displacement=delta, seed=0).relative for delta in displacements]
 ax.errorbar(
     displacements,
     [one.value for one in found],

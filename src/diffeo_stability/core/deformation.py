@@ -62,6 +62,9 @@ def temperature_from_displacement(displacement: float, cutoff: int, image_size: 
 
     :math:`T = 4 \delta^2 / (\pi n^2 \ln c)`, the asymptotic form of arXiv:2105.02468, eq. 3.
 
+    Returns:
+        The temperature, of displacements in units of the image's side.
+
     Raises:
         InputError: ``cutoff`` below 2, ``image_size`` below 2, or a negative or infinite ``displacement``.
     """
@@ -75,6 +78,9 @@ def displacement_from_temperature(temperature: float, cutoff: int, image_size: i
     r"""Return the typical displacement in pixels, :math:`\delta = n \sqrt{\pi T \ln c} / 2` (asymptotic form).
 
     Inverse of :func:`temperature_from_displacement`, and raises as it does.
+
+    Returns:
+        The displacement in pixels.
     """
     _check_cutoff(cutoff, 2)
     _check_size(image_size)
@@ -88,6 +94,9 @@ def rms_displacement(temperature: float, cutoff: int, image_size: int) -> float:
     :math:`n \sqrt{(T / 2) \sum 1 / (i^2 + j^2)}` over the modes within the cutoff. The mean over the ``n x n`` pixels of
     a sampled image, border included, is smaller by ``(n - 1) / n``.
 
+    Returns:
+        The displacement in pixels.
+
     Raises:
         InputError: ``cutoff`` below 1, ``image_size`` below 2, or a negative or infinite ``temperature``.
     """
@@ -100,6 +109,9 @@ def temperature_range(image_size: int, cutoff: int) -> tuple[float, float]:
 
     :math:`T_\min = 1 / (\pi n^2 \ln c)`, a displacement of half a pixel, and :math:`T_\max = 4 / (\pi^3 c^2 \ln c)`, the
     first overhangs (arXiv:2105.02468, appendix A).
+
+    Returns:
+        The smallest and the largest temperature.
 
     Raises:
         InputError: ``cutoff`` below 2, or above ``2 n / pi``, where the range is empty.

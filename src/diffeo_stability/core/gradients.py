@@ -97,6 +97,9 @@ def decompose_gradient(gradient: Tensor) -> GradientParts:
     Args:
         gradient: ``(..., 2, 2)``, floating point.
 
+    Returns:
+        The three parts, each ``(..., 2, 2)``, which add up to the gradient.
+
     Raises:
         InputError: another shape, or not floating point.
     """
@@ -113,6 +116,9 @@ def decompose_gradient(gradient: Tensor) -> GradientParts:
 def rotation_matrix(norm: float = 1.0) -> Tensor:
     """Return the gradient of a rotation, ``(2, 2)`` float64, with the given Frobenius norm; it turns x towards y.
 
+    Returns:
+        ``(2, 2)`` float64, antisymmetric; gradients of displacements in pixels per pixel.
+
     Raises:
         InputError: a ``norm`` that is not finite.
     """
@@ -123,6 +129,9 @@ def rotation_matrix(norm: float = 1.0) -> Tensor:
 def compression_matrix(norm: float = 1.0) -> Tensor:
     """Return the gradient of an expansion, or for a negative ``norm`` of a compression, with that Frobenius norm.
 
+    Returns:
+        ``(2, 2)`` float64, a multiple of the identity; gradients of displacements in pixels per pixel.
+
     Raises:
         InputError: a ``norm`` that is not finite.
     """
@@ -132,6 +141,9 @@ def compression_matrix(norm: float = 1.0) -> Tensor:
 
 def pure_shear_matrix(norm: float = 1.0, angle: float = 0.0) -> Tensor:
     """Return the gradient of a pure shear with the given Frobenius norm, stretching along ``angle`` (radians from x).
+
+    Returns:
+        ``(2, 2)`` float64, symmetric and traceless; gradients of displacements in pixels per pixel.
 
     Raises:
         InputError: a ``norm`` or an ``angle`` that is not finite.

@@ -15,7 +15,7 @@ Source: arXiv:2105.02468, eqs. 4 to 6.
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
@@ -34,14 +34,18 @@ from .deformation import (
 )
 from .distances import DistanceAccumulator, Distances
 from .errors import InputError
+from .image_sources import ImageSource, as_images
 from .images import Images, batches_of
+from .models import Model, as_module, check_parts_known, device_of, dtype_of, initialise_lazy_layers, logits_of
 from .operations import evaluating, observing, original
+from .progress import counted, progress_line
+from .seeds import generator_for
 from .set_statistics import BatchNorm, Forward, set_normalised
 
 NoiseNorm = Literal["mean", "per_image"]
 Take = Callable[[str, Tensor], None]
 Evaluate = Callable[[Sequence[Tensor], Take], None]
-EvaluateBy = Callable[[Forward, Sequence[Tensor], Take], None]
+EvaluateBy = Callable[[nn.Module, Forward, Sequence[Tensor], Take], None]
 
 PILOT_IMAGES = 32
 REPEATABLE = 1e-3  # of the spread of outputs over images: kernels that sum in another order each time stay far below
@@ -93,8 +97,21 @@ class RelativeStability:
         return {**numbers, "images": self.images}
 
 
+class StabilityByOperation(dict[str, RelativeStability]):
+    """What :func:`stability_by_operation` measured: one result per named operation, in order of execution.
+
+    Printed, it is a table with a line per operation.
+    """
+
+    def __str__(self) -> str:
+        header = ("operation", "R", "D", "G")
+        rows = [(name, *map(str, (found.relative, found.deformation, found.noise))) for name, found in self.items()]
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows))
+
+
 class PerturbationSettings(TypedDict, total=False):
-    """The keyword arguments of :func:`relative_stability` but for the bootstrap and the generator."""
+    """The keyword arguments of :func:`relative_stability` but for the bootstrap, the source of randomness and the progress."""
 
     displacement: float
     cutoff: int
@@ -109,7 +126,9 @@ class StabilitySettings(PerturbationSettings, total=False):
 
     resamples: int
     confidence: float
+    seed: int | None
     generator: torch.Generator | None
+    progress: bool
 
 
 class Perturbed(NamedTuple):
@@ -368,8 +387,8 @@ def stability_of_outputs(
 
 
 def relative_stability(
-    model: nn.Module,
-    images: Images,
+    model: Model,
+    images: ImageSource,
     *,
     displacement: float = 1.0,
     cutoff: int = 3,
@@ -379,17 +398,23 @@ def relative_stability(
     batch_size: int = 250,
     resamples: int = 1000,
     confidence: float = 0.95,
+    seed: int | None = None,
     generator: torch.Generator | None = None,
+    progress: bool = False,
 ) -> RelativeStability:
     """Measure D, G and R of a model's output on images.
 
-    >>> stability = relative_stability(model, images)  # doctest: +SKIP
+    >>> stability = relative_stability(model, images, seed=0)  # doctest: +SKIP
     >>> stability.relative.value, stability.relative.low, stability.relative.high  # doctest: +SKIP
 
     Args:
-        model: any module from images ``(B, C, n, n)`` to vectors ``(B, ...)``; it is put into evaluation mode meanwhile.
-        images: ``(P, C, n, n)``, floating point, P >= 2, on the model's device, scaled as the model expects; or anything
-            that gives such a tensor when sliced and has its ``shape``, ``dtype`` and ``device``.
+        model: a module from images ``(B, C, n, n)`` to vectors ``(B, ...)``, which is put into evaluation mode meanwhile and
+            whose lazy layers a first pass initialises; or any other callable, which is called as it is. Of a tuple, list,
+            dictionary or dataclass that it returns, ``logits`` is taken, or else the only tensor.
+        images: ``(P, C, n, n)``, floating point, P >= 2, scaled as the model expects: a tensor, which goes to the model's device;
+            an array, which goes to its device and dtype; an iterable of batches, such as a DataLoader, which does so too, is read
+            once and held in memory (a batch is a tensor, or a tuple, list or dictionary whose first tensor is the images);
+            or anything that gives a tensor on the model's device when sliced and has its ``shape``, ``dtype`` and ``device``.
         displacement: typical displacement of the deformations in pixels.
         cutoff: their high-frequency cutoff, at least 2.
         interpolation: ``bilinear``, ``nearest`` or ``gaussian``.
@@ -401,61 +426,118 @@ def relative_stability(
         batch_size: images per forward pass, a third of them deformed and a third with noise. It bounds memory and
             changes nothing else.
         resamples, confidence: of the bootstrap over images.
-        generator: source of randomness; torch's default one if not given.
+        seed: the same one gives the same deformations, noise and bootstrap samples.
+        generator: source of randomness, instead of ``seed``; torch's default one if neither is given.
+        progress: whether a line on a terminal's stderr counts images.
 
     A model that gives other outputs for the same images is named by a warning of the logger ``diffeo_stability``.
 
+    Returns:
+        D, G and R, each with its interval and its form with medians, and the number of images.
+
     Raises:
         InputError: images of a wrong shape, dtype or content, a setting out of its range, or a model whose outputs are
-            NaN, the same for every image, or not changed by noise.
+            NaN, the same for every image, or not changed by noise, or hold several tensors, none of them called ``logits``.
     """
-
-    def evaluate(forward: Forward, batch: Sequence[Tensor], take: Take) -> None:
-        count = sum(map(len, batch))
-        output = forward(torch.cat(batch), *range(len(batch)))
-        if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != count:
-            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise InputError(f"the model returned {got} for {count} images: it must return a tensor (batch, ...)")
-        take(OUTPUT, output)
-
-    settings: PerturbationSettings = {
-        "displacement": displacement,
-        "cutoff": cutoff,
-        "interpolation": interpolation,
-        "noise_norm": noise_norm,
-        "batch_norm": batch_norm,
-        "batch_size": batch_size,
-    }
-    with _looked_at(model, images, evaluate, generator, **settings) as look:
+    generator = _source_of_randomness(seed, generator)
+    with _looked_at(
+        as_module(model),
+        images,
+        _take_output,
+        generator,
+        displacement=displacement,
+        cutoff=cutoff,
+        interpolation=interpolation,
+        noise_norm=noise_norm,
+        batch_norm=batch_norm,
+        batch_size=batch_size,
+        progress=progress,
+    ) as look:
         measured = stability_of_outputs(*look, resamples=resamples, confidence=confidence, generator=generator)
     return measured[OUTPUT]
 
 
+def _take_output(_model: nn.Module, forward: Forward, batch: Sequence[Tensor], take: Take) -> None:
+    """Evaluate a model, taking its output."""
+    count = sum(map(len, batch))
+    output = logits_of(forward(torch.cat(batch), *range(len(batch))))
+    if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != count:
+        got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise InputError(f"the model returned {got} for {count} images: it must return a tensor (batch, ...)")
+    take(OUTPUT, output)
+
+
+def _source_of_randomness(seed: int | None, generator: torch.Generator | None) -> torch.Generator | None:
+    if seed is None:
+        return generator
+    if generator is not None:
+        raise InputError("seed and generator were both given: they set the same thing, give one")
+    if not isinstance(seed, Integral) or isinstance(seed, bool):
+        raise InputError(f"seed is {seed!r}: it must be a whole number")
+    return generator_for("perturbations", int(seed))
+
+
 def stability_by_operation(
     model: nn.Module,
-    images: Images,
+    images: ImageSource,
     *,
+    displacement: float = 1.0,
+    cutoff: int = 3,
+    interpolation: Interpolation = "bilinear",
+    noise_norm: NoiseNorm = "mean",
+    batch_norm: BatchNorm = "running",
+    batch_size: int = 250,
     resamples: int = 1000,
     confidence: float = 0.95,
+    seed: int | None = None,
     generator: torch.Generator | None = None,
-    **perturbation: Unpack[PerturbationSettings],
-) -> dict[str, RelativeStability]:
+    progress: bool = False,
+) -> StabilityByOperation:
     """Measure D, G and R after every named operation of a model, all in one pass over the images.
 
-    Settings, their defaults and the errors are those of :func:`relative_stability`. Operations that do not give one output per
-    image, such as those on the windows of a transformer, are left out.
+    >>> print(stability_by_operation(model, images, seed=0))  # doctest: +SKIP
+
+    Settings are those of :func:`relative_stability`. Operations that do not give one output per image, such as those on the
+    windows of a transformer, are left out.
+
+    Args:
+        model: a module from images ``(B, C, n, n)``, whatever it returns.
+        images: as of :func:`relative_stability`.
+        displacement, cutoff, interpolation: of the deformations.
+        noise_norm: of the noise.
+        batch_norm: whose statistics batch-norm uses.
+        batch_size: images per forward pass.
+        resamples, confidence: of the bootstrap over images.
+        seed, generator: source of randomness, one of the two.
+        progress: whether a line on a terminal's stderr counts images.
 
     Returns:
-        One result per named operation, in the order in which the model executes them.
+        A dictionary with one result per named operation, in the order in which the model executes them; where it executes one
+        several times, the second result is named ``<name>#2``.
+
+    Raises:
+        InputError: what :func:`relative_stability` refuses, of any operation; a model that is no module or has no operations.
     """
-    model = original(model)
-    with _looked_at(model, images, _by_operation(model), generator, **perturbation) as look:
-        return stability_of_outputs(*look, resamples=resamples, confidence=confidence, generator=generator)
+    generator = _source_of_randomness(seed, generator)
+    with _operations_looked_at(
+        model,
+        images,
+        generator,
+        displacement=displacement,
+        cutoff=cutoff,
+        interpolation=interpolation,
+        noise_norm=noise_norm,
+        batch_norm=batch_norm,
+        batch_size=batch_size,
+        progress=progress,
+    ) as look:
+        measured = stability_of_outputs(*look, resamples=resamples, confidence=confidence, generator=generator)
+    return StabilityByOperation(measured)
 
 
 def distances_by_operation(
     model: nn.Module,
-    images: Images,
+    images: ImageSource,
     *,
     generator: torch.Generator | None = None,
     **perturbation: Unpack[PerturbationSettings],
@@ -466,25 +548,28 @@ def distances_by_operation(
     :func:`stability_of` turns them into its results. Settings and the order of operations are those of
     :func:`stability_by_operation`.
     """
-    model = original(model)
-    with _looked_at(model, images, _by_operation(model), generator, **perturbation) as look:
+    with _operations_looked_at(model, images, generator, **perturbation) as look:
         return measure_distances(*look)
 
 
-def _by_operation(model: nn.Module) -> EvaluateBy:
+def _operations_looked_at(
+    model: nn.Module, images: ImageSource, generator: torch.Generator | None, **settings
+) -> AbstractContextManager["_Look"]:
+    module = original(as_module(model))
+    check_parts_known(module, "measuring by operation")
+    return _looked_at(module, images, _take_operations, generator, **settings)
+
+
+def _take_operations(model: nn.Module, forward: Forward, batch: Sequence[Tensor], take: Take) -> None:
     """Evaluate a model, taking the output of every named operation that gives one per image."""
+    count = sum(map(len, batch))
 
-    def evaluate(forward: Forward, batch: Sequence[Tensor], take: Take) -> None:
-        count = sum(map(len, batch))
+    def take_images(name: str, output: Tensor) -> None:
+        if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count:
+            take(name, output)
 
-        def take_images(name: str, output: Tensor) -> None:
-            if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count:
-                take(name, output)
-
-        with observing(model, take_images):
-            forward(torch.cat(batch), *range(len(batch)))
-
-    return evaluate
+    with observing(model, take_images):
+        forward(torch.cat(batch), *range(len(batch)))
 
 
 class _Look(NamedTuple):
@@ -498,29 +583,36 @@ class _Look(NamedTuple):
 @contextmanager
 def _looked_at(
     model: nn.Module,
-    images: Images,
+    source: ImageSource,
     evaluate: EvaluateBy,
     generator: torch.Generator | None,
     *,
     batch_size: int = 250,
     batch_norm: BatchNorm = "running",
+    progress: bool = False,
     **perturbation,
 ) -> Iterator[_Look]:
     """What a model is measured with, while it is in evaluation mode and normalises as ``batch_norm`` says."""
+    if batch_norm == "batch":
+        check_parts_known(model, "batch_norm='batch'")
+    images = as_images(source, device_of(model), dtype_of(model))
     _check_probe(images)
     if generator is None:
         generator = torch.Generator(images.device).manual_seed(int(torch.randint(2**62, ())))
     perturbed = PerturbedImages(images, batch_size=batch_size, generator=generator, **perturbation)
-
+    initialise_lazy_layers(model, images[:PILOT_IMAGES])
     before = generator.clone_state()
+    with evaluating(model), torch.no_grad(), progress_line(progress) as show:
 
-    def sets() -> Iterator[Perturbed]:
-        return perturbed.batches(batch_size, before.clone_state())
+        def sets() -> Iterator[Perturbed]:
+            batches = perturbed.batches(batch_size, before.clone_state())
+            return counted(batches, len(images), show, "batch-norm statistics:")
 
-    with evaluating(model), torch.no_grad(), set_normalised(model, batch_norm, sets, len(images)) as forward:
-        forward.prepare(*range(len(Perturbed._fields)))
-        yield _Look(
-            lambda batch, take: evaluate(forward, batch, take),
-            perturbed.batches(_images_per_batch(batch_size), generator),
-            images[:PILOT_IMAGES],
-        )
+        with set_normalised(model, batch_norm, sets, len(images)) as forward:
+            forward.prepare(*range(len(Perturbed._fields)))
+            batches = perturbed.batches(_images_per_batch(batch_size), generator)
+            yield _Look(
+                lambda batch, take: evaluate(model, forward, batch, take),
+                counted(batches, len(images), show, "measured"),
+                images[:PILOT_IMAGES],
+            )

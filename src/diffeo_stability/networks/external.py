@@ -4,10 +4,32 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable
+from types import ModuleType
 
+import torch
 from torch import nn
 
 from ..core.errors import InputError
+from ..core.models import initialise_lazy_layers
+
+
+def library_of(library: str, name: str) -> ModuleType:
+    """Return the module of a library that builds its network of a name; a name of timm may end in the tag of its weights.
+
+    Raises:
+        InputError: the library is not installed or does not know the name.
+    """
+    try:
+        module = importlib.import_module("timm" if library == "timm" else "torchvision.models")
+    except ImportError:
+        raise InputError(
+            f"network {library}:{name} needs {library}, which is not installed: pip install {library}"
+        ) from None
+    known = module.list_models()
+    if (name.partition(".")[0] if library == "timm" else name) not in known:
+        near = ", ".join(difflib.get_close_matches(name, known, n=5)) or "nothing of a similar name"
+        raise InputError(f"network {library}:{name} is not known to {library}; it has {near}")
+    return module
 
 
 def external_network(library: str, name: str, in_channels: int, classes: int) -> nn.Module:
@@ -17,16 +39,7 @@ def external_network(library: str, name: str, in_channels: int, classes: int) ->
         InputError: the library is not installed or does not know the name; or a torchvision network is asked for images
             without three channels, the only ones that torchvision builds for.
     """
-    try:
-        module = importlib.import_module("timm" if library == "timm" else "torchvision.models")
-    except ImportError:
-        raise InputError(
-            f"network {library}:{name} needs {library}, which is not installed: pip install {library}"
-        ) from None
-    known = module.list_models()
-    if name not in known:
-        near = ", ".join(difflib.get_close_matches(name, known, n=5)) or "nothing of a similar name"
-        raise InputError(f"network {library}:{name} is not known to {library}; it has {near}")
+    module = library_of(library, name)
     if library == "timm":
         return module.create_model(name, num_classes=classes, in_chans=in_channels)
     if in_channels != 3:
@@ -37,7 +50,8 @@ def external_network(library: str, name: str, in_channels: int, classes: int) ->
 def own_network(name: str, in_channels: int, image_size: int, classes: int) -> nn.Module:
     """Build a network of the user's own, ``package.module:function``.
 
-    The function is called with the keywords ``in_channels``, ``image_size`` and ``classes``, and with nothing else.
+    The function is called with the keywords ``in_channels``, ``image_size`` and ``classes``, and with nothing else. Lazy layers
+    get their sizes from a first pass.
 
     Raises:
         InputError: there is no such function, it takes other arguments, or returns something else than a module.
@@ -53,6 +67,7 @@ def own_network(name: str, in_channels: int, image_size: int, classes: int) -> n
     network = function(**sizes)
     if not isinstance(network, nn.Module):
         raise InputError(f"network {name}: {function_name} returned {type(network).__name__}, not a torch module")
+    initialise_lazy_layers(network, torch.zeros(1, in_channels, image_size, image_size))
     return network
 
 
