@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 HOMES = {
     "InputError": "core.errors",
+    "RelativeStabilityMetric": "metric",
     "build_network": "networks.build",
     "compression_matrix": "core.gradients",
     "decompose_gradient": "core.gradients",
