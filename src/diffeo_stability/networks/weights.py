@@ -107,6 +107,19 @@ def download_weights(url: str, folder: Path) -> dict[str, Tensor]:
     return _from_file(path)
 
 
+def load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Give a network weights by name, whose names may all have one prefix more than its own.
+
+    Raises:
+        InputError: they do not fit the network.
+    """
+    try:
+        network.load_state_dict(without_prefix(weights, network.state_dict()))
+    except RuntimeError as error:
+        hint = hint_of_prefix(weights)
+        raise InputError(f"the weights do not fit the network{hint}: {one_line(error)}") from None
+
+
 def import_network(
     build: Callable[[], nn.Module],
     weights: dict[str, Tensor],
@@ -139,11 +152,7 @@ def import_network(
             save_checkpoint(
                 network, partial / "epoch0000.safetensors", {**metadata, "seed": seed, "epoch": 0, "step": 0, **errors}
             )
-        try:
-            network.load_state_dict(without_prefix(weights, network.state_dict()))
-        except RuntimeError as error:
-            hint = hint_of_prefix(weights)
-            raise InputError(f"the weights do not fit the network{hint}: {one_line(error)}") from None
+        load_weights(network, weights)
         save_checkpoint(
             network, partial / "epoch0001.safetensors", {**metadata, "seed": seed, "epoch": 1, "step": 0, **errors}
         )

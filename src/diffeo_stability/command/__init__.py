@@ -1,0 +1,1 @@
+"""What ``diffeo-stability measure`` does; it needs what the library alone brings."""

@@ -1,0 +1,137 @@
+"""The network and the images that ``diffeo-stability measure`` is given."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import InputError, one_line
+from ..core.models import device_of
+from ..core.operations import evaluating
+from ..core.seeds import build_seeded
+from ..data.folders import load_images
+from ..networks.build import build_network
+from ..networks.catalogue import networks
+from ..networks.pretrained import expectation_of, is_of_library, pretrained_network
+from ..networks.weights import load_weights, read_weights
+
+
+class Expected(NamedTuple):
+    """What a network expects of images.
+
+    Attributes:
+        image_size: pixels along a side.
+        mean, std: by which they are normalised, one number or one per channel, pixels scaled to 0..1.
+        classes: outputs of the network; nothing if that is not known.
+    """
+
+    image_size: int
+    mean: Sequence[float]
+    std: Sequence[float]
+    classes: int | None
+
+
+def find_device(name: str | None) -> torch.device:
+    """Return a device by name, or else a GPU where there is one, and have torch compute exactly on it.
+
+    Raises:
+        InputError: it is not there.
+    """
+    torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would blur small differences of outputs
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    try:
+        device = torch.device(name or ("cuda" if found else "cpu"))
+    except RuntimeError:
+        raise InputError(f"device is {name!r}: it must be cpu, cuda or cuda:<index>") from None
+    if device.type == "cuda" and (device.index or 0) >= found:
+        raise InputError(f"device is {name}, but torch finds {found} GPUs here: leave --device out, or set it to cpu")
+    return device
+
+
+def expected_by(
+    network: str,
+    size: int | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    classes: int | None,
+) -> Expected:
+    """Return what a network expects: as the command line says, and by its library where that does not.
+
+    Raises:
+        InputError: neither says it.
+    """
+    known = expectation_of(network) if is_of_library(network) else None
+    if known is not None:
+        size, mean, std, classes = (
+            size or known.image_size,
+            mean or known.mean,
+            std or known.std,
+            classes or known.classes,
+        )
+    missing = [name for name, value in {"--size": size, "--mean": mean, "--std": std}.items() if value is None]
+    if missing:
+        raise InputError(
+            f"what images {network} expects is not known: add {', '.join(missing)} "
+            "(--mean 0 --std 1 for pixels from 0 to 1)"
+        )
+    return Expected(size, mean, std, classes)
+
+
+def read_images(path: Path, expected: Expected) -> Tensor:
+    """Return images as a network expects them, ``(N, C, n, n)``; grey ones get as many equal channels as there are means.
+
+    Raises:
+        InputError: what :func:`load_images` refuses, or a ``mean`` or ``std`` that does not fit the channels.
+    """
+    pixels = load_images(path, expected.image_size)
+    channels = max(len(expected.mean), len(expected.std))
+    if channels > 1 and pixels.shape[1] == 1:
+        pixels = pixels.expand(-1, channels, -1, -1)
+    mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (expected.mean, expected.std))
+    if {len(mean), len(std)} - {1, pixels.shape[1]} or not (std > 0).all():
+        raise InputError(
+            f"--mean and --std must be one number or {pixels.shape[1]}, one per channel, and --std positive: "
+            f"{expected.mean}, {expected.std}"
+        )
+    return (pixels - mean) / std
+
+
+def load_network(
+    name: str, channels: int, expected: Expected, *, weights: str | None, untrained: bool, seed: int
+) -> nn.Module:
+    """Return a network by name: with weights from a file, untrained, or with those that it comes with.
+
+    Args:
+        channels: of the images.
+        weights: as :func:`read_weights` takes it; nothing for none.
+        seed: of random weights.
+
+    Raises:
+        InputError: an unknown network, weights that cannot be had or do not fit, or a number of outputs that is not known.
+    """
+    own_weights = weights is None and not untrained
+    if own_weights and is_of_library(name):
+        return pretrained_network(name)
+    if own_weights and name in networks():
+        raise InputError(f"network {name} comes without weights: add --weights FILE, or --untrained")
+    if expected.classes is None:
+        raise InputError(f"how many outputs network {name} has is not known: add --classes")
+    sizes = (channels, expected.image_size, expected.classes)
+    network = build_seeded(lambda: build_network(name, *sizes), seed)
+    if weights is not None:
+        load_weights(network, read_weights(weights, name, Path(torch.hub.get_dir(), "checkpoints")))
+    return network
+
+
+def check_takes(network: nn.Module, name: str, images: Tensor) -> None:
+    """Raise :class:`InputError` unless a network takes images ``(N, C, n, n)`` of this size and so many channels."""
+    try:
+        with evaluating(network), torch.no_grad():
+            network(images[:1].to(device_of(network)))
+    except Exception as error:  # every network complains in its own way
+        _, channels, size, _ = images.shape
+        raise InputError(
+            f"network {name} does not take images of {size} x {size} pixels and {channels} channels ({one_line(error)})"
+        ) from None

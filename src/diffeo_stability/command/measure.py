@@ -1,0 +1,157 @@
+"""``diffeo-stability measure``: D, G and R of a network on a folder of images."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import InputError
+
+if TYPE_CHECKING:  # torch takes seconds to import, and --help has no use for it
+    from torch import Tensor, nn
+
+    from ..core.stability import StabilityByOperation
+
+OUTPUT = "output"
+EXAMPLES = """
+  diffeo-stability measure timm:resnet18 photos/
+  diffeo-stability measure torchvision:vgg11_bn photos.zip --by-operation --csv vgg11.csv --plot vgg11.pdf
+  diffeo-stability measure my_networks:perceptron photos/ --weights perceptron.pt --classes 10 --size 28 --mean 0.5 --std 0.5
+"""
+
+
+def add_measure(commands: argparse._SubParsersAction) -> None:
+    """Add the command to those of a parser."""
+    parser = commands.add_parser(
+        "measure",
+        help="D, G and R of a network on a folder of images",
+        description="Measure the stability of a network to smooth deformations (D) and to noise of the same norm (G), and their "
+        "ratio, relative stability (R), with 95%% intervals.",
+        epilog=f"examples:{EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "network",
+        help="timm:<name> or torchvision:<name>, with the library's own weights; a network of this package, such as vgg11; or "
+        "<package.module>:<function>, as the function returns it",
+    )
+    parser.add_argument("images", type=Path, help="a folder of images, or a .tar, .tar.xz or .zip of one")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--weights", metavar="FILE", help="a .safetensors or .pt file of a state_dict")
+    weights.add_argument(
+        "--untrained",
+        action="store_true",
+        help="random weights; each set of images then normalises itself (batch-norm)",
+    )
+    _add_options(parser)
+    parser.set_defaults(run=measure)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    expected = parser.add_argument_group("what the network expects, where its library does not say")
+    expected.add_argument("--size", type=int, metavar="PIXELS", help="images are scaled and cropped to it")
+    expected.add_argument(
+        "--mean", type=float, nargs="+", metavar="M", help="of pixels from 0 to 1, one or one per channel"
+    )
+    expected.add_argument("--std", type=float, nargs="+", metavar="S", help="likewise")
+    expected.add_argument("--classes", type=int, metavar="N", help="outputs of the network")
+    how = parser.add_argument_group("how it is measured")
+    how.add_argument(
+        "--displacement", type=float, default=1.0, metavar="PIXELS", help="of the deformations (default 1)"
+    )
+    how.add_argument("--cutoff", type=int, default=3, metavar="C", help="of their wavenumbers (default 3)")
+    how.add_argument(
+        "--seed", type=int, default=0, help="of deformations, noise, intervals and random weights (default 0)"
+    )
+    how.add_argument(
+        "--batch-size", type=int, default=60, metavar="N", help="images per pass; bounds memory (default 60)"
+    )
+    how.add_argument("--device", help="cpu, cuda or cuda:<index>; a GPU where there is one if not given")
+    out = parser.add_argument_group("what comes out")
+    out.add_argument("--by-operation", action="store_true", help="after every operation, not of the output alone")
+    out.add_argument("--csv", type=Path, metavar="FILE", help="write a table: one row per operation")
+    out.add_argument("--plot", type=Path, metavar="FILE", help="draw a .png, .pdf or .svg; needs matplotlib")
+
+
+def measure(chosen: argparse.Namespace) -> int:
+    """Measure what the command line asks for, print it and write its files.
+
+    Returns:
+        The exit status, 0.
+
+    Raises:
+        InputError: something that was asked for cannot be had.
+    """
+    from . import loading, results
+
+    results.check_files(chosen.csv, chosen.plot)
+    device = loading.find_device(chosen.device)
+    expected = loading.expected_by(chosen.network, chosen.size, chosen.mean, chosen.std, chosen.classes)
+    images = loading.read_images(chosen.images, expected)
+    network = loading.load_network(
+        chosen.network,
+        images.shape[1],
+        expected,
+        weights=chosen.weights,
+        untrained=chosen.untrained,
+        seed=chosen.seed,
+    ).to(device)
+    loading.check_takes(network, chosen.network, images)
+    measured = _measured(network, images, chosen)
+    print(_heading(chosen, images))
+    print(measured)
+    if chosen.csv is not None:
+        results.write_csv(measured, chosen.csv, _columns(chosen))
+    if chosen.plot is not None:
+        results.draw(measured, chosen.plot, chosen.network)
+    return 0
+
+
+def _measured(network: "nn.Module", images: "Tensor", chosen: argparse.Namespace) -> "StabilityByOperation":
+    import torch
+
+    from ..core.stability import StabilityByOperation, relative_stability, stability_by_operation
+
+    measure_it: Callable = stability_by_operation if chosen.by_operation else relative_stability
+    try:
+        measured = measure_it(
+            network,
+            images,
+            displacement=chosen.displacement,
+            cutoff=chosen.cutoff,
+            batch_norm=_batch_norm(chosen),
+            batch_size=chosen.batch_size,
+            seed=chosen.seed,
+            progress=True,
+        )
+    except torch.OutOfMemoryError:
+        raise InputError(f"{chosen.batch_size} images per pass do not fit into memory: lower --batch-size") from None
+    return measured if chosen.by_operation else StabilityByOperation({OUTPUT: measured})
+
+
+def _batch_norm(chosen: argparse.Namespace) -> str:
+    return "batch" if chosen.untrained else "running"
+
+
+def _weights(chosen: argparse.Namespace) -> str:
+    return chosen.weights or ("untrained" if chosen.untrained else "its own weights")
+
+
+def _heading(chosen: argparse.Namespace, images: "Tensor") -> str:
+    count, _, size, _ = images.shape
+    return (
+        f"{chosen.network} ({_weights(chosen)}) on {count} images of {size} x {size} pixels, "
+        f"displacement {chosen.displacement:g}; in brackets 95% intervals over images"
+    )
+
+
+def _columns(chosen: argparse.Namespace) -> dict:
+    """The columns of a table that say what was measured."""
+    return {
+        "network": chosen.network,
+        "weights": _weights(chosen),
+        "displacement": chosen.displacement,
+        "cutoff": chosen.cutoff,
+        "batch_norm": _batch_norm(chosen),
+        "seed": chosen.seed,
+    }

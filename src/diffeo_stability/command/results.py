@@ -1,0 +1,66 @@
+"""What ``diffeo-stability measure`` writes: a table and a plot."""
+
+import csv
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..core.errors import InputError
+from ..core.stability import RelativeStability, StabilityByOperation
+from ..data.files import atomic_path
+
+PLOTS = (".png", ".pdf", ".svg")
+INCHES_PER_OPERATION = 0.2
+
+
+def check_files(table: Path | None, plot: Path | None) -> None:
+    """Check, before anything is measured, that a table and a plot can be written there.
+
+    Raises:
+        InputError: one is a folder, the plot has another ending than those of plots, or matplotlib is missing.
+    """
+    for path in (table, plot):
+        if path is not None and path.is_dir():
+            raise InputError(f"{path} is a folder: name a file in it")
+    if plot is None:
+        return
+    if plot.suffix not in PLOTS:
+        raise InputError(f"--plot {plot}: its name must end in {', '.join(PLOTS)}")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError("--plot needs matplotlib, which is not installed: pip install matplotlib")
+
+
+def write_csv(measured: StabilityByOperation, path: Path, columns: Mapping[str, object]) -> None:
+    """Write a table with a row per operation, floats in full precision.
+
+    Args:
+        columns: the same in every row, before the numbers.
+    """
+    rows = [{**columns, "operation": name, **found.to_dict()} for name, found in measured.items()]
+    with atomic_path(path) as partial, partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def draw(measured: StabilityByOperation, path: Path, title: str) -> None:
+    """Draw D, G and R after every operation, with their intervals, on a logarithmic axis."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(max(4, INCHES_PER_OPERATION * len(measured)), 3.5), layout="constrained")
+    axes = figure.add_subplot()
+    for name, part in (("D", "deformation"), ("G", "noise"), ("R", "relative")):
+        values, below, above = zip(*(_bar(found, part) for found in measured.values()), strict=True)
+        axes.errorbar(list(measured), values, (below, above), fmt=".-", capsize=2, label=f"${name}_f$")
+    axes.axhline(1, color="0.5", linewidth=0.8)
+    axes.tick_params(axis="x", rotation=90)
+    axes.set(yscale="log", title=title)
+    axes.legend()
+    with atomic_path(path) as partial:
+        figure.savefig(partial)
+
+
+def _bar(found: RelativeStability, part: str) -> tuple[float, float, float]:
+    """A value, and how far its interval reaches below and above it."""
+    estimate = getattr(found, part)
+    return estimate.value, max(0.0, estimate.value - estimate.low), max(0.0, estimate.high - estimate.value)

@@ -1,0 +1,35 @@
+"""Commands that look at what runs have made."""
+
+import sys
+
+from .adopt import adopt
+from .claims import COLUMNS, format_claims
+from .config import load_config
+from .provenance import as_tree, trace
+from .tables import read_table
+
+
+def print_provenance(file: str) -> int:
+    """Print what a file was made from, and return the exit status: 1 where files do not match their records."""
+    origin = trace(file)
+    print(as_tree(origin))
+    if not origin.matches():
+        print("Files marked above are not those that this was made from.", file=sys.stderr)
+        return 1
+    print("Every file on disk is the one that this was made from.")
+    return 0
+
+
+def print_claims(table: str) -> int:
+    """Print a table of claims, aligned."""
+    print(format_claims(read_table(table, COLUMNS)))
+    return 0
+
+
+def adopt_run(config: str) -> int:
+    """Check a copied run by its configuration, and set its times right."""
+    print(f"{adopt(load_config(config))} files and folders are as their records say; their times are set right")
+    return 0
+
+
+COMMANDS = {"provenance": print_provenance, "claims": print_claims, "adopt": adopt_run}
