@@ -86,7 +86,19 @@ def test_the_readmes_example_runs_on_a_small_network(environment, root, tmp_path
     (example,) = re.findall(r"```python\n(import timm.*?)```", (root / "README.md").read_text(), flags=re.DOTALL)
     (tmp_path / "timm.py").write_text(SMALL_NETWORK)
     run(python, "-c", PHOTOS, cwd=tmp_path)
-    assert "Estimate(value=" in run(python, "-c", example, cwd=tmp_path)
+    assert run(python, "-c", example, cwd=tmp_path).startswith("R = ")
+
+
+def test_the_command_is_installed_and_measures(environment, tmp_path):
+    python, _ = environment
+    run(python, "-c", PHOTOS, cwd=tmp_path)
+    command = [Path(python).with_name("diffeo-stability"), "measure"]
+    options = ["--size", "32", "--mean", "0", "--std", "1", "--classes", "10"]
+    assert "output " in run(*command, "lenet", "photos", "--untrained", *options, "--csv", "r.csv", cwd=tmp_path)
+    assert len((tmp_path / "r.csv").read_text().splitlines()) == 2
+    done = subprocess.run([*command, "timm:resnet18", "photos"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: network timm:resnet18 needs timm, which is not installed: pip install timm\n"
 
 
 def test_every_public_name_is_there(environment):

@@ -173,7 +173,7 @@ WRONG = [
     ([*SMALL, "--std", "0"], "--std positive"),
     ([*SMALL, "--size", "2"], "does not take images of 2 x 2 pixels and 3 channels ("),
     ([*SMALL, "--weights", "none.pt"], "weights none.pt cannot be read"),
-    ([*SMALL, "--weights", "other.pt"], "the weights do not fit the network"),
+    ([*SMALL, "--weights", "other.pt"], "say it by --classes"),
     ([*SMALL, "--displacement", "0"], "displacement is 0"),
     ([*SMALL, "--cutoff", "1"], "cutoff is 1"),
     ([*SMALL, "--batch-size", "0"], "batch_size is 0"),

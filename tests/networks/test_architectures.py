@@ -236,3 +236,12 @@ def test_a_convolution_that_pads_by_a_module_of_its_own_is_one_operation():
     with observing(network, lambda name, output: seen.append((name, tuple(output.shape)))):
         network(torch.zeros(1, 1, 4, 4))
     assert seen == [("0", (1, 2, 4, 4)), ("1", (1, 2, 4, 4)), ("2", (1, 2, 6, 6))]
+
+
+def test_a_name_of_timm_may_say_which_weights_it_means():
+    pytest.importorskip("timm")
+    assert build_network("timm:test_resnet.r160_in1k", 3, 32, 10)(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+    with pytest.raises(
+        InputError, match=r"timm:test_resnet.r160_in2k is not known to timm; it has test_resnet.r160_in1k"
+    ):
+        build_network("timm:test_resnet.r160_in2k", 3, 32, 10)

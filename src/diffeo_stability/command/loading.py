@@ -121,8 +121,15 @@ def load_network(
     sizes = (channels, expected.image_size, expected.classes)
     network = build_seeded(lambda: build_network(name, *sizes), seed)
     if weights is not None:
-        load_weights(network, read_weights(weights, name, Path(torch.hub.get_dir(), "checkpoints")))
+        _give_weights(network, read_weights(weights, name, Path(torch.hub.get_dir(), "checkpoints")))
     return network
+
+
+def _give_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
+    try:
+        load_weights(network, weights)
+    except InputError as error:
+        raise InputError(f"{error} (if it is the number of outputs, say it by --classes)") from None
 
 
 def check_takes(network: nn.Module, name: str, images: Tensor) -> None:

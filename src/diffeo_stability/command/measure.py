@@ -16,7 +16,7 @@ OUTPUT = "output"
 EXAMPLES = """
   diffeo-stability measure timm:resnet18 photos/
   diffeo-stability measure torchvision:vgg11_bn photos.zip --by-operation --csv vgg11.csv --plot vgg11.pdf
-  diffeo-stability measure my_networks:perceptron photos/ --weights perceptron.pt --classes 10 --size 28 --mean 0.5 --std 0.5
+  PYTHONPATH=. diffeo-stability measure my_nets:net photos/ --weights net.pt --classes 10 --size 28 --mean 0.5 --std 0.5
 """
 
 
@@ -26,7 +26,7 @@ def add_measure(commands: argparse._SubParsersAction) -> None:
         "measure",
         help="D, G and R of a network on a folder of images",
         description="Measure the stability of a network to smooth deformations (D) and to noise of the same norm (G), and their "
-        "ratio, relative stability (R), with 95%% intervals.",
+        "ratio, relative stability (R), with 95% intervals.",
         epilog=f"examples:{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -37,7 +37,9 @@ def add_measure(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("images", type=Path, help="a folder of images, or a .tar, .tar.xz or .zip of one")
     weights = parser.add_mutually_exclusive_group()
-    weights.add_argument("--weights", metavar="FILE", help="a .safetensors or .pt file of a state_dict")
+    weights.add_argument(
+        "--weights", metavar="FILE", help="a .safetensors or .pt file of a state_dict, or torchvision:<name>"
+    )
     weights.add_argument(
         "--untrained",
         action="store_true",

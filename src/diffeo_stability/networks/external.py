@@ -25,8 +25,8 @@ def library_of(library: str, name: str) -> ModuleType:
         raise InputError(
             f"network {library}:{name} needs {library}, which is not installed: pip install {library}"
         ) from None
-    known = module.list_models()
-    if (name.partition(".")[0] if library == "timm" else name) not in known:
+    known = module.list_models(include_tags=True) if library == "timm" and "." in name else module.list_models()
+    if name not in known:
         near = ", ".join(difflib.get_close_matches(name, known, n=5)) or "nothing of a similar name"
         raise InputError(f"network {library}:{name} is not known to {library}; it has {near}")
     return module

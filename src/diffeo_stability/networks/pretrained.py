@@ -48,10 +48,7 @@ def expectation_of(network: str) -> Expectation | None:
 def _sizes_of_timm(name: str) -> tuple[int, int] | None:
     from timm.models import get_pretrained_cfg
 
-    try:
-        config = get_pretrained_cfg(name)
-    except RuntimeError as error:
-        raise InputError(f"network timm:{name}: {one_line(error)}") from None
+    config = get_pretrained_cfg(name)
     return None if config is None else (config.input_size[-1], config.num_classes)
 
 
