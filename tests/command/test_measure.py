@@ -23,6 +23,23 @@ def small(in_channels, image_size, classes):
     torch.manual_seed(7)
     return nn.Sequential(nn.Conv2d(in_channels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(classes))
 """
+ZERO = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.zero, self.readout = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.Linear(1200, 5)
+        nn.init.zeros_(self.zero.weight)
+
+    def forward(self, x):
+        return self.readout((x + self.zero(self.conv(x))).flatten(1))
+
+
+def net(in_channels, image_size, classes):
+    return Net()
+"""
 SMALL = ("my_nets:small", "photos", "--size", "20", "--mean", "0.5", "--std", "0.25", "--classes", "5")
 
 
@@ -124,6 +141,14 @@ def test_untrained_networks_of_a_library_say_what_images_they_expect(capsys):
     pytest.importorskip("timm")
     assert main(["measure", "timm:test_resnet", "photos", "--untrained", "--batch-size", "12"]) == 0
     assert "on 8 images of 160 x 160 pixels" in capsys.readouterr().out
+
+
+def test_operations_that_tell_no_images_apart_are_named_and_left_out(folder, caplog):
+    """Residual branches of untrained networks end in a batch-norm that multiplies by zero."""
+    (folder / "zero_nets.py").write_text(ZERO)
+    assert main(["measure", "zero_nets:net", *SMALL[1:], "--untrained", "--by-operation", "--csv", "r.csv"]) == 0
+    assert [row["operation"] for row in rows_of(folder / "r.csv")] == ["conv", "readout"]
+    assert "left out, as they give the same output for every image: zero" in caplog.text
 
 
 def test_weights_of_timm_are_taken_where_they_are_kept(folder, monkeypatch, capsys):

@@ -1,7 +1,7 @@
 """``diffeo-stability measure``: D, G and R of a network on a folder of images."""
 
 import argparse
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +10,9 @@ from ..core.errors import InputError
 if TYPE_CHECKING:  # torch takes seconds to import, and --help has no use for it
     from torch import Tensor, nn
 
-    from ..core.stability import StabilityByOperation
+    from ..core.stability import PerturbationSettings, StabilityByOperation
 
+logger = logging.getLogger(__name__)
 OUTPUT = "output"
 EXAMPLES = """
   diffeo-stability measure timm:resnet18 photos/
@@ -112,23 +113,40 @@ def measure(chosen: argparse.Namespace) -> int:
 def _measured(network: "nn.Module", images: "Tensor", chosen: argparse.Namespace) -> "StabilityByOperation":
     import torch
 
-    from ..core.stability import StabilityByOperation, relative_stability, stability_by_operation
+    from ..core.stability import StabilityByOperation, relative_stability
 
-    measure_it: Callable = stability_by_operation if chosen.by_operation else relative_stability
+    settings: PerturbationSettings = {
+        "displacement": chosen.displacement,
+        "cutoff": chosen.cutoff,
+        "batch_norm": _batch_norm(chosen),
+        "batch_size": chosen.batch_size,
+        "progress": True,
+    }
     try:
-        measured = measure_it(
-            network,
-            images,
-            displacement=chosen.displacement,
-            cutoff=chosen.cutoff,
-            batch_norm=_batch_norm(chosen),
-            batch_size=chosen.batch_size,
-            seed=chosen.seed,
-            progress=True,
-        )
+        if chosen.by_operation:
+            return _measured_by_operation(network, images, chosen.seed, settings)
+        return StabilityByOperation({OUTPUT: relative_stability(network, images, seed=chosen.seed, **settings)})
     except torch.OutOfMemoryError:
         raise InputError(f"{chosen.batch_size} images per pass do not fit into memory: lower --batch-size") from None
-    return measured if chosen.by_operation else StabilityByOperation({OUTPUT: measured})
+
+
+def _measured_by_operation(
+    network: "nn.Module", images: "Tensor", seed: int, settings: "PerturbationSettings"
+) -> "StabilityByOperation":
+    """As :func:`stability_by_operation`, but what gives the same output for every image is named and left out.
+
+    Libraries let the residual branches of untrained networks end in zeros.
+    """
+    from ..core.seeds import generator_for
+    from ..core.stability import StabilityByOperation, distances_by_operation, stability_of
+
+    generator = generator_for("perturbations", seed)
+    distances = distances_by_operation(network, images, generator=generator, **settings)
+    constant = [name for name, measured in distances.items() if measured.constant]
+    if constant:
+        logger.warning("left out, as they give the same output for every image: %s", ", ".join(constant))
+    telling = {name: measured for name, measured in distances.items() if name not in constant}
+    return StabilityByOperation(stability_of(telling, generator=generator))
 
 
 def _batch_norm(chosen: argparse.Namespace) -> str:

@@ -43,12 +43,17 @@ class Distances:
         """As :meth:`normalised`, with the median over images of the squared distance moved."""
         return self.moved.quantile(0.5, dim=1) / self.between_images(self.spread.mean())
 
+    @property
+    def constant(self) -> bool:
+        """Whether the output is the same for every image, up to rounding; not so of outputs that are NaN."""
+        mean_spread = float(self.spread.mean())
+        return mean_spread - self.shift <= 1e-12 * mean_spread
+
     def check(self, source: str = "the model") -> None:
         """Raise :class:`InputError`, naming the source of the outputs, where no ratio of distances is defined."""
         if not (self.moved.isfinite().all() and self.spread.isfinite().all()):
             raise InputError(f"{source} gives NaN or infinite outputs: stability is not defined for it")
-        mean_spread = float(self.spread.mean())
-        if not mean_spread - self.shift > 1e-12 * mean_spread:
+        if self.constant:
             raise InputError(f"{source} gives the same output for every image: D and G would divide by zero")
 
 

@@ -111,7 +111,7 @@ class StabilityByOperation(dict[str, RelativeStability]):
 
 
 class PerturbationSettings(TypedDict, total=False):
-    """The keyword arguments of :func:`relative_stability` but for the bootstrap, the source of randomness and the progress."""
+    """The keyword arguments of :func:`relative_stability` but for the bootstrap and the source of randomness."""
 
     displacement: float
     cutoff: int
@@ -119,6 +119,7 @@ class PerturbationSettings(TypedDict, total=False):
     noise_norm: NoiseNorm
     batch_size: int
     batch_norm: BatchNorm
+    progress: bool
 
 
 class StabilitySettings(PerturbationSettings, total=False):
@@ -128,7 +129,6 @@ class StabilitySettings(PerturbationSettings, total=False):
     confidence: float
     seed: int | None
     generator: torch.Generator | None
-    progress: bool
 
 
 class Perturbed(NamedTuple):
