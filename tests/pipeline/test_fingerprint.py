@@ -6,9 +6,16 @@ import textwrap
 
 import pytest
 
+from diffeo_stability.core.errors import InputError
 from diffeo_stability.pipeline.code import CodeOf
 from diffeo_stability.pipeline.config import load_config
-from diffeo_stability.pipeline.fingerprint import PACKAGE, fingerprint, source_of, sources_used_by
+from diffeo_stability.pipeline.fingerprint import (
+    PACKAGE,
+    fingerprint,
+    fingerprint_of_module,
+    source_of,
+    sources_used_by,
+)
 
 SOURCE = '''
 """What this module is for."""
@@ -91,23 +98,90 @@ def test_a_folder_that_is_moved_changes_nothing(tmp_path):
     assert fingerprint(tmp_path / "here" / "module.py") == fingerprint(tmp_path / "there" / "module.py")
 
 
-def test_files_of_ones_own_count_if_they_are_used(tmp_path):
+NETWORK_OF_MINE = """
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+import torch
+from beside import ACTIVATION
+from . import sizes
+from .blocks import *
+from .deeper.still import depth
+from sub.module import width
+import effects
+
+if TYPE_CHECKING:
+    from hints import Hint
+
+sys.path.append("somewhere")
+from found_later import PADDING
+
+
+def network(in_channels, image_size, classes):
+    from inside import build
+
+    importlib.import_module("by_name")
+    __import__("by_dunder")
+    return build(ACTIVATION, depth, width)
+"""
+USED = (
+    *("mine/__init__.py", "mine/network.py", "mine/sizes.py", "mine/blocks.py", "mine/deeper/__init__.py"),
+    *("mine/deeper/still.py", "mine/above.py", "mine/found_later.py", "sub/__init__.py", "sub/module.py"),
+    *("beside.py", "effects.py", "inside.py", "by_name.py", "by_dunder.py"),
+)
+UNUSED = ("hints.py", "mine/unused.py", "beside/module.py")
+
+
+def test_all_files_that_ones_own_network_imports_count(tmp_path):
     """In a process of its own, as what was imported from where is remembered."""
-    (tmp_path / "networks_of_mine.py").write_text("import torch\nfrom blocks_of_mine import size\n\nwidth = 2 * size\n")
-    (tmp_path / "blocks_of_mine.py").write_text("from hints_of_mine import Size\n\nsize: Size = 3\n")
-    (tmp_path / "hints_of_mine.py").write_text("Size = int\n")
+    for name in (*USED, *UNUSED):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "mine/network.py").write_text(NETWORK_OF_MINE)
+    (tmp_path / "mine/deeper/still.py").write_text("from ..above import depth\n")
     code = """
-        from diffeo_stability.pipeline.fingerprint import sources_used_by
-        print(*[path.name for path in sources_used_by("networks_of_mine.py")])
+        from pathlib import Path
+        from diffeo_stability.pipeline.fingerprint import source_of, sources_used_by
+
+        for path in sources_used_by(source_of("mine.network")):
+            print(path.relative_to(Path.cwd()).as_posix())
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path)},
+        env={"PYTHONPATH": f"{tmp_path}:{PACKAGE.parent}"},
         capture_output=True,
         text=True,
     )
-    assert done.stdout.split() == ["blocks_of_mine.py", "networks_of_mine.py"], done.stderr
+    assert sorted(done.stdout.split()) == sorted(USED), done.stderr
+
+
+def test_a_network_that_builds_on_one_of_this_package_has_all_of_them_count(tmp_path, monkeypatch):
+    """As it is built by its name, which may be any."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_vgg.py").write_text("from diffeo_stability import build_network\n\nbuild = build_network\n")
+    (tmp_path / "own_linear.py").write_text("from torch import nn\n\nbuild = nn.Linear\n")
+    sources = {name: source_of(name) for name in ("own_vgg", "own_linear")}
+    architectures = sorted((PACKAGE / "networks" / "architectures").glob("*.py"))
+    assert fingerprint_of_module("own_vgg") == fingerprint(sources["own_vgg"], *architectures)
+    assert fingerprint_of_module("own_linear") == fingerprint(sources["own_linear"])
+
+
+def test_of_an_installed_network_its_whole_package_counts(tmp_path, monkeypatch):
+    for name in ("__init__", "network", "blocks"):
+        (tmp_path / "installed_nets").mkdir(exist_ok=True)
+        (tmp_path / "installed_nets" / f"{name}.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("diffeo_stability.pipeline.fingerprint.INSTALLED", (tmp_path,))
+    before = fingerprint_of_module("installed_nets.network")
+    (tmp_path / "installed_nets" / "blocks.py").write_text("depth = 2\n")
+    assert fingerprint_of_module("installed_nets.network") != before
+
+
+def test_a_module_that_is_nowhere_is_named():
+    with pytest.raises(InputError, match=r"no_such.module is not found: .* PYTHONPATH=<the folder of no_such>"):
+        fingerprint_of_module("no_such.module")
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@
 import hashlib
 from pathlib import Path
 
+from ..core.errors import InputError, one_line
 from ..data.sources import SOURCES
 from ..figures import FIGURES
 from ..networks.catalogue import ARCHITECTURES, LIBRARIES, networks
 from .config import Run
-from .fingerprint import PACKAGE, fingerprint, source_of
+from .fingerprint import PACKAGE, fingerprint, fingerprint_of_module
 
 
 class CodeOf:
@@ -44,13 +45,28 @@ class CodeOf:
         return self.script("import_network", "networks.weights", "networks.build")
 
     def network(self, name: str) -> str:
-        """Return that of what builds a network of the run: its file, and what that uses of this package and the user's own."""
+        """Return that of what builds a network of the run: its file, and what that uses of this package and the user's own.
+
+        Raises:
+            InputError: the module of a network of the user's own is missing or is no Python.
+        """
         architecture = self._config.networks[name].architecture
         if architecture in networks():
             return fingerprint(ARCHITECTURES / f"{networks()[architecture].module}.py")
         module = architecture.partition(":")[0]
-        source = None if module in LIBRARIES else source_of(module)
-        return "" if source is None or source.suffix != ".py" else fingerprint(source)
+        try:
+            return "" if module in LIBRARIES else fingerprint_of_module(module)
+        except (InputError, SyntaxError) as error:
+            raise InputError(f"networks.{name}.architecture: {one_line(error)}") from None
+
+    def check_networks(self) -> None:
+        """Check that the code of every network of the run is there.
+
+        Raises:
+            InputError: a module is missing or is no Python.
+        """
+        for name in self._config.networks:
+            self.network(name)
 
     def measurement(self, stem: str) -> str:
         """Return that of what measures a figure."""

@@ -2,7 +2,8 @@
 
 A rule has one among its params, so that a job is run again when its code changes, and only then. Comments, docstrings,
 annotations, formatting and the order of imports are no code, nor are modules that decide no number (``MACHINERY``). An import
-counts if something that is left uses it: then its module's code counts too, if it is of this package or the user's own.
+counts if something that is left uses it: then its module's code counts too, if it is of this package or the user's own. Of the
+user's own files every import counts, used or not, and so do the packages that they lie in: importing them runs their code.
 """
 
 import ast
@@ -11,10 +12,14 @@ import importlib.util
 import sysconfig
 from collections.abc import Iterator
 from functools import cache
+from importlib.machinery import all_suffixes
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import HOMES
+from ..core.errors import InputError
+from ..data.files import sha256_of
+from ..networks.catalogue import ARCHITECTURES
 
 PACKAGE = Path(__file__).parents[1]
 # Settings decide by their values, which are params themselves; facts of data sets and networks likewise; the rest stores,
@@ -34,6 +39,7 @@ MACHINERY = (
     "figures/*/__init__.py",
     "pipeline/*.py",
 )
+BUILDER = PACKAGE / "networks" / "build.py"  # imports the file of a network by its name
 INSTALLED = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
@@ -64,10 +70,31 @@ def fingerprint(*roots: str | Path) -> str:
     return digest.hexdigest()[:32]
 
 
+def fingerprint_of_module(name: str) -> str:
+    """Return the fingerprint of a module that need not be of this package, and of all files that it uses.
+
+    Of one that is installed all files of its package count, as they are.
+
+    Raises:
+        InputError: there is no such module.
+        SyntaxError: a file is no Python.
+    """
+    source = source_of(name)
+    if source is None:
+        top = name.partition(".")[0]
+        raise InputError(f"{name} is not found: install it, or start with PYTHONPATH=<the folder of {top}>")
+    if _is_installed(source) and not source.is_relative_to(PACKAGE):
+        top = source_of(name.partition(".")[0])
+        files = sorted(top.parent.rglob("*.py")) if top is not None and top.name == "__init__.py" else [source]
+        return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()[:32]
+    architectures = sorted(ARCHITECTURES.glob("*.py")) if BUILDER in sources_used_by(source) else []
+    return fingerprint(source, *architectures)
+
+
 def sources_used_by(*roots: str | Path) -> list[Path]:
     """Return source files and all those that they use, in an order that does not depend on where they lie."""
     found: set[Path] = set()
-    pending = [Path(root).resolve() for root in roots]
+    pending = [Path(root).absolute() for root in roots]
     while pending:
         path = pending.pop()
         if path not in found:
@@ -87,22 +114,35 @@ def source_of(module: str) -> Path | None:
         return None
     if not steps:
         return Path(spec.origin) if spec.has_location else None
-    for folder in spec.submodule_search_locations or ():
-        place = Path(folder, *steps)
-        for path in (place.with_suffix(".py"), place / "__init__.py"):
-            if path.is_file():
-                return path
-    return None
+    places = (Path(folder, *steps) for folder in spec.submodule_search_locations or ())
+    return next((source for place in places if (source := _source_at(place)) is not None), None)
+
+
+def _source_at(place: Path) -> Path | None:
+    """The file that Python takes for a module of which the path is known but for its ending."""
+    candidates = (place / "__init__.py", *(place.with_name(place.name + suffix) for suffix in all_suffixes()))
+    return next((path for path in candidates if path.is_file()), None)
 
 
 @cache
 def _code_of(path: Path) -> Code:
+    if path.suffix != ".py":
+        return Code(sha256_of(path), frozenset())
     reader = _Reader()
-    code = reader.read(ast.parse(path.read_text(), str(path)))
+    code = reader.read(ast.parse(path.read_bytes(), str(path)))
     imports = sorted(alias for alias in reader.imports if alias.bound in reader.used)
     sources = {source for alias in imports for source in _sources_of(path, alias)}
+    if not path.is_relative_to(PACKAGE):
+        every = {source for alias in reader.imports for source in _sources_of(path, alias)}
+        sources |= {source for source in every if not source.is_relative_to(PACKAGE)} | _package_of(path)
     digest = hashlib.sha256(repr((imports, code)).encode()).hexdigest()
     return Code(digest, frozenset(source for source in sources if _counts(source)))
+
+
+def _package_of(path: Path) -> set[Path]:
+    """What runs before a file of the user's own does: the package that it lies in, if it does."""
+    folder = path.parents[1] if path.name == "__init__.py" else path.parent
+    return {folder / "__init__.py"} if (folder / "__init__.py").is_file() else set()
 
 
 class _Import(NamedTuple):
@@ -111,7 +151,7 @@ class _Import(NamedTuple):
     Attributes:
         module: from which; with as many dots in front as the import has.
         name: of what is imported from it; empty for ``import module``.
-        bound: the name by which it is known afterwards.
+        bound: the name by which it is known afterwards; ``*`` for all names of a module, and for a call of ``import_module``.
     """
 
     module: str
@@ -132,7 +172,7 @@ class _Reader:
 
     def __init__(self):
         self.imports: set[_Import] = set()
-        self.used: set[str] = set()
+        self.used: set[str] = {EVERYTHING}
 
     def read(self, node: object) -> object:
         if isinstance(node, list):
@@ -142,6 +182,8 @@ class _Reader:
         if isinstance(node, ast.Import | ast.ImportFrom):
             self.imports.update(_imported_by(node))
             return None
+        if isinstance(node, ast.Call):
+            self.imports.update(_imported_by_call(node))
         if isinstance(node, ast.Name):
             self.used.add(node.id)
         elif (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) or _is_for_type_checkers(node):
@@ -158,6 +200,7 @@ NO_CODE = {
     (ast.AsyncFunctionDef, "returns"),
 }
 EVERYWHERE = ("kind", "type_comment")
+EVERYTHING = "*"
 
 
 def _is_for_type_checkers(node: ast.AST) -> bool:
@@ -172,20 +215,42 @@ def _imported_by(node: ast.Import | ast.ImportFrom) -> Iterator[_Import]:
             yield _Import("." * node.level + (node.module or ""), alias.name, alias.asname or alias.name)
 
 
+def _imported_by_call(node: ast.Call) -> Iterator[_Import]:
+    """What ``import_module("name")`` and ``__import__("name")`` import."""
+    function = getattr(node.func, "id", getattr(node.func, "attr", None))
+    first = node.args[0] if node.args else None
+    if function in ("import_module", "__import__") and isinstance(first, ast.Constant) and isinstance(first.value, str):
+        yield _Import(first.value, "", EVERYTHING)
+
+
 def _sources_of(path: Path, alias: _Import) -> set[Path]:
     """Source files of the module from which a name comes, and of the name, if that is a module."""
+    if not path.is_relative_to(PACKAGE) and alias.module.startswith("."):
+        return _sources_beside(path, alias)
     base = _absolute(path, alias.module)
     names = [base, f"{base}.{alias.name}"] if alias.name else [base]
-    if base == PACKAGE.name and alias.name in HOMES:
-        names = [f"{base}.{HOMES[alias.name]}"]
-    return {source.resolve() for name in names if (source := _source(name)) is not None}
+    if base == PACKAGE.name and (not alias.name or alias.name in HOMES):
+        names = [f"{base}.{home}" for home in ([HOMES[alias.name]] if alias.name else HOMES.values())]
+    if not path.is_relative_to(PACKAGE) and source_of(base) is None:
+        # It may be found there once the file has changed the places where Python looks
+        return _sources_beside(path, alias._replace(module=f".{base}"))
+    return {source for name in names if (source := _source(name)) is not None}
+
+
+def _sources_beside(path: Path, alias: _Import) -> set[Path]:
+    """Those of an import by a relative name, in a file of the user's own."""
+    name = alias.module.lstrip(".")
+    folder = path.parents[len(alias.module) - len(name) - 1]
+    base = folder.joinpath(*name.split(".")) if name else folder
+    places = [base, base / alias.name] if alias.name else [base]
+    return {source for place in places if (source := _source_at(place)) is not None}
 
 
 def _absolute(path: Path, module: str) -> str:
     """The absolute name of a module that a file of this package imports by its relative one."""
     name = module.lstrip(".")
     level = len(module) - len(name)
-    if not level or not path.is_relative_to(PACKAGE):
+    if not level:
         return name
     parts = [PACKAGE.name, *path.relative_to(PACKAGE).parts[:-1]]
     return ".".join([*parts[: len(parts) - level + 1], *([name] if name else [])])
@@ -200,8 +265,11 @@ def _source(name: str) -> Path | None:
         candidates = (place.with_suffix(".py"), place / "__init__.py") if steps else ()
         return next((path for path in candidates if path.is_file()), None)
     source = source_of(name)
-    installed = source is None or source.suffix != ".py" or any(source.is_relative_to(place) for place in INSTALLED)
-    return None if installed else source
+    return None if source is None or _is_installed(source) else source
+
+
+def _is_installed(source: Path) -> bool:
+    return any(source.is_relative_to(place) for place in INSTALLED)
 
 
 def _counts(source: Path) -> bool:
