@@ -38,12 +38,12 @@ def smaller(png: bytes) -> bytes:
         image = image.resize([round(0.8 * side) for side in image.size], Image.Resampling.LANCZOS)
 
 
-def readme(about: str, tables: Path, stems: list[str]) -> str:
+def readme(about: str, tables: list[Path], stems: list[str]) -> str:
     """Return what stands beside the figures: the text by hand, the claims, and what every figure shows, in Markdown."""
-    found = Tables({path.stem: path for path in tables.glob("*.csv")})
-    shown = {stem: FIGURES[stem].describe(found) for stem in stems}
+    paths = {path.stem: path for path in tables}
+    shown = {stem: FIGURES[stem].describe(Tables(paths)) for stem in stems}
     rows = [f"| `{stem}` | {_as_markdown(text)} |" for stem, text in shown.items() if text]
-    claims = format_claims(read_table(tables / "claims.csv"))
+    claims = format_claims(read_table(paths["claims"]))
     parts = (about.strip(), f"```\n{claims}\n```", "\n".join(("| figure | what this run shows |", "|---|---|", *rows)))
     return "\n\n".join(parts) + "\n"
 
@@ -65,14 +65,14 @@ def main(run: str) -> None:
         if old.suffix in (".png", ".csv"):
             old.unlink()
     with zipfile.ZipFile(archive) as crate:
+        tables = [Path(name) for name in crate.namelist() if name.endswith(".csv")]
         for entry in crate.infolist():
             name = PurePosixPath(entry.filename)
             if name.suffix == ".png":
                 (folder / name.name).write_bytes(smaller(crate.read(entry)))
             elif name.name == "config.yaml" or (name.suffix == ".csv" and entry.file_size <= LONGEST_TABLE):
                 (folder / name.name).write_bytes(crate.read(entry))
-    tables = Path("results", run, "tables")
-    (folder / "provenance.txt").write_text(as_tree(trace(tables / "claims.csv")) + "\n")
+    (folder / "provenance.txt").write_text(as_tree(trace(Path("results", run, "tables", "claims.csv"))) + "\n")
     about = folder / "about.md"
     stems = [stem for stem in FIGURES if (folder / f"{stem}.png").exists()]
     (folder / "README.md").write_text(readme(about.read_text() if about.exists() else f"# Run {run}", tables, stems))

@@ -5,8 +5,6 @@ localrules:
 
 
 rule fetch_dataset:
-    input:
-        source=folders_of(settings.dataset.path),
     output:
         dataset=plan.dataset,
     log:
@@ -19,7 +17,8 @@ rule fetch_dataset:
         runtime=growing(60),
     params:
         code=code.dataset(),
-        unrecorded=["source"],  # the data set's hash covers what was taken from them
+        # The images' content and not their times, by which Snakemake goes for inputs
+        contents=lambda wildcards: plan.contents(plan.images()),
         source=settings.dataset.source,
         path=settings.dataset.path,
         image_size=settings.dataset.image_size,

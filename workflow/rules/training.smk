@@ -32,7 +32,6 @@ rule train_network:
 rule import_network:
     input:
         dataset=plan.dataset,
-        weights=lambda wildcards: plan.weights_file(wildcards.net),
     output:
         checkpoints=directory("results/{run}/networks/{net}/{variant}/checkpoints"),
     log:
@@ -52,6 +51,7 @@ rule import_network:
             wildcards.net, wildcards.variant
         ),
         weights=lambda wildcards: settings.networks[wildcards.net].weights,
+        contents=lambda wildcards: plan.contents(plan.weights(wildcards.net)),
         init=lambda wildcards: settings.networks[wildcards.net].init,
         downloads=f"{settings.data_dir}/weights",
     message:

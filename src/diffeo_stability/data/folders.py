@@ -5,7 +5,6 @@ Archives are read as a stream and never unpacked, so that nothing in them can la
 
 import logging
 import lzma
-import os
 import tarfile
 import warnings
 import zipfile
@@ -21,6 +20,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from ..core.errors import InputError, one_line
+from .contents import is_image, walk
 from .files import check_fits, most_unpacked
 from .requests import Request, fields_of
 
@@ -213,7 +213,7 @@ def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[
         place = None if hidden else place_of(name, content is None)
         if not place:
             continue
-        if content is not None and PurePosixPath(name).suffix.lower() not in Image.registered_extensions():
+        if content is not None and not is_image(PurePosixPath(name).name):
             skipped.append(name)
             continue
         image = None if content is None else _decode(content, f"{path}: {name}", image_size)
@@ -246,11 +246,7 @@ def _entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
 
 def _folder_entries(path: Path) -> Iterator[tuple[str, bytes | None]]:
     """Those of a folder; links are followed, but not to a folder that they lie in."""
-    entries: list[Path] = []
-    for folder, folders, files in os.walk(path, followlinks=True):
-        above = Path(folder).resolve()
-        folders[:] = [name for name in folders if not above.is_relative_to(Path(folder, name).resolve())]
-        entries += [Path(folder, name) for name in (*folders, *files)]
+    entries = [Path(folder, name) for folder, folders, files in walk(path) for name in (*folders, *files)]
     for entry in sorted(entries):
         try:
             yield entry.relative_to(path).as_posix(), None if entry.is_dir() else entry.read_bytes()

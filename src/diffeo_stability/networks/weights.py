@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..core.errors import InputError, one_line
 from ..core.seeds import build_seeded
+from ..data.contents import PACKAGE
 from ..data.datasets import Splits
 from ..data.files import atomic_path, sha256_of
 from ..data.tensors import read_tensors
@@ -22,7 +23,6 @@ from .batch_norm import estimate_batch_norm
 from .checkpoints import save_checkpoint
 from .unwrapping import hint_of_prefix, tensors_of, what_else, without_prefix
 
-PACKAGE = "package:"
 TORCHVISION = "torchvision:"
 
 

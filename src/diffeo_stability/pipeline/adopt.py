@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..data.contents import content_hash, located
 from ..data.files import read_json
 from .config import Run
 from .records import FOLDER, hash_of
@@ -58,7 +59,10 @@ def _mismatches(path: Path, record: dict, found: Callable[[Path], str | None]) -
         yield f"{path} is missing: copy it, or delete its record in {path.parent / FOLDER}"
     elif found(path) != record["sha256"]:
         yield f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again"
-    for name, expected in record["inputs"].items():
-        # What lies outside, weights and images of one's own say, need not have come along
-        if found(Path(name)) not in (None, expected):
+    used = {name: (found(Path(name)), expected) for name, expected in record["inputs"].items()}
+    # Images and weights of one's own need not have come along
+    brought = {name: expected for name, expected in record.get("contents", {}).items() if located(name).exists()}
+    used |= {name: (content_hash(name), expected) for name, expected in brought.items()}
+    for name, (now, expected) in used.items():
+        if now not in (None, expected):
             yield f"{path} was made from another {name}: delete {path}, run again"

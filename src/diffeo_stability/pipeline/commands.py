@@ -5,6 +5,8 @@ import sys
 from .adopt import adopt
 from .claims import COLUMNS, format_claims
 from .config import load_config
+from .leftovers import remove_left_over
+from .plan import Plan
 from .provenance import as_tree, trace
 from .tables import read_table
 
@@ -32,4 +34,11 @@ def adopt_run(config: str) -> int:
     return 0
 
 
-COMMANDS = {"provenance": print_provenance, "claims": print_claims, "adopt": adopt_run}
+def tidy_run(config: str) -> int:
+    """Remove the figures and tables of a run that its configuration no longer has."""
+    removed = remove_left_over(Plan(load_config(config)))
+    print("\n".join(f"{path} is removed" for path in removed) or "there is nothing to remove")
+    return 0
+
+
+COMMANDS = {"provenance": print_provenance, "claims": print_claims, "adopt": adopt_run, "tidy": tidy_run}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
+from ..data.contents import content_hash, memory_beside
 from ..data.files import as_input_error, remove_leftovers
 from .gpus import take_gpu
 from .records import checked_hashes_of, code_state, software_versions, write_records
@@ -60,20 +61,23 @@ def recorded(job: Any) -> Iterator[None]:
     """Check what a job reads against its records before it runs, and write beside all that it has made from what it was made.
 
     Args:
-        job: Snakemake's own object. Inputs that its params name as ``unrecorded`` are not hashed.
+        job: Snakemake's own object; its params hold as ``contents`` the hashes of what it reads of the user's own.
 
     Raises:
-        InputError: a file that it reads is not what its job wrote.
+        InputError: a file that it reads is not what its job wrote, or something of the user's own changed in the meantime.
     """
     params = dict(job.params.items())
-    unrecorded = params.pop("unrecorded", ())
-    read = {name: files for name, files in job.input.items() if name not in unrecorded}
-    paths = [path for files in read.values() for path in ([files] if isinstance(files, str) else files)]
+    contents = params.pop("contents", {})
+    read = dict(job.input.items()).values()
+    paths = [path for files in read for path in ([files] if isinstance(files, str) else files)]
     inputs = checked_hashes_of(paths)
     for path in job.output:
         remove_leftovers(path)
     yield
-    write_records(job.output, rule=job.rule, inputs=inputs, params=params, config=job.config)
+    for source, before in contents.items():
+        if content_hash(source, memory_beside(job.output[0])) != before:
+            raise InputError(f"{source} changed while it was read: run again")
+    write_records(job.output, rule=job.rule, inputs=inputs, contents=contents, params=params, config=job.config)
 
 
 def describe_training(job: Any, dataset: "Dataset") -> dict:

@@ -2,12 +2,14 @@
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import InputError
+from ..data.contents import MEMORY, PACKAGE, content_hash, located
 from ..data.files import check_access
 from ..figures import FIGURES
 from ..networks.settings import TrainedPart
@@ -41,6 +43,7 @@ class Plan:
 
     def __init__(self, config: Run):
         self.config = config
+        self._content_hash = cache(lambda source: content_hash(source, Path(self.dataset).parent / MEMORY))
 
     @property
     def dataset(self) -> str:
@@ -85,10 +88,37 @@ class Plan:
         differing = [names[key] for key in usual if settings[key] != usual[key]]
         return Training(network, "-".join((f"seed{seed}", *differing)), seed, **settings)
 
-    def weights_file(self, network: str) -> list[str]:
-        """The file of a network's weights, if they are a file of the user's own."""
+    def images(self) -> list[str]:
+        """Return the path of the run's images, if they are the user's own."""
+        return [] if self.config.dataset.path is None else [self.config.dataset.path]
+
+    def weights(self, network: str) -> list[str]:
+        """Return the file of a network's weights, if they are the user's own or lie in a package."""
         weights = self.config.networks[network].weights
-        return [] if weights is None or weights.startswith(("package:", "torchvision:")) else [weights]
+        return [] if weights is None or weights.startswith("torchvision:") else [weights]
+
+    def contents(self, sources: Sequence[str]) -> dict[str, str]:
+        """Return the hash of what each file or folder of the user's own holds; what was made from another content is made anew.
+
+        Raises:
+            InputError: something cannot be read.
+        """
+        return {source: self._content_hash(source) for source in sources}
+
+    def check_sources(self) -> None:
+        """Check that all images and weights of the user's own are there and can be read.
+
+        Raises:
+            InputError: one line for each key that names what is not there, or a file that cannot be read.
+        """
+        named = [("dataset.path", source) for source in self.images()]
+        named += [
+            (f"networks.{name}.weights", source) for name in self.config.networks for source in self.weights(name)
+        ]
+        missing = [(key, source) for key, source in named if not located(source).exists()]
+        if missing:
+            raise InputError("\n".join(f"{key}: {source} does not exist: {_remedy(source)}" for key, source in missing))
+        self.contents([source for _, source in named])
 
     def training_settings(self, network: str, variant: str) -> dict[str, Any]:
         """Return all that decides a training, as plain values: the training is redone when one of them changes.
@@ -209,6 +239,22 @@ class Plan:
         """Executed copies of every analysis of the run, as HTML."""
         return [f"results/{self.config.run}/notebooks/{stem}.html" for stem in self.stems]
 
+    def shown(self) -> list[str]:
+        """Return all files that show something of the run: figures, tables, pictures, captions and notebooks."""
+        pictures = [
+            self.made_by(stem)["pictures"].format(run=self.config.run)
+            for stem in self.stems
+            if FIGURES[stem].measured == "run" and FIGURES[stem].has_pictures
+        ]
+        return [
+            *self.figures(),
+            *self.every_table(),
+            self.claims(),
+            *pictures,
+            *self.captions(),
+            *self.notebooks(),
+        ]
+
     def check_access(self) -> None:
         """Check that the run may read its data, if they are there, and write all that it makes.
 
@@ -223,3 +269,7 @@ class Plan:
         for part in ("results", "figures", "logs"):
             for folder, _, _ in os.walk(Path(part, self.config.run)):
                 check_access(folder, write=True)
+
+
+def _remedy(source: str) -> str:
+    return f"correct it, or {'install the package' if source.startswith(PACKAGE) else 'put there what it names'}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..data.contents import content_hash, located, memory_beside
 from ..data.files import METADATA, read_json
 from .records import hash_of, record_of
 
@@ -105,7 +106,16 @@ def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -
     origin = Origin(name, _state(found, record["sha256"], expected), record["rule"], facts)
     seen[name] = found, origin.state
     origin.sources = [_follow(source, used, seen) for source, used in record["inputs"].items()]
+    origin.sources += [_brought_along(source, used, path) for source, used in record.get("contents", {}).items()]
     return origin
+
+
+def _brought_along(name: str, expected: str, made: Path) -> Origin:
+    """Images or weights of the user's own, from which something was made."""
+    if not located(name).exists():
+        return Origin(name, "missing")
+    found = content_hash(name, memory_beside(made))
+    return Origin(name, "outside" if found == expected else "changed", facts=[f"sha256 {found[:SHORT]}"])
 
 
 def _unrecorded(path: Path) -> str:

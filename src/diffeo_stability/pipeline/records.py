@@ -114,6 +114,7 @@ def write_records(
     inputs: Mapping[str, str],
     params: Mapping[str, Any],
     config: dict,
+    contents: Mapping[str, str] | None = None,
 ) -> None:
     """Write a record beside everything that a job has made.
 
@@ -122,6 +123,7 @@ def write_records(
         inputs: hashes of the files and folders that it read, by name.
         params: its settings, and the fingerprint of its code.
         config: the run's configuration.
+        contents: hashes of what it read of the user's own (:func:`diffeo_stability.data.contents.content_hash`), by name.
     """
     made_by = {
         "rule": rule,
@@ -131,6 +133,7 @@ def write_records(
         "config": config_hash(config),
         "params": dict(params),
         "inputs": dict(inputs),
+        "contents": dict(contents or {}),
     }
     for path in outputs:
         write_json(record_of(path), {"sha256": hash_of(path), **made_by})

@@ -67,13 +67,14 @@ def write_report(
         png = Path(figures, f"{stem}.png")
         text = Path(captions, f"{stem}.rst")
         title, caption = as_html(text.read_text(), text)
-        files = [Path(tables, f"{stem}.csv"), Path(tables, f"{stem}_summary.csv"), png.with_suffix(".pdf")]
+        summary = [Path(tables, f"{stem}_summary.csv")] if FIGURES[stem].has_summary else []
+        files = [Path(tables, f"{stem}.csv"), *summary, png.with_suffix(".pdf")]
         return {
             "stem": stem,
             "title": title,
             "caption": caption,
             "image": base64.b64encode(png.read_bytes()).decode(),
-            "files": [(path.name, Path(os.path.relpath(path, beside)).as_posix()) for path in files if path.exists()],
+            "files": [(path.name, Path(os.path.relpath(path, beside)).as_posix()) for path in files],
             "provenance": as_tree(trace(png)),
         }
 

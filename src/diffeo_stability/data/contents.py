@@ -1,0 +1,132 @@
+"""What the user's own files hold, as a hash: by it results belong to them, and not by their names or times alone.
+
+Of a folder its images count, as :mod:`diffeo_stability.data.folders` reads them, and nothing else. What was hashed before is
+remembered, with all by which a file tells that it was written to, so that later a folder is only looked through.
+"""
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from ..core.errors import InputError
+from .files import as_input_error, sha256_of, write_json
+
+PACKAGE = "package:"
+MEMORY = ".contents"  # folder, beside a data set
+SETTLED = (
+    2e9  # nanoseconds: file systems note times this coarsely, and a second write in the same instant would not show
+)
+Files = dict[str, list]  # size, two times, inode and hash of every file, by its name
+
+
+def located(source: str | Path) -> Path:
+    """Return where a file or folder of the user's own lies: itself, or for ``package:<package>/<file>`` a file of a package.
+
+    The package is found without being imported; where it is not installed, so is no file.
+    """
+    source = str(source)
+    if not source.startswith(PACKAGE):
+        return Path(source)
+    package, _, file = source.removeprefix(PACKAGE).partition("/")
+    top, *below = package.split(".")
+    spec = importlib.util.find_spec(top) if top else None
+    folders = () if spec is None else spec.submodule_search_locations or ()
+    places = [Path(folder, *below, file) for folder in folders]
+    return next((place for place in places if place.exists()), Path(source))
+
+
+def content_hash(source: str | Path, memory: Path | None = None) -> str:
+    """Return the SHA-256 of a file, or of the names and contents of all images in a folder.
+
+    Args:
+        source: see :func:`located`.
+        memory: folder in which to remember hashes; it may not be there yet. None are remembered if not given, or if it cannot be
+            written to.
+
+    Raises:
+        InputError: something cannot be read.
+    """
+    path = located(source)
+    note = None if memory is None else memory / f"{hashlib.sha256(str(source).encode()).hexdigest()[:16]}.json"
+    known = _recall(note)
+    try:
+        # Names are no paths here, of which tens of thousands would take seconds
+        names = [f"/{name}" for name in images_in(path)] if path.is_dir() else [""]
+        files = {name: _state_of(f"{path}{name}", known.get(name)) for name in names}
+    except OSError as error:
+        raise as_input_error(error, path) from None
+    settled = {name: state for name, state in files.items() if _is_settled(state)}
+    if note is not None and settled != known:
+        # Only time is lost where nothing can be remembered
+        with contextlib.suppress(InputError, OSError):
+            write_json(note, settled)
+    if path.is_file():
+        return files[""][-1]
+    return hashlib.sha256(json.dumps([[name, state[-1]] for name, state in files.items()]).encode()).hexdigest()
+
+
+def memory_beside(path: str | Path) -> Path | None:
+    """Return the folder with remembered hashes that lies beside a file; nothing if there is none."""
+    memory = Path(path).parent / MEMORY
+    return memory if memory.is_dir() else None
+
+
+def images_in(folder: Path) -> list[str]:
+    """Return the names of all images in a folder and those below it, from there and in order; none that is hidden."""
+    found = []
+    for place, folders, files in walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        above = Path(place).relative_to(folder).as_posix()
+        found += [name if above == "." else f"{above}/{name}" for name in files if is_image(name)]
+    return sorted(found)
+
+
+def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield every folder, with names of folders and files in it; links are followed, but not to a folder that they lie in."""
+    for place, folders, files in os.walk(folder, followlinks=True):
+        above = Path(place).resolve()
+        folders[:] = [name for name in folders if not above.is_relative_to(Path(place, name).resolve())]
+        yield place, folders, files
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is read as an image: by the ending of its name, if it is not hidden."""
+    stem, _, ending = name.rpartition(".")
+    return stem != "" and not name.startswith(".") and f".{ending.lower()}" in _image_endings()
+
+
+@cache
+def _image_endings() -> frozenset[str]:
+    from PIL import Image
+
+    return frozenset(Image.registered_extensions())
+
+
+def _state_of(path: str, known: list | None) -> list:
+    """Size, time of its last write, time of its last change of any kind, inode and hash of a file.
+
+    The time of the last write can be set to anything, but that changes the other one. A link to nothing has no hash.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return [0, 0, 0, 0, None]
+    state = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    return known if known is not None and known[:-1] == state else [*state, sha256_of(path)]
+
+
+def _is_settled(state: list) -> bool:
+    return max(state[1:3]) < time.time_ns() - SETTLED
+
+
+def _recall(note: Path | None) -> Files:
+    try:
+        return {} if note is None else json.loads(note.read_text())
+    except (OSError, ValueError):
+        return {}
