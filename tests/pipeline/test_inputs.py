@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from diffeo_stability.core.errors import InputError
 from diffeo_stability.pipeline.adopt import adopt
 from diffeo_stability.pipeline.code import CodeOf
 from diffeo_stability.pipeline.config import load_config
+from diffeo_stability.pipeline.jobs import check_code_is_seen
 from diffeo_stability.pipeline.plan import Plan
 from diffeo_stability.pipeline.records import write_records
 
@@ -191,6 +193,27 @@ def test_a_misspelt_path_over_a_finished_run_ends_in_one_line_at_planning(projec
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "profile" not in line]
     assert done.returncode == 1 and len(lines) == 1 and re.match(message, lines[0])
     assert project.made() == before
+
+
+def test_code_that_planning_cannot_see_is_refused(tmp_path, monkeypatch):
+    """And what it says to do about it helps."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    network = {"in_channels": 1, "image_size": PIXELS, "classes": 2}
+    for name in ("seen_blocks", "unseen_blocks"):
+        (tmp_path / f"{name}.py").write_text("from torch.nn import Identity as identity\n")
+    text = "import importlib\nimport seen_blocks\n{}\n\ndef build(in_channels, image_size, classes):\n{}\n"
+    build = "    return importlib.import_module('unseen_' + 'blocks').identity()"
+    (tmp_path / "hiding.py").write_text(text.format("", build))
+    (tmp_path / "showing.py").write_text(text.format("import unseen_blocks", build))
+    with pytest.raises(
+        InputError,
+        match=r"hiding:build imports .*unseen_blocks.py in a way that its sources do not show.*'import unseen_blocks'",
+    ):
+        check_code_is_seen({"name": "hiding:build", **network})
+    for module in ("seen_blocks", "unseen_blocks"):
+        monkeypatch.delitem(sys.modules, module)
+    check_code_is_seen({"name": "showing:build", **network})
+    check_code_is_seen({"name": "lenet", **network})
 
 
 def test_every_path_that_does_not_exist_is_named(tmp_path, monkeypatch):

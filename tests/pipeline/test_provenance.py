@@ -1,6 +1,7 @@
 """Records: what was made from what, followed from a figure down to the data, and noticed when a file is no longer the one."""
 
 import json
+import os
 import shutil
 import subprocess
 from types import SimpleNamespace
@@ -10,6 +11,8 @@ import pytest
 from trainings import write_training
 
 from diffeo_stability.__main__ import main
+from diffeo_stability.data.contents import MEMORY, content_hash
+from diffeo_stability.data.store import save_dataset
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.interactive import Job
 from diffeo_stability.pipeline.provenance import as_tree, embedded_record, trace
@@ -73,6 +76,27 @@ def test_weights_brought_from_outside_are_said_to_be_that(tmp_path, monkeypatch,
     weights.write_text("other weights")
     assert main(["provenance", "results/mine/m.csv"]) == 1
     assert "elsewhere/net.pt  [CHANGED since]" in capsys.readouterr().out
+
+
+def test_images_brought_from_outside_count_by_what_they_hold(mnist5k, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    images = tmp_path / "photos"
+    images.mkdir()
+    (images / "cat.png").write_bytes(b"a cat")
+    data = tmp_path / "data" / "mine" / "images.safetensors"
+    save_dataset(mnist5k, data)
+    (data.parent / MEMORY).mkdir()  # in which hashes are remembered
+    contents = {"photos": content_hash("photos")}
+    write_records([data], rule="fetch", inputs={}, contents=contents, params={}, config=CONFIG)
+    for change, expected in (
+        (lambda: (images / "Thumbs.db").write_bytes(b"of the system"), (0, "brought from outside, unchanged")),
+        (lambda: os.utime(images / "cat.png"), (0, "brought from outside, unchanged")),
+        (lambda: (images / "cat.png").write_bytes(b"a dog"), (1, "CHANGED since")),
+        (lambda: shutil.rmtree(images), (1, "MISSING")),
+    ):
+        change()
+        assert main(["provenance", "data/mine/images.safetensors"]) == expected[0]
+        assert f"photos  [{expected[1]}]" in capsys.readouterr().out
 
 
 def test_a_project_unpacked_inside_another_repository_has_no_commit(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import importlib.util
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.machinery import all_suffixes
 from pathlib import Path
@@ -101,6 +101,15 @@ def sources_used_by(*roots: str | Path) -> list[Path]:
             found.add(path)
             pending += _code_of(path).imports
     return sorted(found, key=lambda path: (path.name, _code_of(path).digest))
+
+
+def unseen_by(module: str, files: Iterable[Path]) -> list[Path]:
+    """Return those of the user's own files, in order, that are not among what a module's fingerprint covers."""
+    source = source_of(module)
+    if source is None or _is_installed(source):  # then its package counts, and what else there is of it is installed
+        return []
+    seen = set(sources_used_by(source))
+    return sorted(file for file in files if file not in seen and _is_own(file))
 
 
 def source_of(module: str) -> Path | None:
@@ -266,6 +275,10 @@ def _source(name: str) -> Path | None:
         return next((path for path in candidates if path.is_file()), None)
     source = source_of(name)
     return None if source is None or _is_installed(source) else source
+
+
+def _is_own(source: Path) -> bool:
+    return not source.is_relative_to(PACKAGE) and not _is_installed(source)
 
 
 def _is_installed(source: Path) -> bool:

@@ -4,13 +4,15 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
 from ..data.contents import content_hash, memory_beside
 from ..data.files import as_input_error, remove_leftovers
+from ..networks.catalogue import LIBRARIES
+from .fingerprint import unseen_by
 from .gpus import take_gpu
 from .records import checked_hashes_of, code_state, software_versions, write_records
 
@@ -102,6 +104,34 @@ def describe_training(job: Any, dataset: "Dataset") -> dict:
         "trained_part": training["recipe"]["trained_part"],
         "split": training["split"],
     }
+
+
+def check_code_is_seen(network: Mapping[str, Any]) -> None:
+    """Check that planning sees all files of the user's own that a network of theirs imports, by building it once.
+
+    Args:
+        network: what :func:`diffeo_stability.networks.build.build_network` takes.
+
+    Raises:
+        InputError: it imports a file that cannot be found by reading its sources.
+    """
+    module = network["name"].partition(":")[0]
+    if module == network["name"] or module in LIBRARIES:
+        return
+    import torch
+
+    from ..networks.build import build_network
+
+    before = set(sys.modules)
+    with torch.random.fork_rng(devices=[]):
+        build_network(**network)
+    imported = [getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before]
+    unseen = unseen_by(module, [Path(file) for file in imported if file is not None])
+    if unseen:
+        raise InputError(
+            f"network {network['name']} imports {unseen[0]} in a way that its sources do not show, so that nothing would be made "
+            f"anew when that changes: write 'import {unseen[0].stem}' into one of them"
+        )
 
 
 def origin() -> dict:
