@@ -109,6 +109,7 @@ from . import sizes
 from .blocks import *
 from .deeper.still import depth
 from sub.module import width
+from spaces import inner
 import effects
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def network(in_channels, image_size, classes):
 USED = (
     *("mine/__init__.py", "mine/network.py", "mine/sizes.py", "mine/blocks.py", "mine/deeper/__init__.py"),
     *("mine/deeper/still.py", "mine/above.py", "mine/found_later.py", "sub/__init__.py", "sub/module.py"),
-    *("beside.py", "effects.py", "inside.py", "by_name.py", "by_dunder.py"),
+    *("spaces/inner.py", "beside.py", "effects.py", "inside.py", "by_name.py", "by_dunder.py"),
 )
 UNUSED = ("hints.py", "mine/unused.py", "beside/module.py")
 

@@ -228,10 +228,14 @@ def test_every_path_that_does_not_exist_is_named(tmp_path, monkeypatch):
         ]
 
 
-def test_a_network_that_is_no_python_is_named(tmp_path, monkeypatch):
-    (tmp_path / "broken_network.py").write_text("def build(:\n")
-    (tmp_path / "own.yaml").write_text(CONFIG.replace("nets.small:small", "broken_network:build"))
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("unfinished_net", b"def build(:\n"), ("null_net", b"build = 1\0\n"), ("latin_net", b"# \xe9\n")],
+)
+def test_a_network_that_is_no_python_is_named(tmp_path, monkeypatch, name, content):
+    (tmp_path / "own.yaml").write_text(CONFIG.replace("nets.small:small", f"{name}:build"))
+    (tmp_path / f"{name}.py").write_bytes(content)
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(InputError, match=r"networks.trained.architecture: .*broken_network.py") as caught:
+    with pytest.raises(InputError, match=r"networks.trained.architecture: ") as caught:
         CodeOf(tmp_path, load_config(tmp_path / "own.yaml")).check_networks()
     assert len(str(caught.value).splitlines()) == 1

@@ -7,6 +7,7 @@ from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.pipeline.code import CodeOf
 from diffeo_stability.pipeline.config import parse_config, read_yaml
+from diffeo_stability.pipeline.copied import name_copied
 from diffeo_stability.pipeline.leftovers import name_left_over
 from diffeo_stability.pipeline.plan import Plan
 
@@ -29,9 +30,10 @@ try:
         plan.check_sources()
 except InputError as error:
     sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
-note = name_left_over(plan, " ".join(map(os.path.relpath, workflow.configfiles)))
-if note and workflow.is_main_process:
-    print(note, file=sys.stderr)
+if workflow.is_main_process:
+    files = " ".join(map(os.path.relpath, workflow.configfiles))
+    for note in filter(None, (name_left_over(plan, files), name_copied(plan))):
+        print(note, file=sys.stderr)
 
 config.update(
     settings.model_dump(exclude_none=True)

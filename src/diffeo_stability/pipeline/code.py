@@ -56,7 +56,7 @@ class CodeOf:
         module = architecture.partition(":")[0]
         try:
             return "" if module in LIBRARIES else fingerprint_of_module(module)
-        except (InputError, SyntaxError) as error:
+        except (ValueError, SyntaxError, OSError) as error:
             raise InputError(f"networks.{name}.architecture: {one_line(error)}") from None
 
     def check_networks(self) -> None:

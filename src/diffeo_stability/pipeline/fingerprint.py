@@ -240,10 +240,11 @@ def _sources_of(path: Path, alias: _Import) -> set[Path]:
     names = [base, f"{base}.{alias.name}"] if alias.name else [base]
     if base == PACKAGE.name and (not alias.name or alias.name in HOMES):
         names = [f"{base}.{home}" for home in ([HOMES[alias.name]] if alias.name else HOMES.values())]
-    if not path.is_relative_to(PACKAGE) and source_of(base) is None:
-        # It may be found there once the file has changed the places where Python looks
-        return _sources_beside(path, alias._replace(module=f".{base}"))
-    return {source for name in names if (source := _source(name)) is not None}
+    found = {source for name in names if (source := _source(name)) is not None}
+    if found or path.is_relative_to(PACKAGE) or source_of(base) is not None:
+        return found
+    # It may be there once the file has changed the places where Python looks
+    return _sources_beside(path, alias._replace(module=f".{base}"))
 
 
 def _sources_beside(path: Path, alias: _Import) -> set[Path]:
