@@ -230,7 +230,7 @@ def test_every_path_that_does_not_exist_is_named(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("unfinished_net", b"def build(:\n"), ("null_net", b"build = 1\0\n"), ("latin_net", b"# \xe9\n")],
+    [("unfinished_net", b"def build(:\n"), ("null_net", b"build = 1\0\n"), ("latin_net", b"build = '\xe9'\n")],
 )
 def test_a_network_that_is_no_python_is_named(tmp_path, monkeypatch, name, content):
     (tmp_path / "own.yaml").write_text(CONFIG.replace("nets.small:small", f"{name}:build"))
