@@ -7,14 +7,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import jupytext
+import nbformat
 import pytest
+import yaml
 from nbclient import NotebookClient
 from waiting import HANGS
 
 from diffeo_stability import InputError
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.pipeline.interactive import Job, mock_snakemake, project_root
-from diffeo_stability.pipeline.notebooks import execute
+from diffeo_stability.pipeline.notebooks import as_html, execute, injected_cells
 
 
 @pytest.fixture
@@ -122,8 +124,65 @@ def test_an_executed_copy_is_the_same_every_time(tmp_path):
     assert outputs[0]["data"]["text/plain"] == ["2"]
 
 
-def test_jobs_survive_the_way_through_json(tmp_path):
-    assert Job.from_json(job(tmp_path).to_json()) == job(tmp_path)
+def test_injected_cells_give_the_job_and_can_be_read(root):
+    """In an executed notebook, people see them: short lines, and few of them but for the configuration."""
+    config = yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
+    files = {"table": "results/mnist5k/tables/stability.csv", "pictures": ["a'b.safetensors", 'c"d\\e.safetensors']}
+    given = Job(
+        "draw_stability",
+        SimpleNamespace(**files),
+        SimpleNamespace(pdf="figures/mnist5k/stability.pdf"),
+        SimpleNamespace(images="MNIST, 5,000 digits", code="0123456789abcdef" * 4, empty=None, yes=True, tiny=1e-300),
+        SimpleNamespace(run="mnist5k"),
+        config,
+    )
+    cells = injected_cells(given)
+    scope = {}
+    for cell in cells:
+        exec(cell.source, scope)
+    assert scope["snakemake"] == given
+    lines = [cell.source.splitlines() for cell in cells]
+    assert max(len(line) for part in lines for line in part) <= 120 and len(lines[-1]) <= 25
+
+
+MARKDOWN = r"""# Title
+
+$R_f = D_f / G_f$ and $a < b$, costs \$5:
+
+$$R = \frac{D}{G}$$
+
+\begin{align}a &= b \\ c &= d\end{align}
+"""
+
+
+def test_formulas_need_no_script_code_is_folded_and_wide_tables_scroll():
+    table = nbformat.v4.new_output("execute_result", {"text/html": "<table><tr><td>1</td></tr></table>"})
+    cells = [
+        *injected_cells(Job("draw", *[SimpleNamespace()] * 4, {})),
+        nbformat.v4.new_markdown_cell(MARKDOWN),
+        nbformat.v4.new_code_cell("1 < 2", outputs=[table]),
+    ]
+    page = as_html(nbformat.v4.new_notebook(cells=cells), "title")
+    body = page.partition("<body>")[2]
+    assert body.count("<math") == 4 and body.count('display="block"') == 2 and "costs $5" in body
+    assert "$" not in body.replace("costs $5", "") and "<script" not in page
+    assert body.count("<details") == 3 and "<details open" not in body
+    assert "<summary>Configuration of this run</summary>" in body and "<summary>Code</summary>" in body
+    assert body.index('class="scroll"') < body.index("<table>")
+
+
+def test_a_formula_that_cannot_be_shown_is_named_in_one_line():
+    cell = nbformat.v4.new_markdown_cell("$$\\nosuchcommand{x}\n+ 1$$")
+    with pytest.raises(InputError, match=r"formula .nosuchcommand\{x\} \+ 1 cannot be shown") as caught:
+        as_html(nbformat.v4.new_notebook(cells=[cell]), "title")
+    assert "\n" not in str(caught.value)
+
+
+def test_every_formula_of_the_analyses_and_the_tutorial_can_be_shown(root):
+    notebooks = [*(root / "workflow").glob("notebooks/*.py"), *(root / "workflow").glob("tutorials/*.py")]
+    assert len(notebooks) > len(FIGURES)
+    cells = [cell for path in notebooks for cell in jupytext.read(path).cells if cell.cell_type == "markdown"]
+    assert "$" not in as_html(nbformat.v4.new_notebook(cells=cells), "all of them").partition("<body>")[2]
 
 
 def test_a_missing_input_is_named_with_the_command_that_makes_it(project, monkeypatch):

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docutils.core
 import docutils.utils
 import jinja2
-import pandas as pd
 
 from ..core.errors import InputError, one_line
 from ..data.files import atomic_path
 from ..figures import FIGURES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOTHING = "This run's tables hold nothing that could be said in a sentence."
 
@@ -46,6 +48,30 @@ def as_html(caption: str, source: str | Path) -> tuple[str, str]:
     Raises:
         InputError: it is no reStructuredText.
     """
+    body = _publish(caption, f"caption {source}")
+    _, bold, rest = caption.lstrip().partition("**")
+    return (rest.partition(".**")[0].partition("**")[0] if bold else ""), body
+
+
+def formula_as_html(formula: str, *, displayed: bool = False) -> str:
+    """Return a formula as MathML.
+
+    Args:
+        formula: in LaTeX.
+        displayed: whether it stands on a line of its own.
+
+    Raises:
+        InputError: it has a command that is not known.
+    """
+    tex = " ".join(formula.split())
+    text = f".. math:: {tex}" if displayed else f":math:`{tex}`"
+    html = _publish(text, f"the formula {tex} cannot be shown as MathML, write it in other words")
+    around = "div" if displayed else "p"
+    return html.strip().removeprefix(f"<{around}>").removesuffix(f"</{around}>")
+
+
+def _publish(text: str, named: str) -> str:
+    """reStructuredText as HTML, its formulas as MathML; an error names it."""
     settings = {
         "math_output": "MathML",
         "report_level": 2,
@@ -54,11 +80,9 @@ def as_html(caption: str, source: str | Path) -> tuple[str, str]:
         "warning_stream": False,
     }
     try:
-        body = docutils.core.publish_parts(caption, writer="html5", settings_overrides=settings)["fragment"]
+        return docutils.core.publish_parts(text, writer="html5", settings_overrides=settings)["fragment"]
     except docutils.utils.SystemMessage as error:
-        raise InputError(f"caption {source}: {one_line(error)}") from None
-    _, bold, rest = caption.lstrip().partition("**")
-    return (rest.partition(".**")[0].partition("**")[0] if bold else ""), body
+        raise InputError(f"{named}: {one_line(error)}") from None
 
 
 def write_captions(
@@ -66,7 +90,7 @@ def write_captions(
     *,
     templates: str | Path,
     stems: list[str],
-    tables: Mapping[str, pd.DataFrame],
+    tables: "Mapping[str, pd.DataFrame]",
     config: Mapping[str, Any],
 ) -> None:
     """Write the captions of a run's figures.

@@ -39,14 +39,15 @@ class Job:
     wildcards: SimpleNamespace
     config: dict[str, Any]
 
-    def to_json(self) -> str:
-        """Return the job as JSON; :meth:`from_json` reads it back."""
-        return json.dumps({name: vars(part) if name in _PARTS else part for name, part in vars(self).items()})
+    def as_plain(self) -> dict[str, Any]:
+        """Return the job as dicts, lists, texts and numbers; :meth:`from_plain` reads it back."""
+        parts = {name: vars(part) if name in _PARTS else part for name, part in vars(self).items()}
+        return json.loads(json.dumps(parts))  # Snakemake has lists and dicts of its own
 
     @classmethod
-    def from_json(cls, text: str) -> "Job":
-        content = json.loads(text)
-        return cls(**{name: SimpleNamespace(**part) if name in _PARTS else part for name, part in content.items()})
+    def from_plain(cls, parts: dict[str, Any]) -> "Job":
+        """Return the job that :meth:`as_plain` took apart."""
+        return cls(**{name: SimpleNamespace(**part) if name in _PARTS else part for name, part in parts.items()})
 
     @classmethod
     def of(cls, snakemake: Any, root: Path | None = None) -> "Job":

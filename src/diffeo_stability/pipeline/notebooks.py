@@ -4,25 +4,46 @@ import re
 import sys
 import tempfile
 from pathlib import Path
+from pprint import pformat
+from typing import Any
 
+import jinja2
 import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets.config import Config
 
 from ..data.files import atomic_path
+from .captions import formula_as_html
 from .interactive import Job
 
 KERNEL_START = 600  # seconds; on a busy machine it takes longer than the usual minute
-INJECTED = """\
-# Inputs of this run, put in by the pipeline
+INJECTED = "injected-parameters"  # the tag by which Jupyter's own tools know cells that were put in
+# Two cells, as the configuration is long and what the figure is drawn from is not
+CONFIGURATION = """\
+config = {config}
+"""
+INPUTS = """\
 from diffeo_stability.pipeline.interactive import Job
 
-snakemake = Job.from_json({text!r})
+snakemake = Job.from_plain(
+    {files}
+    | {{"config": config}}
+)
 """
+STANDING_ALONE = ("align", "equation", "gather")  # environments that a displayed formula in MathML is in already
 # nbconvert's "basic" template leaves out the page around the cells, which would load scripts from elsewhere
+CELLS = """\
+{%- extends "basic/index.html.j2" -%}
+{% block input_group %}<details class="code">
+<summary>{{ cell.metadata.get("title", "Code") | e }}</summary>
+{{ super() }}
+</details>{% endblock %}
+{% block data_html scoped %}<div class="scroll" tabindex="0">{{ super() }}</div>{% endblock %}
+"""
 PAGE = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -31,13 +52,18 @@ PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>
-body {{ font-family: sans-serif; max-width: 60rem; margin: 1rem auto; padding: 0 1rem; line-height: 1.5; }}
-pre {{ background: #f6f8fa; padding: 0.6rem; overflow-x: auto; }}
-img {{ max-width: 100%; }}
-table {{ border-collapse: collapse; }}
-td, th {{ padding: 0.1rem 0.5rem; text-align: right; }}
-.prompt {{ display: none; }}
 {highlighting}
+* {{ box-sizing: border-box; }}
+body {{ font: 16px/1.55 system-ui, sans-serif; color: #1c2430; max-width: 62rem; margin: 0 auto; padding: 0 1rem 3rem; }}
+h1 {{ font-size: 1.6rem; }}
+summary {{ cursor: pointer; color: #5a6573; font-size: .85rem; }}
+details.code {{ margin: .3rem 0; }}
+pre {{ background: #f5f7f9; padding: .6rem; overflow-x: auto; font-size: .8rem; line-height: 1.4; }}
+pre, .text_cell_render {{ overflow-wrap: break-word; }}
+.scroll, .text_cell_render {{ overflow-x: auto; }}
+img {{ max-width: 100%; height: auto; }}
+table {{ border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }}
+td, th {{ padding: .15rem .5rem; text-align: right; white-space: nowrap; border: 0; border-bottom: 1px solid #d9dee5; }}
 </style>
 </head>
 <body>
@@ -59,7 +85,7 @@ def execute(source: str | Path, job: Job, *, executed: str | Path, html: str | P
     Exits with status 1 and one line, ``file:line: error``, if a cell fails.
     """
     notebook = jupytext.read(source)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(INJECTED.format(text=job.to_json())))
+    notebook.cells[:0] = injected_cells(job)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # random by default, and then no two runs would give the same page
     try:
@@ -72,8 +98,29 @@ def execute(source: str | Path, job: Job, *, executed: str | Path, html: str | P
     finally:
         with atomic_path(executed) as partial:
             nbformat.write(notebook, partial)
+    page = as_html(notebook, Path(source).stem)
     with atomic_path(html) as partial:
-        partial.write_text(as_html(notebook, Path(source).stem))
+        partial.write_text(page)
+
+
+def injected_cells(job: Job) -> list[nbformat.NotebookNode]:
+    """Return the cells by which a notebook finds a job as ``snakemake``: the run's configuration, and the job's files."""
+
+    def cell(title: str, source: str) -> nbformat.NotebookNode:
+        return nbformat.v4.new_code_cell(source, metadata={"title": title, "tags": [INJECTED]})
+
+    files = job.as_plain()
+    config = files.pop("config")
+    return [
+        cell("Configuration of this run", CONFIGURATION.format(config=_pretty(config, 9))),
+        cell("Inputs and outputs of this figure", INPUTS.format(files=_pretty(files, 4))),
+    ]
+
+
+def _pretty(value: Any, indent: int) -> str:
+    """Plain values in Python's notation, on lines that begin below the first, which stands indented."""
+    text = pformat(value, width=100, sort_dicts=False)
+    return text.replace("\n", "\n" + " " * indent)
 
 
 def _run_cells(notebook: nbformat.NotebookNode) -> None:
@@ -87,9 +134,38 @@ def _run_cells(notebook: nbformat.NotebookNode) -> None:
         NotebookClient(notebook, kernel_name="python3", **settings).execute()
 
 
+class _MathML(IPythonRenderer):
+    """Markdown whose formulas need no script to be shown."""
+
+    def inline_math(self, body: str) -> str:
+        return formula_as_html(body)
+
+    def block_math(self, body: str) -> str:
+        return formula_as_html(body, displayed=True)
+
+    def latex_environment(self, name: str, body: str) -> str:
+        alone = name.rstrip("*") in STANDING_ALONE
+        return self.block_math(body if alone else rf"\begin{{{name}}}{body}\end{{{name}}}")
+
+
+class _PageExporter(HTMLExporter):
+    """The cells of a page: text and outputs, the code folded."""
+
+    @jinja2.pass_context
+    def markdown2html(self, context: jinja2.runtime.Context, source: str) -> str:
+        return MarkdownWithMath(renderer=_MathML(escape=False, exclude_anchor_links=True)).render(source)
+
+
 def as_html(notebook: nbformat.NotebookNode, title: str) -> str:
-    """Return a notebook as an HTML page that needs nothing from elsewhere."""
-    body, resources = HTMLExporter(template_name="basic").from_notebook_node(notebook)
+    """Return a notebook as an HTML page that needs nothing from elsewhere.
+
+    Raises:
+        InputError: a formula that cannot be shown.
+    """
+    exporter = _PageExporter(
+        template_name="basic", raw_template=CELLS, exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    body, resources = exporter.from_notebook_node(notebook)
     highlighting = "\n".join(resources.get("inlining", {}).get("css", []))
     return PAGE.format(title=title, body=body, highlighting=highlighting)
 
@@ -97,7 +173,9 @@ def as_html(notebook: nbformat.NotebookNode, title: str) -> str:
 def error_place(source: Path, notebook: nbformat.NotebookNode) -> str:
     """Return ``file:line`` of the source for the error in an executed notebook."""
     text, position = source.read_text(), 0
-    for cell in notebook.cells[1:]:
+    for cell in notebook.cells:
+        if INJECTED in cell.metadata.get("tags", ()):
+            continue
         position = max(position, text.find(cell.source, position))
         for output in cell.get("outputs", []):
             if output.output_type == "error":
