@@ -120,6 +120,21 @@ def test_one_network_more_in_a_block_changes_no_other_measurement(raw):
     assert Plan(parse_config(raw)).settings_of("noise_curves") != before
 
 
+def test_the_report_knows_every_training_and_the_history_of_those_that_are_trained_here(raw):
+    raw["networks"]["mine"] = {"architecture": "lenet", "weights": "mine.pt"}
+    raw["dataset"]["normalisation"] = "images"
+    raw["seeds"] = [0, 1]
+    plan = Plan(parse_config(raw))
+    described = plan.described_trainings()
+    assert [(one["network"], one["variant"]) for one in described] == list(plan.trainings)
+    histories = {one["network"]: one["history"] for one in described}
+    assert histories.pop("mine") is None and all(histories.values())
+    assert plan.histories() == [
+        f"{one.place('mnist5k')}/history.csv" for one in plan.trainings.values() if one.network != "mine"
+    ]
+    assert [one["seed"] for one in described if one["usual"] and one["network"] == "lenet"] == [0, 1]
+
+
 def test_widths_and_trained_parts_have_trainings_of_their_own(raw):
     raw["hidden_layer_pooling"] = {"networks": ["one_hidden_layer_cnn"], "widths": [1.0, 2.0]}
     plan = Plan(parse_config(raw))

@@ -1,4 +1,4 @@
-"""The report: the page of a finished run as a reader sees it in a browser."""
+"""The report, and the executed analyses: pages of a finished run as a reader sees them in a browser."""
 
 import json
 import shutil
@@ -6,9 +6,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
+import yaml
+from PIL import Image
 
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.figures.registry import SOURCES
+from diffeo_stability.pipeline.config import parse_config
+from diffeo_stability.pipeline.plan import Plan
+from diffeo_stability.pipeline.tables import read_table
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +44,22 @@ def driver():
 @pytest.fixture
 def browser(driver, page):
     """The page, freshly opened at the size of a desktop."""
+    return opened(driver, page)
+
+
+def opened(driver, page):
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     driver.get("about:blank")
     driver.get_log("performance")
     driver.get(page.as_uri())
     return driver
+
+
+def narrow(driver):
+    """The page on a phone, all that is folded unfolded."""
+    size = {"width": 360, "height": 700, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
 
 
 def texts(browser, selector):
@@ -64,7 +80,7 @@ def test_the_page_opens_on_the_claims(browser):
 
 
 def test_figures_stand_under_their_decks_with_caption_table_and_provenance(browser, root):
-    assert texts(browser, "section > h2") == ["Claims", *SOURCES]
+    assert texts(browser, "section > h2") == ["Claims", "Networks", *SOURCES]
     for number, source in enumerate(SOURCES, start=1):
         stems = [stem for stem, figure in FIGURES.items() if figure.source == source]
         articles = browser.find_elements("css selector", f"#deck-{number} > article")
@@ -81,6 +97,46 @@ def test_figures_stand_under_their_decks_with_caption_table_and_provenance(brows
         assert any(link.endswith(f"/figures/smoke/{stem}.pdf") for link in links)
         details = article.find_element("css selector", "details")
         assert "draw_" + stem in details.find_element("css selector", "pre").get_property("textContent")
+
+
+def test_figures_are_drawn_to_one_scale(browser, finished_project):
+    """In which one of a column is not as large as one of a page."""
+    shown = {}
+    for stem in FIGURES:
+        with Image.open(finished_project.folder / "figures" / "smoke" / f"{stem}.png") as drawn:
+            inches = drawn.width / drawn.info["dpi"][0]
+        width = browser.find_element("css selector", f"#{stem} img").rect["width"]
+        assert width / inches == pytest.approx(8.85 * 16, rel=0.02), stem
+        shown[stem] = width
+    column = browser.find_element("css selector", "article").rect["width"]
+    assert max(shown.values()) <= column and min(shown.values()) < 0.6 * column
+
+
+def test_the_word_deck_is_explained_where_it_comes_first(browser):
+    before, _, rest = browser.find_element("css selector", "body").text.partition(
+        "A deck is a set of slides by L. Petrini"
+    )
+    assert rest and before.count("deck") == 1  # in the sentence that it follows on
+
+
+def test_networks_stand_above_the_figures_with_errors_and_learning_curves(browser, finished_project, root):
+    plan = Plan(parse_config(yaml.safe_load((root / "config" / "smoke.yaml").read_text())))
+    usual, others = browser.find_elements("css selector", "#networks details")
+    assert usual.get_attribute("open") and not others.get_attribute("open")
+    assert usual.rect["y"] < browser.find_element("css selector", "article").rect["y"]
+    rows = usual.find_elements("css selector", "tbody tr")
+    tested = read_table(finished_project.folder / plan.tables("stability")[0])
+    for row, training in zip(rows, filter(lambda one: one["usual"], plan.described_trainings()), strict=True):
+        history = read_table(finished_project.folder / training["history"])
+        trained = tested[(tested.net == training["network"]) & (tested.state == "trained")]
+        errors = (history.train_error.iloc[-1], history.validation_error.iloc[-1], trained.test_error.iloc[0])
+        for part in (training["architecture"], f"{training['width']:g}", "400", *(f"{error:.2%}" for error in errors)):
+            assert part in row.text
+        lines = row.find_elements("css selector", "svg polyline")
+        points = [line.get_attribute("points").split() for line in lines]
+        assert [len(line) for line in points] == [training["epochs"] + 1] * 2
+    names = others.find_elements("css selector", "tbody tr")
+    assert len(names) == len([one for one in plan.described_trainings() if not one["usual"]])
 
 
 def test_links_lead_to_files_that_are_there(browser, page):
@@ -115,8 +171,8 @@ def test_the_page_can_be_read_by_keyboard(browser):
 
     skip = press(Keys.TAB)
     assert skip.text == "Skip to the claims" and skip.location["x"] >= 0
-    reached = [press(Keys.TAB) for _ in range(4)]
-    assert [element.text for element in reached] == ["Claims", *SOURCES, "All figures"]
+    names = ["Claims", "Networks", *SOURCES, "All figures"]
+    assert [press(Keys.TAB).text for _ in names] == names
     press(Keys.ENTER)
     assert browser.find_element("css selector", "nav details").get_attribute("open")
     assert press(Keys.TAB).text == next(iter(FIGURES))
@@ -128,11 +184,30 @@ def test_the_page_can_be_read_by_keyboard(browser):
 
 
 def test_the_page_fits_a_narrow_screen(browser):
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 700, "deviceScaleFactor": 1, "mobile": True}
-    )
+    narrow(browser)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
     widths = browser.execute_script("return [...document.images].map(image => image.getBoundingClientRect().width)")
     assert len(widths) == len(FIGURES) and all(0 < width <= 360 for width in widths)
     claim = browser.find_element("css selector", ".claims tbody tr")
     assert claim.size["width"] <= 360 and "reproduced" in claim.text
+    cells = browser.execute_script("""
+        const longest = document.querySelector(".claims .verdict.answer");
+        longest.textContent = "D lowered by pooling (12 of 12), ".repeat(8) + "batchnorm1/".repeat(12);
+        const cells = document.querySelectorAll(".claims td, .networks td");
+        return [...cells].map(cell => [cell.getBoundingClientRect().right, cell.scrollWidth - cell.clientWidth])
+    """)
+    assert cells and all(right <= 360 and beyond <= 1 for right, beyond in cells)
+
+
+def test_an_executed_analysis_shows_formulas_and_fits_a_narrow_screen(driver, finished_project):
+    page = finished_project.folder / "results" / "smoke" / "notebooks" / "stability.html"
+    opened(driver, page)
+    formulas = driver.find_elements("css selector", "math")
+    assert formulas and all(formula.rect["width"] > 5 for formula in formulas)
+    assert not any(pre.is_displayed() for pre in driver.find_elements("css selector", "details.code pre"))
+    table = driver.find_element("css selector", "table")
+    assert table.is_displayed() and driver.find_element("css selector", "img").rect["width"] > 300
+    narrow(driver)
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= 360
+    assert table.rect["width"] > 360  # and is scrolled in its place
+    assert all(pre.is_displayed() for pre in driver.find_elements("css selector", "details.code pre"))

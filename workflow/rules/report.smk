@@ -32,6 +32,7 @@ rule write_report:
         tables=plan.every_table(),
         figures=plan.figures(),
         captions=plan.captions(),
+        histories=plan.histories(),
         introduction=ancient("workflow/report/workflow.rst"),
         template=ancient("workflow/report/page.html"),
     output:
@@ -46,6 +47,7 @@ rule write_report:
         runtime=growing(10),
     params:
         stems=plan.stems,
+        trainings=plan.described_trainings(),
         code=code.report(),
         texts=code.contents("workflow/report/page.html", "workflow/report/workflow.rst"),
     message:

@@ -1,4 +1,4 @@
-"""Write a run as one HTML page: claims, then figures with captions, tables and where they come from."""
+"""Write a run as one HTML page: claims, networks, then figures with captions, tables and where they come from."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ with running(snakemake):
         template=snakemake.input.template,
         claims=snakemake.input.claims,
         stems=snakemake.params.stems,
+        trainings=snakemake.params.trainings,
         captions=Path(snakemake.input.captions[0]).parent,
         introduction=snakemake.input.introduction,
         figures=Path(snakemake.input.figures[0]).parent,

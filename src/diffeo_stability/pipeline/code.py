@@ -100,9 +100,8 @@ class CodeOf:
 
     def report(self) -> str:
         """Return that of what writes the report."""
-        return self.script(
-            "write_report", "pipeline.report", "pipeline.captions", "pipeline.claims", "pipeline.provenance"
-        )
+        parts = ("report", "captions", "claims", "overview", "provenance")
+        return self.script("write_report", *(f"pipeline.{part}" for part in parts))
 
     def crate(self) -> str:
         """Return that of what packs the run."""

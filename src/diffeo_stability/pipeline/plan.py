@@ -147,6 +147,30 @@ class Plan:
             },
         }
 
+    def described_trainings(self) -> list[dict[str, Any]]:
+        """Return all trainings as the report lists them, as plain values.
+
+        Each has network, variant, seed, train size, width and trained part; ``architecture``; ``epochs``; ``usual``, whether it
+        is as the network's own settings have it; ``history``, its table of errors per epoch, nothing where weights come from
+        elsewhere.
+        """
+        return [
+            {
+                **vars(training),
+                "architecture": self.config.networks[training.network].architecture,
+                "epochs": self._epochs_of(training),
+                "usual": training == self._training(training.network, training.seed),
+                "history": f"{training.place(self.config.run)}/history.csv"
+                if training.network in self.config.trained
+                else None,
+            }
+            for training in self.trainings.values()
+        ]
+
+    def histories(self) -> list[str]:
+        """Tables of errors per epoch of all that the run trains."""
+        return [training["history"] for training in self.described_trainings() if training["history"]]
+
     def _epochs_of(self, training: Training) -> int:
         """Epochs in which a training takes as many steps as the network's own number of images does, rounded up."""
         recipe = self.config.recipe(training.network)
