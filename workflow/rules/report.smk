@@ -1,4 +1,14 @@
 templates = [f"workflow/report/{stem}.rst" for stem in plan.stems]
+workflow_files = [
+    "Snakefile",
+    "config/claims.yaml",
+    *(f"workflow/notebooks/{stem}.py" for stem in plan.stems),
+    *sorted(
+        path.relative_to(workflow.basedir).as_posix()
+        for kind in ("rules/*.smk", "scripts/*.py", "report/*.rst", "report/*.html")
+        for path in Path(workflow.basedir, "workflow").glob(kind)
+    ),
+]
 
 
 rule write_captions:
@@ -61,7 +71,9 @@ rule pack_crate:
         claims=plan.claims(),
         tables=plan.every_table(),
         figures=plan.figures(),
+        captions=plan.captions(),
         page="results/{run}/report.html",
+        workflow=ancient(workflow_files),
     output:
         crate="results/{run}/rocrate.zip",
     log:
@@ -75,6 +87,7 @@ rule pack_crate:
     params:
         stems=plan.stems,
         code=code.crate(),
+        texts=code.contents(*workflow_files),
     message:
         "RO-Crate: {output.crate}"
     script:

@@ -7,7 +7,8 @@ with running(snakemake):
     inputs = snakemake.input
     pack_crate(
         snakemake.output.crate,
-        [inputs.page, inputs.claims, *inputs.tables, *inputs.figures],
+        [inputs.page, inputs.claims, *inputs.tables, *inputs.figures, *inputs.captions],
+        workflow=inputs.workflow,
         stems=snakemake.params.stems,
         config=snakemake.config,
     )

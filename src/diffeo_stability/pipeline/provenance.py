@@ -30,6 +30,7 @@ class Origin:
         rule: the rule that made it.
         facts: what there is to say of it, in lines.
         sources: what it was made from.
+        sha256: its hash when it was used; as it is now, where nothing that is followed used it.
     """
 
     path: str
@@ -37,10 +38,16 @@ class Origin:
     rule: str = ""
     facts: list[str] = field(default_factory=list)
     sources: list["Origin"] = field(default_factory=list)
+    sha256: str = ""
 
     def matches(self) -> bool:
         """Whether everything on the way down to the data is as it was."""
         return self.state in ("ok", "as above", "given", "outside") and all(source.matches() for source in self.sources)
+
+    def data(self) -> dict[str, str]:
+        """Return the hashes of the data sets on the way down, by path."""
+        own = {self.path: self.sha256} if Path(self.path).name == DATASET else {}
+        return own | {path: found for source in self.sources for path, found in source.data().items()}
 
 
 def trace(path: str | Path) -> Origin:
@@ -91,19 +98,21 @@ def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -
     """
     path = Path(name)
     if not path.exists():
-        return Origin(name, "missing")
+        return Origin(name, "missing", sha256=expected or "")
     if name in seen:
         found, before = seen[name]
         state = _state(found, expected)
-        return Origin(name, "as above" if state == before == "ok" else state)
+        return Origin(name, "as above" if state == before == "ok" else state, sha256=expected or found)
     found = hash_of(path)
+    used = expected or found
     record_path = record_of(path)
     if not record_path.exists():
         state = _state(found, expected)
-        return Origin(name, _unrecorded(path) if state == "ok" else state, facts=[f"sha256 {found[:SHORT]}"])
+        facts = [f"sha256 {found[:SHORT]}"]
+        return Origin(name, _unrecorded(path) if state == "ok" else state, facts=facts, sha256=used)
     record = read_json(record_path)
     facts = [*_contents(path), *_facts(record)]
-    origin = Origin(name, _state(found, record["sha256"], expected), record["rule"], facts)
+    origin = Origin(name, _state(found, record["sha256"], expected), record["rule"], facts, sha256=used)
     seen[name] = found, origin.state
     origin.sources = [_follow(source, used, seen) for source, used in record["inputs"].items()]
     origin.sources += [_brought_along(source, used, path) for source, used in record.get("contents", {}).items()]
