@@ -18,6 +18,7 @@ from diffeo_stability.pipeline.records import code_state, hashes_of, write_recor
 CONFIG = {"run": "mine", "dataset": {"source": "arrays", "title": "My images"}}
 WRITTEN = {"config.yaml", "README.md"}  # by the crate itself
 DATA = "data/mine/images.safetensors"
+WEIGHTS = "mine.pt"
 TABLE = "results/mine/tables/stem.csv"
 FIGURE = "figures/mine/stem.png"
 RESULTS = [TABLE, FIGURE, "results/mine/captions/stem.rst"]
@@ -28,11 +29,11 @@ WORKFLOW = ["Snakefile", "workflow/rules/stem.smk", "workflow/notebooks/stem.py"
 def run(tmp_path, monkeypatch):
     """A run of one figure, drawn from one table, which was measured on a data set."""
     monkeypatch.chdir(tmp_path)
-    for path in (DATA, *RESULTS, *WORKFLOW):
+    for path in (DATA, WEIGHTS, *RESULTS, *WORKFLOW):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(path)
     save_file({"images": np.zeros(1)}, DATA, {METADATA: json.dumps({"sha256": "0" * 64})})
-    for path, rule, inputs in ((DATA, "fetch_dataset", []), (TABLE, "measure_stem", [DATA])):
+    for path, rule, inputs in ((DATA, "fetch_dataset", []), (TABLE, "measure_stem", [DATA, WEIGHTS])):
         write_records([path], rule=rule, inputs=hashes_of(inputs), params={}, config=CONFIG)
     carried = PngInfo()
     record = {"stem": "stem", "run": "mine", "config": "0" * 64, **code_state(), "tables": hashes_of([TABLE])}
@@ -63,8 +64,9 @@ def test_tools_read_it_as_the_run_of_a_snakemake_workflow(run):
     action = root["mentions"]
     assert action.type == "CreateAction" and action["instrument"] == workflow and action["name"]
     assert [entity.id for entity in action["result"]] == RESULTS
-    settings, data = action["object"]
+    settings, data, weights = action["object"]
     assert settings.id == "config.yaml" and settings.type == "File"
+    assert weights["name"] == WEIGHTS and weights["sha256"] == sha256_of(run / WEIGHTS)
     assert data.type == "CreativeWork" and data["name"] == "My images" and data["sha256"] == sha256_of(run / DATA)
     assert DATA in data["description"]
     assert crate.dereference("README.md")["about"] == root

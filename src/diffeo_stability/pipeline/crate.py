@@ -18,7 +18,7 @@ from rocrate.rocrate import ROCrate
 
 from .. import __version__
 from ..data.files import atomic_path, sha256_of
-from .provenance import Origin, as_tree, trace
+from .provenance import DATASET, Origin, as_tree, trace
 from .records import code_state, commit_time, config_hash, software_versions
 
 VERSION = "1.1"
@@ -88,13 +88,13 @@ def pack_crate(
         settings["identifier"] = config_hash(config)
         readme["about"] = crate.root_dataset
         instrument = _add_workflow(crate, [str(path) for path in workflow])
-        results, data = _add_results(crate, [str(path) for path in files])
+        results, given = _add_results(crate, [str(path) for path in files])
         run = {
             "@type": "CreateAction",
             "name": f"run {config['run']}",
             "description": command,
             "instrument": instrument,
-            "object": [settings, *_add_data(crate, data, config)],
+            "object": [settings, *_add_given(crate, given, config)],
             "result": results,
         }
         crate.root_dataset["mentions"] = crate.add(ContextEntity(crate, "#run", properties=run))
@@ -152,7 +152,7 @@ def _add_results(crate: ROCrate, paths: list[str]) -> tuple[list[Entity], dict[s
     """Add files; figures among them refer to the tables that they were drawn from.
 
     Returns:
-        The files, and the hashes of the data sets that the figures come from, by path.
+        The files, and the hashes of the data and weights that the figures come from, by path.
     """
     entities = {path: _add_file(crate, path, path) for path in paths}
     origins: dict[str, Origin] = {path: trace(path) for path in paths if Path(path).suffix in (".png", ".pdf")}
@@ -160,27 +160,25 @@ def _add_results(crate: ROCrate, paths: list[str]) -> tuple[list[Entity], dict[s
         drawn_from = [entities[source.path] for source in origin.sources if source.path in entities]
         entities[path]["isBasedOn"] = drawn_from[0] if len(drawn_from) == 1 else drawn_from  # as the format has it
         entities[path]["description"] = as_tree(origin)
-    data = {name: found for origin in origins.values() for name, found in origin.data().items()}
-    return list(entities.values()), data
+    given = {name: found for origin in origins.values() for name, found in origin.given().items()}
+    return list(entities.values()), given
 
 
-def _add_data(crate: ROCrate, data: Mapping[str, str], config: Mapping[str, Any]) -> list[Entity]:
-    """Add data sets by name and hash: they are not in the crate, being large and often not the user's to give away."""
-    return [
-        crate.add(
-            ContextEntity(
-                crate,
-                f"#{path}",
-                properties={
-                    "@type": "CreativeWork",
-                    "name": _images(config),
-                    "description": f"{path}, made by rule fetch_dataset from the source {config['dataset']['source']}",
-                    "sha256": found,
-                },
-            )
-        )
-        for path, found in data.items()
-    ]
+def _add_given(crate: ROCrate, given: Mapping[str, str], config: Mapping[str, Any]) -> list[Entity]:
+    """Add data and weights by name and hash: they are not in the crate, being large and often not the user's to give away."""
+
+    def properties(path: str, found: str) -> dict[str, str]:
+        of_data = Path(path).name == DATASET
+        words = f", made by rule fetch_dataset from the source {config['dataset']['source']}" if of_data else ""
+        return {
+            "@type": "CreativeWork",
+            "name": _images(config) if of_data else Path(path).name,
+            "description": f"{path}{words}; not part of this crate",
+            "sha256": found,
+        }
+
+    entities = [ContextEntity(crate, f"#{path}", properties=properties(path, found)) for path, found in given.items()]
+    return [crate.add(entity) for entity in entities]
 
 
 def _zip(folder: Path, archive: Path) -> None:

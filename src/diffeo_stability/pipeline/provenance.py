@@ -44,10 +44,10 @@ class Origin:
         """Whether everything on the way down to the data is as it was."""
         return self.state in ("ok", "as above", "given", "outside") and all(source.matches() for source in self.sources)
 
-    def data(self) -> dict[str, str]:
-        """Return the hashes of the data sets on the way down, by path."""
-        own = {self.path: self.sha256} if Path(self.path).name == DATASET else {}
-        return own | {path: found for source in self.sources for path, found in source.data().items()}
+    def given(self) -> dict[str, str]:
+        """Return the hashes of what the way leads down to, by path: data sets, and files that somebody brought along."""
+        own = {self.path: self.sha256} if Path(self.path).name == DATASET or self.state == "outside" else {}
+        return own | {path: found for source in self.sources for path, found in source.given().items()}
 
 
 def trace(path: str | Path) -> Origin:
