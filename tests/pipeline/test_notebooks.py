@@ -157,12 +157,14 @@ $$R = \frac{D}{G}$$
 
 def test_formulas_need_no_script_code_is_folded_and_wide_tables_scroll():
     table = nbformat.v4.new_output("execute_result", {"text/html": "<table><tr><td>1</td></tr></table>"})
+    image = nbformat.v4.new_output("display_data", {"image/png": "aGVsbG8="})
     cells = [
         *injected_cells(Job("draw", *[SimpleNamespace()] * 4, {})),
         nbformat.v4.new_markdown_cell(MARKDOWN),
-        nbformat.v4.new_code_cell("1 < 2", outputs=[table]),
+        nbformat.v4.new_code_cell("1 < 2", outputs=[table, image]),
     ]
-    page = as_html(nbformat.v4.new_notebook(cells=cells), "title")
+    page = as_html(nbformat.v4.new_notebook(cells=cells), "the figure")
+    assert 'alt="the figure"' in page
     body = page.partition("<body>")[2]
     assert body.count("<math") == 4 and body.count('display="block"') == 2 and "costs $5" in body
     assert "$" not in body.replace("costs $5", "") and "<script" not in page

@@ -3,6 +3,7 @@
 import re
 import sys
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 from pprint import pformat
 from typing import Any
@@ -62,7 +63,7 @@ pre {{ background: #f5f7f9; padding: .6rem; overflow-x: auto; font-size: .8rem; 
 pre, .text_cell_render {{ overflow-wrap: break-word; }}
 .scroll, .text_cell_render {{ overflow-x: auto; }}
 img {{ max-width: 100%; height: auto; }}
-table {{ border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }}
+table {{ border: 0; border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }}
 td, th {{ padding: .15rem .5rem; text-align: right; white-space: nowrap; border: 0; border-bottom: 1px solid #d9dee5; }}
 </style>
 </head>
@@ -165,7 +166,10 @@ def as_html(notebook: nbformat.NotebookNode, title: str) -> str:
     exporter = _PageExporter(
         template_name="basic", raw_template=CELLS, exclude_input_prompt=True, exclude_output_prompt=True
     )
-    body, resources = exporter.from_notebook_node(notebook)
+    described = deepcopy(notebook)
+    for cell in described.cells:
+        cell.metadata.setdefault("alt", title)  # what its images are called where they are not seen
+    body, resources = exporter.from_notebook_node(described)
     highlighting = "\n".join(resources.get("inlining", {}).get("css", []))
     return PAGE.format(title=title, body=body, highlighting=highlighting)
 
