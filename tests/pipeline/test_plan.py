@@ -59,13 +59,14 @@ def steps_of(recipe):
 
 @pytest.mark.parametrize("size", [63, 400, 1200, 5000])
 def test_other_numbers_of_images_are_trained_for_as_many_steps(raw, size):
+    raw["dataset"]["source"] = "mnist"  # which has more images than that
     raw["stability_vs_train_size"]["train_sizes"] = [size, 3600]
     raw["networks"]["lenet"]["training"] = {"epochs": 7, "batch_size": 100}
     plan = Plan(parse_config(raw))
     for net in ("lenet", "fully_connected_4"):
         usual = plan.training_settings(net, "seed0")["recipe"]
         other = plan.training_settings(net, f"seed0-{size}-images")["recipe"]
-        assert usual["epochs"] == (7 if net == "lenet" else raw["training"]["epochs"])
+        assert usual["epochs"] == raw["networks"][net]["training"]["epochs"]
         in_one_epoch = steps_of({**other, "epochs": 1})
         assert 0 <= steps_of(other) - steps_of(usual) < in_one_epoch
         assert {**other, "epochs": 0, "train_size": 0} == {**usual, "epochs": 0, "train_size": 0}

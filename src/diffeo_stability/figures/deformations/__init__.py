@@ -1,9 +1,10 @@
 """Figure ``deformations``: the ensemble over cutoff and temperature, and its displacement against both formulas."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from ...data.sources import SOURCES
 from ...settings import Cutoff, Positive, WithoutRepeats
 from ..registry import OCTOBER, Figure
 from ..settings import FigureSettings, check_cutoffs
@@ -23,6 +24,13 @@ class Deformations(FigureSettings):
 
     def check_size(self, image_size: int) -> None:
         check_cutoffs("deformations.cutoffs", self.cutoffs, image_size)
+
+    def check_run(self, run: Any) -> None:
+        images = SOURCES[run.dataset.source].test_images
+        if images is not None and self.image >= images:
+            raise ValueError(
+                f"deformations.image: {self.image} is not there: test images are numbered 0 to {images - 1}"
+            )
 
 
 FIGURE = Figure(__name__, Deformations, OCTOBER, 1, measured="run", reads=("dataset",), makes=("table", "pictures"))

@@ -1,0 +1,86 @@
+"""Code of the user's own and of other libraries that a run needs: looked for when it is planned, without running any of it."""
+
+import ast
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..core.errors import InputError, one_line
+from ..networks.catalogue import LIBRARIES, networks
+from .config import Run
+from .fingerprint import source_of
+
+SIZES = ("in_channels", "image_size", "classes")
+
+
+def check_own_code(config: Run) -> None:
+    """Check that what builds a run's networks is there.
+
+    Raises:
+        InputError: a library is not installed, there is no such module or function, or it takes other arguments; one line each.
+    """
+    architectures = dict.fromkeys(block.architecture for block in config.networks.values())
+    wrong = [line for name in architectures if name not in networks() for line in _mistakes(*name.split(":"))]
+    if wrong:
+        raise InputError("\n".join(wrong))
+
+
+def _mistakes(module: str, name: str) -> Iterator[str]:
+    """What is wrong with ``module:name``, in a line."""
+    network = f"network {module}:{name}"
+    if module in LIBRARIES:
+        if find_spec(module) is None:
+            yield f"{network} needs {module}, which is not installed: pip install {module}"
+        return
+    source = source_of(module)
+    if source is None:
+        top = module.partition(".")[0]
+        yield f"{network}: there is no module {module}: install it, or start with PYTHONPATH=<the folder of {top}>"
+    elif source.suffix == ".py":
+        yield from _mistakes_in(source, network, name)
+
+
+def _mistakes_in(source: Path, network: str, name: str) -> Iterator[str]:
+    try:
+        statements = list(_executed(ast.parse(source.read_text(), str(source)).body))
+    except (SyntaxError, ValueError) as error:
+        yield f"{network}: {source} is no Python: {one_line(error)}"
+        return
+    bound = {bound for statement in statements for bound in _bound_by(statement)}
+    if not bound & {name, "*", "__getattr__"}:
+        yield f"{network}: {source} has no {name}"
+    functions = [one for one in statements if isinstance(one, ast.FunctionDef) and one.name == name]
+    if functions and not functions[-1].decorator_list and not _takes_sizes(functions[-1].args):
+        yield f"{network}: {name} must take the keywords {', '.join(SIZES)}, and need no other"
+
+
+def _executed(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of a module, those inside ``if``, ``try``, ``with`` and loops among them."""
+    for statement in statements:
+        yield statement
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = [node for node in ast.iter_child_nodes(statement) if isinstance(node, ast.stmt | ast.excepthandler)]
+            for node in inner:
+                yield from _executed([node] if isinstance(node, ast.stmt) else node.body)
+
+
+def _bound_by(statement: ast.stmt) -> Iterator[str]:
+    """Names that a statement gives a value."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield statement.name
+    elif isinstance(statement, ast.Import | ast.ImportFrom):
+        yield from (alias.asname or alias.name.partition(".")[0] for alias in statement.names)
+    else:
+        names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+        yield from (node.id for node in names if isinstance(node.ctx, ast.Store))
+
+
+def _takes_sizes(arguments: ast.arguments) -> bool:
+    """Whether a function can be called with the sizes as keywords, and with nothing else."""
+    by_place = [*arguments.posonlyargs, *arguments.args]
+    needed = {argument.arg for argument in by_place[: len(by_place) - len(arguments.defaults)]}
+    needed |= {
+        one.arg for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is None
+    }
+    taken = {argument.arg for argument in (*arguments.args, *arguments.kwonlyargs)}
+    return needed <= set(SIZES) and (arguments.kwarg is not None or set(SIZES) <= taken)

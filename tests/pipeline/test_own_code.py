@@ -1,0 +1,75 @@
+"""What a run needs of the user's own code and of other libraries is missed when it is planned, and none of it is run."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from diffeo_stability.core.errors import InputError
+from diffeo_stability.pipeline.own_code import check_own_code
+
+GOOD = "def net(in_channels, image_size, classes): ...\n"
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch):
+    """Checks networks of a module with a given text, which stops the test if it is run."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def checked(text, *architectures):
+        module = f"mine{len(list(tmp_path.iterdir()))}"
+        (tmp_path / f"{module}.py").write_text(f"{text}\nraise SystemExit\n")
+        names = architectures or (f"{module}:net",)
+        blocks = {str(k): SimpleNamespace(architecture=name) for k, name in enumerate(names)}
+        check_own_code(SimpleNamespace(networks=blocks))
+
+    return checked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD,
+        "def net(classes, in_channels=3, *, image_size, depth=4): ...",
+        "def net(**sizes): ...",
+        "net = object()",
+        "def other(): ...\nnet = other",
+        "from torch.nn import Linear as net",
+        "from torch.nn import *",
+        "def __getattr__(name): ...",
+        "class net: ...",
+        "import functools\n@functools.cache\ndef net(*anything): ...",
+        "try:\n    import missing\nexcept ImportError:\n    " + GOOD,
+        "if True:\n    pass\nelse:\n    net = 1",
+        "def net(): ...\n" + GOOD,
+    ],
+)
+def test_networks_of_ones_own_that_are_there_are_taken(check, text):
+    check(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def nett(in_channels, image_size, classes): ...", r"network mine0:net: .*mine0.py has no net"),
+        ("def other():\n    " + GOOD, "has no net"),
+        ("class Other:\n    " + GOOD, "has no net"),
+        ("def net(in_channels, image_size): ...", "net must take the keywords in_channels, image_size, classes"),
+        ("def net(in_channels, image_size, classes, depth): ...", "and need no other"),
+        ("def net(in_channels, image_size, classes, *, depth): ...", "and need no other"),
+        ("def net(in_channels, image_size, classes, /): ...", "must take the keywords"),
+        ("def net(:", "is no Python: invalid syntax"),
+    ],
+)
+def test_what_is_wrong_with_them_is_said_in_one_line(check, text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        check(text)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_every_network_that_cannot_be_built_is_named(check):
+    names = "lenet", "no_such_module:net", "json.no_such_module:net", "json:no_such_name", "torchvision:anything"
+    with pytest.raises(InputError) as caught:
+        check(GOOD, *names)
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [f"network {name}" for name in names[1:4]]
+    assert "start with PYTHONPATH=<the folder of no_such_module>" in lines[0]
