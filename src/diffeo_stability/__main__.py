@@ -37,7 +37,9 @@ def _add_pipeline_commands(commands: argparse._SubParsersAction) -> None:
     claims.add_argument("file", metavar="table", help="results/<run>/tables/claims.csv")
     adopt = commands.add_parser("adopt", help="check a run that was copied without its times, and set them right")
     adopt.add_argument("file", metavar="config", help="config/<run>.yaml")
-    tidy = commands.add_parser("tidy", help="remove the figures and tables of a run that its configuration no longer has")
+    tidy = commands.add_parser(
+        "tidy", help="remove the figures and tables of a run that its configuration no longer has"
+    )
     tidy.add_argument("file", metavar="config", help="config/<run>.yaml")
     for parser in (provenance, claims, adopt, tidy):
         parser.set_defaults(run=_run_pipeline_command)

@@ -44,7 +44,7 @@ def measure_weight_norms(given: Given) -> Measured:
 ''',
     "workflow/notebooks/weight_norms.py": """
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_weight_norms")

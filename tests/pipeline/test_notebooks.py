@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from waiting import HANGS
 
 from diffeo_stability import InputError
 from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline import notebooks
 from diffeo_stability.pipeline.interactive import Job, mock_snakemake, project_root
 from diffeo_stability.pipeline.notebooks import as_html, execute, injected_cells
 
@@ -51,31 +53,35 @@ for script in sys.argv[1:]:
 """
 
 
-def test_as_a_plain_script_each_notebook_draws_the_same_figure(run_by_hand, finished_project):
+def test_as_a_plain_script_each_notebook_draws_the_same_figure_beside_the_pipelines(run_by_hand, finished_copy):
     folder = run_by_hand / "workflow" / "notebooks"
     scripts = [folder / f"{stem}.by_hand.py" for stem in FIGURES]
+    before = finished_copy.made()
     for stem, script in zip(FIGURES, scripts, strict=True):
-        (run_by_hand / "figures" / "smoke" / f"{stem}.png").unlink()
         script.write_text(use_smoke(folder / f"{stem}.py"))
     command = [sys.executable, "-c", RUN_EACH, *(script.name for script in scripts)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=HANGS)
     assert done.returncode == 0, done.stderr
+    after = finished_copy.made()
+    assert {name: after[name] for name in before} == before
     for stem in FIGURES:
-        figure = f"figures/smoke/{stem}.png"
-        assert (run_by_hand / figure).read_bytes() == (finished_project.folder / figure).read_bytes(), stem
+        for kind in ("png", "pdf"):
+            assert after[f"figures/smoke/by-hand/{stem}.{kind}"] == before[f"figures/smoke/{stem}.{kind}"], stem
+        assert f"Drawn by hand: ../../figures/smoke/by-hand/{stem}.pdf and .png" in done.stdout
 
 
-def test_in_jupyter_a_notebook_draws_the_same_figure(run_by_hand):
-    """As Jupyter runs it: cell by cell in a kernel that works in the notebook's folder."""
-    figure = run_by_hand / "figures" / "smoke" / "stability_vs_error.png"
-    drawn_by_pipeline = figure.read_bytes()
-    figure.unlink()
+def test_in_jupyter_notebooks_of_one_session_draw_the_same_figures(run_by_hand):
+    """As Jupyter runs them: cell by cell in a kernel that works in the notebooks' folder, one after the other."""
+    figures, stems = run_by_hand / "figures" / "smoke", ("stability", "stability_vs_error")
     folder = run_by_hand / "workflow" / "notebooks"
-    notebook = jupytext.reads(use_smoke(folder / "stability_vs_error.py"), fmt="py:percent")
+    notebooks = [jupytext.reads(use_smoke(folder / f"{stem}.py"), fmt="py:percent") for stem in stems]
+    session = nbformat.v4.new_notebook(cells=[cell for notebook in notebooks for cell in notebook.cells])
     there = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, kernel_name="python3", startup_timeout=HANGS, resources=there).execute()
-    assert figure.read_bytes() == drawn_by_pipeline
-    assert any("image/png" in output.get("data", {}) for output in notebook.cells[-1].outputs)
+    NotebookClient(session, kernel_name="python3", startup_timeout=HANGS, resources=there).execute()
+    for stem in stems:
+        assert (figures / "by-hand" / f"{stem}.png").read_bytes() == (figures / f"{stem}.png").read_bytes()
+    shown = [cell for cell in session.cells if "image/png" in str(cell.get("outputs"))]
+    assert [cell.source.splitlines()[-1] for cell in shown] == ["figure", "figure"]
 
 
 def test_executed_pages_stand_alone_and_show_the_figure(finished_project):
@@ -106,10 +112,10 @@ raise {error}
 def test_an_error_names_the_notebooks_own_file_and_line(tmp_path, capsys):
     source = tmp_path / "stem.py"
     source.write_text(NOTEBOOK.format(error='KeyError("R")'))
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(InputError) as caught:
         execute(source, job(tmp_path), executed=tmp_path / "stem.ipynb", html=tmp_path / "stem.html")
     line = source.read_text().splitlines().index('raise KeyError("R")') + 1
-    assert str(caught.value).startswith(f"error: {source}:{line}: KeyError: 'R'")
+    assert str(caught.value).startswith(f"{source}:{line}: KeyError: 'R'")
     assert (tmp_path / "stem.ipynb").exists() and not (tmp_path / "stem.html").exists()
 
 
@@ -200,9 +206,58 @@ def test_outside_the_project_the_remedy_is_named(tmp_path):
         project_root(tmp_path)
 
 
+DRAWN = """# %%
+import sys
+
+import matplotlib.pyplot as plt
+
+from diffeo_stability.pipeline import plotting
+
+print(sys.executable)
+plotting.set_style()
+figure, ax = plt.subplots()
+figure
+"""
+
+
 @pytest.mark.slow
-def test_python3_kernel_is_this_environments(tmp_path):
+def test_no_setting_of_the_user_changes_what_is_drawn_and_by_which_interpreter(tmp_path, monkeypatch):
+    """A long folder for temporary files, other kernels called python3, start-up files, backends and a matplotlibrc."""
     source = tmp_path / "stem.py"
-    source.write_text("# %%\nimport sys\n\nprint(sys.prefix)\n")
+    source.write_text(DRAWN)
     execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html")
-    assert sys.prefix in (tmp_path / "a.html").read_text()
+    page = (tmp_path / "a.html").read_text()
+    assert sys.executable in page and "data:image/png" in page
+
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    other = {"argv": ["false"], "display_name": "python3", "language": "python"}
+    files = {
+        "jupyter/kernels/python3/kernel.json": json.dumps(other),
+        "ipython/profile_default/startup/00.py": "raise SystemExit(1)",
+        "startup.py": "raise SystemExit(1)",
+        "matplotlibrc": "savefig.transparent: True\ntext.usetex: True\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    settings = {
+        "TMPDIR": long,
+        "JUPYTER_PATH": tmp_path / "jupyter",
+        "JUPYTER_PREFER_ENV_PATH": 0,
+        "IPYTHONDIR": tmp_path / "ipython",
+        "PYTHONSTARTUP": tmp_path / "startup.py",
+        "MATPLOTLIBRC": tmp_path / "matplotlibrc",
+        "MPLBACKEND": "agg",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, str(value))
+    execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_text() == page
+
+
+def test_where_all_folders_for_temporary_files_have_long_paths_the_remedy_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "LONGEST_SOCKET", 10)
+    with pytest.raises(InputError, match="set TMPDIR to one of at most"), notebooks._folder_for_sockets():
+        pass

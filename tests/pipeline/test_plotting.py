@@ -70,16 +70,17 @@ def simple_figure():
     return figure
 
 
-def saved(folder, config, figure=None, images="CIFAR-10"):
-    folder.mkdir()
+def saved(folder, config, figure=None, images="CIFAR-10", inputs=(), by_hand=False):
+    folder.mkdir(parents=True)
     figure = figure or simple_figure()
     job = Job(
         "draw_stem",
-        SimpleNamespace(),
+        SimpleNamespace(**dict(inputs)),
         SimpleNamespace(pdf=str(folder / "stem.pdf"), png=str(folder / "stem.png")),
         SimpleNamespace(images=images),
         SimpleNamespace(run="a_run"),
         config,
+        by_hand=by_hand,
     )
     plotting.save_figure(figure, job)
     return folder
@@ -94,6 +95,29 @@ def test_figures_are_the_same_bytes_every_time_and_carry_their_provenance(tmp_pa
         provenance = json.loads(image.info["Description"])
         assert image.size == (975, 600 + 36)
     assert provenance.keys() == {"stem", "run", "commit", "dirty", "config", "tables"} and provenance["stem"] == "stem"
+
+
+def test_what_was_set_before_has_no_say(tmp_path):
+    """By a matplotlibrc or by what was drawn before in the same session."""
+    files = []
+    for name, settings in (("a", {}), ("b", {"savefig.transparent": True, "text.usetex": True, "lines.linewidth": 9})):
+        matplotlib.rcParams.update(settings)
+        plotting.set_style()
+        folder = saved(tmp_path / name, {})
+        files.append([(folder / f"stem.{kind}").read_bytes() for kind in ("pdf", "png")])
+    assert files[0] == files[1]
+
+
+def test_a_figure_that_is_drawn_by_hand_says_where_it_lies(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "figures" / "a_run" / "by-hand"
+    table = tmp_path / "results" / "a_run" / "tables" / "stem.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text("R\n1.0\n")
+    saved(folder, {}, inputs={"table": str(table)}, by_hand=True)
+    assert "figures/a_run/by-hand/stem.pdf and .png" in capsys.readouterr().out
+    with Image.open(folder / "stem.png") as image:
+        assert list(json.loads(image.info["Description"])["tables"]) == ["results/a_run/tables/stem.csv"]
 
 
 def test_below_every_figure_stands_which_images_it_was_made_from(tmp_path):

@@ -19,7 +19,7 @@
 # lower ones absolute power, which batch-norm and the weights' sizes scale.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_activation_spectra")

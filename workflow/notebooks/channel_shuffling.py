@@ -18,7 +18,7 @@
 # $\log(D_{init} / D_{shuffled}) / \log(D_{init} / D_{trained})$, and the same for $R$.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_channel_shuffling")

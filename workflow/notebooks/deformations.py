@@ -17,7 +17,7 @@
 # diffeomorphism, $T_{\min} \le T \le T_{\max}$. Beside it, the measured displacement against both formulas.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_deformations")

@@ -17,7 +17,7 @@
 # over cutoff $c$ and temperature $T$, against closed forms; where small patches end; and the share of each part.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_field_decomposition")

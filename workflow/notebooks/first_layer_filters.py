@@ -18,7 +18,7 @@
 # smooth and of no shape of their own, are a second one.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_first_layer_filters")

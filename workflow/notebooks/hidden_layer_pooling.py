@@ -19,7 +19,7 @@
 # points are their means: geometric ones of $D_f$, $G_f$ and $R_f$.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_hidden_layer_pooling")

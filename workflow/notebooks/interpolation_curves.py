@@ -17,7 +17,7 @@
 # same norm. With several seeds, lines are their geometric means.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_interpolation_curves")

@@ -18,7 +18,7 @@
 # geometric means over seeds; intervals are bootstrapped over output channels, their ends averaged over seeds likewise.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_laplacian_spectra")

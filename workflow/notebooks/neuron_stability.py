@@ -18,7 +18,7 @@
 # geometric means over seeds; bars: bootstrap intervals over channels, their ends averaged over seeds.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_neuron_stability")

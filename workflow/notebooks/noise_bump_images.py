@@ -17,7 +17,7 @@
 # moved as far towards another image, with the network's prediction and confidence.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_noise_bump_images")

@@ -17,7 +17,7 @@
 # maximum of a trained network is the bump, at $r^*$. With several seeds, lines are their geometric means.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_noise_curves")

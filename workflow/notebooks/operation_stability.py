@@ -17,7 +17,7 @@
 # kind of operation does to them. With several seeds, points are their geometric means, and so are the ends of whiskers.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_operation_stability")

@@ -18,7 +18,7 @@
 # translation that such a rotation is there. Lines: geometric means over seeds.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_receptive_fields")

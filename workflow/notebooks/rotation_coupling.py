@@ -18,7 +18,7 @@
 # they explain what similarity without a turn does not.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_rotation_coupling")

@@ -16,7 +16,7 @@
 # $R_f = D_f / G_f$ below 1 says that a network is more stable to smooth deformations than to noise of the same norm.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_stability")

@@ -18,7 +18,7 @@
 # arXiv:2105.02468 finds about $0.2 \sqrt{R_f}$ (dashed there) with a correlation of 0.97.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_stability_vs_error")

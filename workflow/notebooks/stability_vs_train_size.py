@@ -17,7 +17,7 @@
 # small dots, with 95% intervals over images. Every training takes as many steps as with the network's usual number of images.
 
 # %%
-if "snakemake" not in globals():
+if "snakemake" not in globals() or snakemake.by_hand:
     from diffeo_stability.pipeline.interactive import mock_snakemake
 
     snakemake = mock_snakemake("draw_stability_vs_train_size")

@@ -2,24 +2,27 @@
 
 A notebook begins with::
 
-    if "snakemake" not in globals():
+    if "snakemake" not in globals() or snakemake.by_hand:
         from diffeo_stability.pipeline.interactive import mock_snakemake
 
         snakemake = mock_snakemake("draw_stability")
 
-so that it runs in Jupyter, in an editor, as a plain script and, its inputs put in by the runner, in the pipeline.
+so that it runs in Jupyter, in an editor, as a plain script and, its inputs put in by the runner, in the pipeline. What it draws
+by hand is put aside: the figures that the pipeline made stay as they are.
 """
 
 import contextlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from ..core.errors import InputError
+
+BY_HAND = "by-hand"  # folder beside the figures of a run
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Job:
         rule: name of the rule.
         input, output, params, wildcards: by name.
         config: the run's configuration.
+        by_hand: whether somebody runs the notebook, and not the pipeline.
     """
 
     rule: str
@@ -38,6 +42,7 @@ class Job:
     params: SimpleNamespace
     wildcards: SimpleNamespace
     config: dict[str, Any]
+    by_hand: bool = False
 
     def as_plain(self) -> dict[str, Any]:
         """Return the job as dicts, lists, texts and numbers; :meth:`from_plain` reads it back."""
@@ -91,7 +96,10 @@ def project_root(start: str | Path | None = None) -> Path:
 
 
 def mock_snakemake(rule: str, config: str | None = None, **wildcards: str) -> Job:
-    """Return the job that the pipeline would run for a rule, as its notebook sees it.
+    """Return the job that the pipeline would run for a rule, as its notebook sees it, but for what it makes.
+
+    That lies in the folder ``by-hand`` beside what the pipeline makes: a notebook that somebody is working on, or a copy of one,
+    overwrites nothing.
 
     Args:
         rule: name of the rule.
@@ -109,7 +117,8 @@ def mock_snakemake(rule: str, config: str | None = None, **wildcards: str) -> Jo
     if missing:
         run = f" --configfile {config}" if config else ""
         raise InputError(f"{missing[0]} is not there yet: make it with 'snakemake {' '.join(missing)}{run}'")
-    return job
+    aside = {name: str(Path(path).parent / BY_HAND / Path(path).name) for name, path in vars(job.output).items()}
+    return replace(job, output=SimpleNamespace(**aside), by_hand=True)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,10 @@
 """Runs a jupytext notebook as a job: inputs in a first cell, errors by the notebook's own file and line."""
 
+import os
 import re
-import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from pprint import pformat
@@ -11,17 +13,21 @@ from typing import Any
 import jinja2
 import jupytext
 import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from traitlets.config import Config
 
+from ..core.errors import InputError
 from ..data.files import atomic_path
 from .captions import formula_as_html
 from .interactive import Job
 
 KERNEL_START = 600  # seconds; on a busy machine it takes longer than the usual minute
+LONGEST_SOCKET = 103  # bytes of a socket's path, on the systems that allow the fewest
+OF_THE_USER = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP")  # variables that change what a kernel draws or runs
 INJECTED = "injected-parameters"  # the tag by which Jupyter's own tools know cells that were put in
 # Two cells, as the configuration is long and what the figure is drawn from is not
 CONFIGURATION = """\
@@ -83,7 +89,8 @@ def execute(source: str | Path, job: Job, *, executed: str | Path, html: str | P
         executed: gets the executed notebook (.ipynb).
         html: gets the executed notebook as a page of its own, if all cells succeeded.
 
-    Exits with status 1 and one line, ``file:line: error``, if a cell fails.
+    Raises:
+        InputError: a cell fails, ``file:line: error``, or the kernel dies.
     """
     notebook = jupytext.read(source)
     notebook.cells[:0] = injected_cells(job)
@@ -93,9 +100,9 @@ def execute(source: str | Path, job: Job, *, executed: str | Path, html: str | P
         _run_cells(notebook)
     except CellExecutionError as error:
         place = error_place(Path(source), notebook)
-        sys.exit(f"error: {place}: {error.ename}: {error.evalue} (all of it is in {executed})")
+        raise InputError(f"{place}: {error.ename}: {error.evalue} (all of it is in {executed})") from None
     except DeadKernelError:
-        sys.exit(f"error: {source}: the kernel died, most often for want of memory")
+        raise InputError(f"{source}: the kernel died, most often for want of memory") from None
     finally:
         with atomic_path(executed) as partial:
             nbformat.write(notebook, partial)
@@ -125,14 +132,38 @@ def _pretty(value: Any, indent: int) -> str:
 
 
 def _run_cells(notebook: nbformat.NotebookNode) -> None:
-    """Execute all cells in a kernel that is reached by sockets in a folder of its own.
+    """Execute all cells in a kernel of this interpreter, whatever kernels and settings of Jupyter and IPython the user has.
 
-    Ports could be taken by another kernel that starts at the same time, and anyone on the machine could listen.
+    It is reached by sockets in a folder of its own: ports could be taken by another kernel that starts at the same time, and
+    anyone on the machine could listen.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        sockets = Config(KernelManager={"transport": "ipc", "ip": str(Path(folder) / "kernel")})
-        settings = {"timeout": None, "startup_timeout": KERNEL_START, "record_timing": False, "config": sockets}
-        NotebookClient(notebook, kernel_name="python3", **settings).execute()
+    with _folder_for_sockets() as folder:
+        manager = AsyncKernelManager(
+            kernel_name=NATIVE_KERNEL_NAME,
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),  # without any, the native kernel is this interpreter
+            transport="ipc",
+            ip=f"{folder}/kernel",
+            connection_file=f"{folder}/connection.json",
+        )
+        client = NotebookClient(notebook, km=manager, timeout=None, startup_timeout=KERNEL_START, record_timing=False)
+        kept = {name: value for name, value in os.environ.items() if name not in OF_THE_USER}
+        client.execute(env=kept | {"IPYTHONDIR": f"{folder}/ipython"}, cleanup_kc=True)
+
+
+@contextmanager
+def _folder_for_sockets() -> Iterator[str]:
+    """A private folder, removed at the end, that leaves room for the names of a kernel's sockets.
+
+    Raises:
+        InputError: the paths of all folders for temporary files are too long.
+    """
+    room = LONGEST_SOCKET - len("/tmp01234567/kernel-5")
+    folders = (tempfile.gettempdir(), "/tmp", "/var/tmp")
+    short = [name for name in folders if len(os.fsencode(name)) <= room and os.access(name, os.W_OK | os.X_OK)]
+    if not short:
+        raise InputError(f"{folders[0]}: too long a path for sockets: set TMPDIR to one of at most {room} characters")
+    with tempfile.TemporaryDirectory(dir=short[0]) as folder:
+        yield folder
 
 
 class _MathML(IPythonRenderer):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,7 +92,11 @@ def markers_by_color(colors: Mapping[str, str]) -> dict[str, str]:
 
 
 def set_style() -> None:
-    """Set the style of all figures; once, at the top of a notebook."""
+    """Set the style of all figures; once, at the top of a notebook.
+
+    It is set on top of matplotlib's own defaults: neither a ``matplotlibrc`` nor what was drawn before has a say.
+    """
+    plt.style.use("default")
     sns.set_theme(
         context="paper",
         style="ticks",
@@ -159,12 +164,13 @@ def provenance_of(job: Job) -> dict[str, Any]:
     pdf = Path(job.output.pdf)
     drawn_from = [value for name, value in vars(job.input).items() if name != "notebook"]
     paths = [path for value in drawn_from for path in ([value] if isinstance(value, str) else value)]
+    root = pdf.parents[3 if job.by_hand else 2]
     return {
         "stem": pdf.stem,
         "run": job.wildcards.run,
         **code_state(),
         "config": config_hash(job.config),
-        "tables": hashes_of(paths, root=pdf.parents[2]),
+        "tables": hashes_of(paths, root=root),
     }
 
 
@@ -197,7 +203,8 @@ def settle_layout(figure: Figure) -> None:
 def save_figure(figure: Figure, job: Job) -> None:
     """Write a figure to the job's PDF and PNG, with its provenance and no date: the same figure gives the same bytes.
 
-    Below it stands which images it was made from (``job.params.images``), as a figure is often seen without its caption.
+    Below it stands which images it was made from (``job.params.images``), as a figure is often seen without its caption. Where
+    they lie is printed if a notebook was run by hand.
     """
     settle_layout(figure)
     figure.text(1, 0, job.params.images, ha="right", va="top", fontsize=5.5, color="0.4", parse_math=False)
@@ -212,3 +219,5 @@ def save_figure(figure: Figure, job: Job) -> None:
         with atomic_path(getattr(job.output, kind)) as partial:
             figure.savefig(partial, format=kind, metadata=entries, bbox_inches=page)
     plt.close(figure)
+    if job.by_hand:
+        print(f"Drawn by hand: {os.path.relpath(job.output.pdf)} and .png; the pipeline's figure is as it was")
