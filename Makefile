@@ -1,6 +1,6 @@
 # Thin front door: every target sets up what it needs by itself. `make` explains.
 .DEFAULT_GOAL := help
-.PHONY: help environment slurm imagenet figures notebooks report crate gallery adopt tidy test test-fast lint format generate benchmarks lock clean
+.PHONY: help environment slurm imagenet figures notebooks report page crate rocrate gallery adopt tidy test test-fast lint format generate benchmarks lock clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -56,8 +56,6 @@ imagenet: .venv/installed-imagenet
 figures: environment $(CONFIG)
 	@echo 'make: rebuilding the figures of run $(RUN) into figures/$(RUN)'
 	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host
-	@echo 'make: figures/$(RUN) is up to date. What the decks claim, and what this run says:'
-	@$(BIN)/python -m diffeo_stability claims results/$(RUN)/tables/claims.csv
 
 notebooks: environment $(CONFIG)
 	@echo 'make: executing the analyses of run $(RUN) into results/$(RUN)/notebooks'
@@ -65,12 +63,15 @@ notebooks: environment $(CONFIG)
 
 report: figures
 	@echo 'make: writing results/$(RUN)/report.html'
-	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host -- results/$(RUN)/report.html
+	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host -- report
 	@echo 'make: open results/$(RUN)/report.html'
 
 crate: figures
 	@echo 'make: packing results/$(RUN)/rocrate.zip'
-	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host -- results/$(RUN)/rocrate.zip
+	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host -- crate
+
+page: report
+rocrate: crate
 
 gallery: crate
 	@echo 'make: putting $(RUN) into figures/reference/$(RUN)'

@@ -3,6 +3,9 @@ from snakemake.utils import min_version
 min_version("9.27")
 
 
+include: "workflow/rules/place.smk"
+
+
 # A run's file replaces the default one: Snakemake would merge the two key by key.
 if not workflow.overwrite_configfiles:
 
@@ -34,11 +37,30 @@ rule notebooks:
         plan.notebooks(),
 
 
-rule page:
+rule report:
     input:
         f"results/{settings.run}/report.html",
 
 
-rule rocrate:
+rule crate:
     input:
         f"results/{settings.run}/rocrate.zip",
+
+
+# Names that the two had before
+rule page:
+    input:
+        rules.report.input,
+
+
+rule rocrate:
+    input:
+        rules.crate.input,
+
+
+onsuccess:
+    show_verdicts()
+
+
+onerror:
+    show_errors()

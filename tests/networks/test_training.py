@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 from functools import partial
 
 import pytest
@@ -14,6 +15,7 @@ from diffeo_stability.networks import training as training_module
 from diffeo_stability.networks.batch_norm import estimate_batch_norm
 from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint, read_metadata
 from diffeo_stability.networks.evaluation import error_rate
+from diffeo_stability.networks.progress import Progress
 from diffeo_stability.networks.settings import Recipe
 from diffeo_stability.networks.training import (
     augment,
@@ -101,7 +103,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(splits, tmp_pa
 
     monkeypatch.setattr(training_module, "train_epoch", dying)
     fatal = epoch
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match=f"^at epoch {epoch} of 4$"):
         train(tmp_path / "broken", splits, **settings)
     assert not (tmp_path / "broken").exists()
     fatal = None
@@ -115,6 +117,16 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(splits, tmp_pa
     saved = max(kept for kept in log_spaced_epochs(4, 4) if kept < epoch)
     assert trained[len(range(1, epoch)) :] == list(range(saved + 1, 5))
     assert not (tmp_path / "broken.partial").exists()
+
+
+def test_a_bar_is_named_by_network_and_variant_and_goes_on_where_the_training_does(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with Progress(tmp_path / "lenet" / "seed0" / "checkpoints", 2, 4) as progress:
+        assert list(progress) == [3, 4]
+        progress.show(loss=0.5)
+    shown = capsys.readouterr().err.split("\r")
+    assert shown[1].startswith("lenet/seed0:  50%") and "2/4" in shown[1]
+    assert "4/4" in shown[-1] and "loss=0.5" in shown[-1]
 
 
 def test_a_break_of_other_settings_is_not_gone_on_from(splits, tmp_path, monkeypatch):

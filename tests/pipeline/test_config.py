@@ -8,7 +8,7 @@ import yaml
 
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
-from diffeo_stability.pipeline.config import load_config, parse_config
+from diffeo_stability.pipeline.config import load_config, parse_config, typed
 from diffeo_stability.pipeline.generate import generated, schema_yaml
 
 REMOVED = object()
@@ -124,6 +124,15 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("stability_vs_train_size.train_sizes", [100, 100], "train_sizes: 100 stands in the list more than once"),
         ("probe.resamples", 1, "probe.resamples is 1"),
         ("device", "tpu", "device is 'tpu'"),
+        ("dataset.validation_images", 4000, "dataset.validation_images: 4000 leaves none of 4,000 to train on"),
+        ("dataset.validation_images", 401, "training.train_size: 3600 is more than 3,599, the training images"),
+        ("training.train_size", 3601, "^config: training.train_size: 3601 is more than 3,600"),
+        ("networks.lenet.training", {"train_size": 9999}, "networks.lenet.training.train_size: 9999 is more"),
+        ("networks.lenet.training", {"label_count": 11}, "networks.lenet.training.label_count: 11 is more than the 10"),
+        ("stability_vs_train_size.train_sizes", [100, 5000], "stability_vs_train_size.train_sizes: 5000 is more than"),
+        ("first_layer_filters.train_sizes", [3601], "first_layer_filters.train_sizes: 3601 is more than"),
+        ("probe.images", 1001, "probe.images: 1001 is more than the 1,000 test images"),
+        ("deformations.image", 1000, "deformations.image: 1000 is not there: test images are numbered 0 to 999"),
     ],
 )
 def test_a_wrong_key_is_named_in_one_line(raw, path, value, message):
@@ -172,6 +181,30 @@ def test_images_of_networks_with_weights_are_normalised_as_somebody_said(raw):
         parse_config(changed(weights, "dataset.normalisation", "imagenet"))
     with pytest.raises(InputError, match="init is none, but the network is trained here"):
         parse_config(changed(raw, "networks.lenet.init", "none"))
+
+
+def test_images_of_ones_own_are_counted_when_they_are_read(raw):
+    block = {"source": "image_folder", "name": "mine", "path": "mine", "validation_images": 9999}
+    assert parse_config(changed({**raw, "dataset": block}, "probe.images", 9999)).probe.images == 9999
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"seeds": ["0", "1"]}, {"seeds": [0, 1]}),
+        ({"data_dir": "/scratch/data", "checkpoints": 4}, {"data_dir": "/scratch/data", "checkpoints": 4}),
+        (
+            {"training": {"learning_rate": "0.01", "train_size": "null", "horizontal_flip": "true"}},
+            {"training": {"learning_rate": 0.01, "train_size": None, "horizontal_flip": True}},
+        ),
+        ({"noise_curves": {"networks": ["lenet", "vgg11"]}}, {"noise_curves": {"networks": ["lenet", "vgg11"]}}),
+        ({"dataset": {"title": "[unclosed", "name": "{a: 1}"}}, {"dataset": {"title": "[unclosed", "name": "{a: 1}"}}),
+        ({}, {}),
+    ],
+)
+def test_what_stands_in_brackets_on_the_command_line_is_as_in_a_file(given, expected):
+    """Snakemake hands it over as texts."""
+    assert typed(given) == expected
 
 
 def test_an_empty_block_is_all_defaults(raw):

@@ -200,6 +200,7 @@ def test_a_training_uses_what_decides_its_weights_and_nothing_else(root):
     assert {"networks/batch_norm.py", "networks/evaluation.py", "data/datasets.py", "core/seeds.py"} <= used
     assert not any(name.startswith(("pipeline", "figures", "networks/architectures")) for name in used)
     assert not used & {"data/files.py", "data/tensors.py", "networks/checkpoints.py", "networks/settings.py"}
+    assert "networks/progress.py" not in used
 
 
 def test_a_network_has_the_fingerprint_of_its_own_file(code):

@@ -1,9 +1,12 @@
 """The analyses run in the pipeline, as plain scripts and in Jupyter; errors name the notebook's own line."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +15,7 @@ import nbformat
 import pytest
 import yaml
 from nbclient import NotebookClient
-from waiting import HANGS
+from waiting import HANGS, wait_until
 
 from diffeo_stability import InputError
 from diffeo_stability.figures import FIGURES
@@ -255,6 +258,25 @@ def test_no_setting_of_the_user_changes_what_is_drawn_and_by_which_interpreter(t
         monkeypatch.setenv(name, str(value))
     execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html")
     assert (tmp_path / "a.html").read_text() == page
+
+
+@pytest.mark.slow
+def test_an_interrupted_notebook_leaves_no_kernel_behind(tmp_path):
+    source, begun = tmp_path / "stem.py", tmp_path / "begun"
+    source.write_text(
+        f"# %%\nimport os, time\n\nopen({str(begun)!r}, 'w').write(str(os.getpid()))\ntime.sleep({HANGS})\n"
+    )
+
+    def interrupt():
+        wait_until(lambda: begun.exists() and begun.read_text(), "the notebook to run")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html")
+    signal.signal(signal.SIGINT, before)
+    assert not Path("/proc", begun.read_text()).exists() and not (tmp_path / "a.html").exists()
 
 
 def test_where_all_folders_for_temporary_files_have_long_paths_the_remedy_is_named(tmp_path, monkeypatch):

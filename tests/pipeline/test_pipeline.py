@@ -11,6 +11,7 @@ from PIL import Image
 from snakemake.iocontainers import Params
 
 from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline.claims import format_claims
 from diffeo_stability.pipeline.config import parse_config
 from diffeo_stability.pipeline.measuring import given_to
 from diffeo_stability.pipeline.plan import Plan
@@ -95,9 +96,15 @@ def test_tables_hold_what_the_run_asked_for(finished_project):
     assert history.epoch.tolist() == [0, 1, 2]
 
 
-def test_a_second_run_has_nothing_to_do(finished_project):
-    done = finished_project.snakemake("-n")
-    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+VERDICTS = "figures/smoke is up to date. What the decks claim, and what this run says:\n"
+
+
+def test_a_second_run_has_nothing_to_do_but_to_say_what_the_run_shows(finished_project):
+    claims = format_claims(read_table(finished_project.folder / "results/smoke/tables/claims.csv"))
+    for arguments, printed in (((), f"{VERDICTS}{claims}\n"), (("-n",), ""), (("report", "crate"), "")):
+        done = finished_project.snakemake(*arguments)
+        assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+        assert done.stdout == printed
 
 
 def jobs_of(done):
@@ -111,7 +118,8 @@ def test_editing_a_notebook_reruns_that_figure_alone(finished_copy):
     notebook.write_text(notebook.read_text().replace("capsize=1.2", "capsize=2.0"))
     before = finished_copy.made()
     assert jobs_of(finished_copy.snakemake("-n", "--quiet", "rules")) == {"draw_stability": 1}
-    assert finished_copy.snakemake().returncode == 0
+    done = finished_copy.snakemake()
+    assert done.returncode == 0 and VERDICTS in done.stdout
     after = finished_copy.made()
     changed = {name for name in before if before[name] != after[name] and ".provenance" not in name}
     assert changed == {
@@ -190,6 +198,8 @@ def test_data_that_cannot_be_had_end_in_one_line(project):
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode != 0 and len(lines) == 1
     assert "mnist could not be downloaded" in lines[0] and "data/mnist/download by hand" in lines[0]
+    again = f"1 job went wrong:\n  Data: fetch mnist: {lines[0].removeprefix('error: ')}\n"
+    assert again in done.stderr.partition(lines[0])[2]
     assert "Traceback" not in done.stdout + done.stderr
     assert not [path for path in project.folder.glob("data/**/*") if path.is_file()]
 

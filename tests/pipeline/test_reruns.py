@@ -70,10 +70,28 @@ def test_comments_docstrings_annotations_formatting_and_new_times_rerun_nothing(
 
 
 def test_how_results_are_stored_logged_and_recorded_reruns_nothing(with_sources, edit):
-    for module in ("records", "jobs", "gpus", "tables", "config", "plan", "interactive", "provenance", "adopt"):
+    for module in (
+        "records",
+        "jobs",
+        "gpus",
+        "tables",
+        "config",
+        "plan",
+        "interactive",
+        "provenance",
+        "adopt",
+        "run_log",
+        "own_code",
+    ):
         path = f"{PACKAGE}/pipeline/{module}.py"
         edit(path, (with_sources.folder / path).read_text() + "\n\nADDED = 1\n")
-    for path in ("data/files.py", "data/tensors.py", "data/store.py", "networks/checkpoints.py"):
+    for path in (
+        "data/files.py",
+        "data/tensors.py",
+        "data/store.py",
+        "networks/checkpoints.py",
+        "networks/progress.py",
+    ):
         edit(f"{PACKAGE}/{path}", (with_sources.folder / PACKAGE / path).read_text() + "\n\nADDED = 1\n")
     assert set(planned(with_sources)) <= {"write_report", "pack_crate"}
 

@@ -6,16 +6,19 @@ from pathlib import Path
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.pipeline.code import CodeOf
-from diffeo_stability.pipeline.config import parse_config, read_yaml
+from diffeo_stability.pipeline.config import parse_config, read_yaml, typed
 from diffeo_stability.pipeline.copied import name_copied
 from diffeo_stability.pipeline.leftovers import name_left_over
+from diffeo_stability.pipeline.own_code import check_own_code
 from diffeo_stability.pipeline.plan import Plan
+from diffeo_stability.pipeline.run_log import RunLog, what_went_wrong
+from snakemake.utils import update_config
 
 try:
+    # Snakemake reads them too, but takes the last of several equal keys without a word
     for file in workflow.configfiles:
-        read_yaml(
-            file
-        )  # Snakemake reads them too, but takes the last of several equal keys without a word
+        read_yaml(file)
+    update_config(config, typed(workflow.config_settings.config))
     plan = Plan(parse_config(config))
 except InputError as error:
     sys.exit(str(error))
@@ -23,9 +26,9 @@ settings = plan.config
 code = CodeOf(Path(workflow.basedir), settings)
 try:
     plan.check_access()
-    if (
-        workflow.is_main_process
-    ):  # what lies outside need not be within the reach of a cluster's nodes
+    # What lies outside need not be within the reach of a cluster's nodes
+    if workflow.is_main_process:
+        check_own_code(settings)
         code.check_networks()
         plan.check_sources()
 except InputError as error:
@@ -35,9 +38,8 @@ if workflow.is_main_process:
     for note in filter(None, (name_left_over(plan, files), name_copied(plan))):
         print(note, file=sys.stderr)
 
-config.update(
-    settings.model_dump(exclude_none=True)
-)  # captions and hashes see the defaults too
+# Captions and hashes see the defaults too
+config.update(settings.model_dump(exclude_none=True))
 training_gpus = 0 if settings.device == "cpu" else 1
 
 
@@ -55,3 +57,26 @@ wildcard_constraints:
 def growing(amount):
     """A resource that doubles with every new attempt at a job, where jobs are tried again."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
+def show_verdicts():
+    """Say what the run shows, if all of it was asked for."""
+    if set(workflow.dag_settings.targets) <= {"all"}:
+        # It takes longer to import than all that planning needs
+        from diffeo_stability.__main__ import main
+
+        print(f"figures/{settings.run} is up to date.", end=" ")
+        print("What the decks claim, and what this run says:")
+        main(["claims", plan.claims()])
+
+
+def show_errors():
+    """Say again why jobs failed: it was said where they did, and others went on."""
+    if workflow.scheduler.failed:
+        said = what_went_wrong(workflow.scheduler.failed, run_log.begun)
+        print(said, file=sys.stderr)
+
+
+run_log = RunLog(workflow, at_end=show_verdicts)
+if workflow.is_main_process:
+    logger.addHandler(run_log)

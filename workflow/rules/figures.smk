@@ -112,6 +112,7 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
             png=in_report(f"figures/{{run}}/{stem}.png", stem, "figure"),
             html=f"results/{{run}}/notebooks/{stem}.html",
         log:
+            f"logs/{{run}}/draw_{stem}.log",
             notebook=f"logs/{{run}}/draw_{stem}.ipynb",
         benchmark:
             f"logs/{{run}}/draw_{stem}.benchmark.tsv"

@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ..core.errors import InputError
 from ..core.seeds import build_seeded, derive_seed, generator_for
@@ -21,6 +20,7 @@ from ..data.tensors import read_tensors, save_tensors
 from .batch_norm import estimate_batch_norm
 from .checkpoints import save_checkpoint
 from .evaluation import error_rate, evaluated
+from .progress import Progress
 from .settings import Recipe
 
 SECONDS_BETWEEN_SAVES = 10.0
@@ -214,15 +214,15 @@ def train_network(
         leftover.unlink()  # of a write that was killed
     history = state.load(network, optimizer) or _begin(network, optimizer, splits, state, keeper)
     kept = log_spaced_epochs(recipe.epochs, checkpoints)
-    progress = _progress(folder.parent.name, len(history), recipe.epochs)
-    for epoch in progress:
-        loss, error = train_epoch(network, optimizer, splits, recipe, seed=seed, epoch=epoch)
-        history.append(Epoch(epoch, loss, error, _validation_error(network, splits)))
-        progress.set_postfix({name: value for name, value in vars(history[-1]).items() if name != "epoch"})
-        if epoch in kept:
-            keeper.keep(network, history[-1])
-        if epoch in kept or state.seconds_since_save() > SECONDS_BETWEEN_SAVES:
-            state.save(network, optimizer, history)
+    with Progress(folder, history[-1].epoch, recipe.epochs) as progress:
+        for epoch in progress:
+            loss, error = train_epoch(network, optimizer, splits, recipe, seed=seed, epoch=epoch)
+            history.append(Epoch(epoch, loss, error, _validation_error(network, splits)))
+            progress.show(loss=loss, train_error=error, validation_error=history[-1].validation_error)
+            if epoch in kept:
+                keeper.keep(network, history[-1])
+            if epoch in kept or state.seconds_since_save() > SECONDS_BETWEEN_SAVES:
+                state.save(network, optimizer, history)
     state.path.unlink()
     _put_in_place(partial, folder)
     return history
@@ -242,12 +242,6 @@ def _put_in_place(partial: Path, folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     partial.replace(folder)
-
-
-def _progress(name: str, done: int, epochs: int) -> tqdm:
-    """A bar over the epochs that are left to train, quiet where nobody looks."""
-    left = range(done, epochs + 1)
-    return tqdm(left, initial=done - 1, total=epochs, unit="epoch", disable=None, desc=name)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ Each part of the package declares its own block; here they are put together.
 
 import difflib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,8 @@ from ..figures.settings import FigureSettings, Probe
 from ..networks.catalogue import kinds_of
 from ..networks.settings import ARCHITECTURES, NetworkBlock, Recipe
 from ..settings import Block, Name, Seed, WithoutRepeats
+
+_LEFT = "the training images besides dataset.validation_images"
 
 
 class Run(Block):
@@ -85,6 +88,33 @@ class Run(Block):
         size = self.dataset.known_size
         for block in self.figures.values() if size is not None else ():
             block.check_size(size)
+        return self
+
+    @model_validator(mode="after")
+    def _there_are_enough_images(self):
+        """What the names of known data sets tell; images of one's own are counted when they are read."""
+        source, held_out = SOURCES[self.dataset.source], self.dataset.validation_images
+        if source.train_images is None:
+            return self
+        left = source.train_images - held_out
+        if left < 1:
+            raise ValueError(
+                f"dataset.validation_images: {held_out} leaves none of {source.train_images:,} to train on"
+            )
+        if self.probe.images > source.test_images:
+            raise ValueError(f"probe.images: {self.probe.images} is more than the {source.test_images:,} test images")
+        for name in self.trained:
+            recipe, own = self.recipe(name), self.networks[name].training
+            key = "training.train_size" if own.train_size is None else f"networks.{name}.training.train_size"
+            if (recipe.train_size or 0) > left:
+                raise ValueError(f"{key}: {recipe.train_size} is more than {left:,}, {_LEFT}")
+            key = "training.label_count" if own.label_count is None else f"networks.{name}.training.label_count"
+            if (recipe.label_count or 0) > source.classes:
+                raise ValueError(f"{key}: {recipe.label_count} is more than the {source.classes} classes")
+        for stem, block in self.figures.items():
+            sizes = [changes["train_size"] for changes in block.training_changes() if "train_size" in changes]
+            if max(sizes, default=0) > left:
+                raise ValueError(f"{stem}.train_sizes: {max(sizes)} is more than {left:,}, {_LEFT}")
         return self
 
     @model_validator(mode="after")
@@ -248,6 +278,23 @@ def read_yaml(path: str | Path) -> Any:
         return _Loader(Path(path).read_text()).get_single_data()
     except (OSError, yaml.YAMLError) as error:
         raise InputError(f"config {path} cannot be read: {one_line(error)}") from None
+
+
+def typed(given: Any) -> Any:
+    """Return values of the command line as they would be in a file: Snakemake takes what stands in brackets there for texts.
+
+    Args:
+        given: what ``--config`` gave, by key, and within it lists, blocks and single values.
+    """
+    if isinstance(given, Mapping):
+        return {key: typed(value) for key, value in given.items()}
+    if isinstance(given, list):
+        return [typed(value) for value in given]
+    try:
+        value = yaml.safe_load(given) if isinstance(given, str) else given
+    except yaml.YAMLError:
+        return given
+    return given if isinstance(value, Mapping | list) else value
 
 
 def load_config(path: str | Path) -> RunConfig:

@@ -34,6 +34,7 @@ MACHINERY = (
     "data/tensors.py",
     "networks/catalogue.py",
     "networks/checkpoints.py",
+    "networks/progress.py",
     "figures/__init__.py",
     "figures/registry.py",
     "figures/*/__init__.py",

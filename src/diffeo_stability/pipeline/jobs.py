@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import torch
 
     from ..data.datasets import Dataset
+
+INTERRUPTED = 128 + signal.SIGINT  # exit status of what Ctrl-C ends
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +48,15 @@ def running(job: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def exit_on_error() -> Iterator[None]:
-    """End the process with status 1, and with one line if the block fails for a reason that the user can mend."""
+    """End the process if the block fails, in one line if the user can mend the reason, or is interrupted.
+
+    The status is 1, or the shells' own for an interruption.
+    """
     try:
         yield
+    except KeyboardInterrupt as interrupt:
+        logger.error("%s; run again to go on", f"interrupted {interrupt}".rstrip())
+        sys.exit(INTERRUPTED)
     except Exception as error:
         if isinstance(error, OSError):
             error = as_input_error(error, "a file")

@@ -1,9 +1,12 @@
 """Runs a jupytext notebook as a job: inputs in a first cell, errors by the notebook's own file and line."""
 
+import logging
 import os
 import re
+import signal
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -137,6 +140,7 @@ def _run_cells(notebook: nbformat.NotebookNode) -> None:
     It is reached by sockets in a folder of its own: ports could be taken by another kernel that starts at the same time, and
     anyone on the machine could listen.
     """
+    logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # Jupyter's, which says in its words what is said here
     with _folder_for_sockets() as folder:
         manager = AsyncKernelManager(
             kernel_name=NATIVE_KERNEL_NAME,
@@ -147,7 +151,15 @@ def _run_cells(notebook: nbformat.NotebookNode) -> None:
         )
         client = NotebookClient(notebook, km=manager, timeout=None, startup_timeout=KERNEL_START, record_timing=False)
         kept = {name: value for name, value in os.environ.items() if name not in OF_THE_USER}
-        client.execute(env=kept | {"IPYTHONDIR": f"{folder}/ipython"}, cleanup_kc=True)
+        variables = kept | {"IPYTHONDIR": f"{folder}/ipython"}
+        with ThreadPoolExecutor(1) as thread:  # in the main one, the client would take Ctrl-C for a kernel that died
+            executing = thread.submit(client.execute, env=variables, cleanup_kc=True)
+            try:
+                executing.result()
+            except KeyboardInterrupt:
+                if manager.has_kernel:
+                    os.kill(manager.provisioner.pid, signal.SIGKILL)
+                raise
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""What people type: Snakemake from another folder, values on the command line, targets by the names that make has too."""
+
+import re
+import subprocess
+import sys
+
+import yaml
+from waiting import HANGS
+
+from diffeo_stability.pipeline.config import parse_config
+from diffeo_stability.pipeline.plan import Plan
+
+MODULE = """
+module other:
+    snakefile: "{snakefile}"
+
+
+use rule * from other
+"""
+
+
+def one_line_of(done):
+    """Why Snakemake ended before it planned anything: one line."""
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("Using workflow specific profile")]
+    assert done.returncode == 1 and line.startswith("error: ")
+    return line
+
+
+def test_from_another_folder_one_line_names_the_remedy(project, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    snakefile = project.folder / "Snakefile"
+
+    def snakemake(folder, *arguments):
+        command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=HANGS)
+
+    assert f"cd {project.folder} first" in one_line_of(snakemake(elsewhere, "-s", str(snakefile)))
+    assert f"cd {project.folder} first" in one_line_of(snakemake(project.folder, "-d", str(elsewhere)))
+    (elsewhere / "Snakefile").write_text(MODULE.format(snakefile=snakefile))
+    assert "run the project by itself" in one_line_of(snakemake(elsewhere))
+    assert not {path.name for path in elsewhere.iterdir()} & {"results", "figures", "data", "logs"}
+    there = snakemake(elsewhere, "-s", str(snakefile), "-d", str(project.folder), "-n", "--quiet", "rules")
+    assert there.returncode == 0, there.stderr
+
+
+def planned(done):
+    """Rules that a dry run would run, with how often."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE)}
+
+
+def test_lists_can_be_given_on_the_command_line(project):
+    raw = yaml.safe_load((project.folder / "config" / "smoke.yaml").read_text())
+    jobs = planned(project.snakemake("-n", "--quiet", "rules", "--config", "seeds=[0, 1]"))
+    assert jobs["train_network"] == len(Plan(parse_config({**raw, "seeds": [0, 1]})).trainings) > 6
+
+
+def test_report_and_crate_are_called_as_in_make(project, root):
+    targets = {"report", "crate", "page", "rocrate", "notebooks"}
+    jobs = planned(project.snakemake(*sorted(targets), "-n", "--quiet", "rules"))
+    assert targets <= jobs.keys() and jobs["write_report"] == jobs["pack_crate"] == 1
+    phony = re.search(r"^\.PHONY: (.*)$", (root / "Makefile").read_text(), flags=re.MULTILINE)[1]
+    assert targets <= {*phony.split()}
+
+
+def test_a_missing_network_of_ones_own_is_found_before_any_job(project):
+    config = project.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("lenet: {architecture: lenet}", 'lenet: {architecture: "mine:net"}'))
+    line = one_line_of(project.snakemake())
+    assert "network mine:net: there is no module mine" in line
+    assert not (project.folder / "results").exists()
