@@ -141,7 +141,7 @@ def finished_project(tmp_path_factory, worker_id) -> Project:
         if made.exists():
             return Project(shared / "finished")
         project = Project.create(shared / "finished")
-        done = project.snakemake("all", "page", "rocrate")
+        done = project.snakemake("all", "report", "crate")
         assert done.returncode == 0, done.stdout + done.stderr
         made.touch()
     return project

@@ -1,11 +1,13 @@
 """What people type: Snakemake from another folder, values on the command line, targets by the names that make has too."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
 import yaml
-from waiting import HANGS
+from waiting import HANGS, wait_until
 
 from diffeo_stability.pipeline.config import parse_config
 from diffeo_stability.pipeline.plan import Plan
@@ -62,6 +64,22 @@ def test_report_and_crate_are_called_as_in_make(project, root):
     assert targets <= jobs.keys() and jobs["write_report"] == jobs["pack_crate"] == 1
     phony = re.search(r"^\.PHONY: (.*)$", (root / "Makefile").read_text(), flags=re.MULTILINE)[1]
     assert targets <= {*phony.split()}
+
+
+def test_ctrl_c_in_a_training_is_one_line(project):
+    config = project.folder / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("epochs: 2\n", "epochs: 100000\n"))
+    training = "results/smoke/networks/lenet/seed0"
+    printed = project.folder / "printed"
+    with printed.open("w") as output:
+        command = project.command(f"{training}/history.csv", "--configfile", "config/smoke.yaml")
+        run = subprocess.Popen(command, cwd=project.folder, stdout=output, stderr=output, start_new_session=True)
+        wait_until((project.folder / training / "checkpoints.partial" / "epoch0001.json").exists, "a training", run)
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(timeout=HANGS) == 1
+    text = printed.read_text()
+    assert re.search(r"^interrupted at epoch \d+ of 100000; run again to go on$", text, flags=re.MULTILINE)
+    assert "Traceback" not in text and "went wrong" not in text
 
 
 def test_a_missing_network_of_ones_own_is_found_before_any_job(project):

@@ -4,7 +4,6 @@ names the file and the remedy. Nothing half-written is taken for finished.
 
 import http.server
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -52,7 +51,6 @@ def assert_recovers(project, reference, *targets):
 INTERRUPTIONS = {
     "fetching": ("logs/datasets/mnist5k.log", signal.SIGKILL),
     "training": ("results/smoke/networks/vgg11_bn/seed0/checkpoints.partial/epoch0000.json", signal.SIGKILL),
-    "training, by Ctrl-C": ("results/smoke/networks/vgg11_bn/seed0/checkpoints.partial/epoch0001.json", signal.SIGINT),
     "training, by the cluster": ("logs/smoke/train_network/fully_connected_2/seed0.log", signal.SIGTERM),
     "measuring": ("logs/smoke/measure_channel_shuffling/vgg11_bn/seed0.log", signal.SIGKILL),
     "drawing": ("logs/smoke/draw_deformations.ipynb", signal.SIGKILL),
@@ -69,10 +67,6 @@ def test_a_run_ended_in_every_stage_ends_with_the_files_of_one_run(project, fini
         wait_until((project.folder / trace).exists, stage, run)
         os.killpg(run.pid, ending)
         run.wait(timeout=HANGS)
-        if ending == signal.SIGINT:
-            printed = (project.folder / "printed").read_text()
-            assert re.search(r"^interrupted at epoch [123] of 3; run again to go on$", printed, flags=re.MULTILINE)
-            assert "Traceback" not in printed
     project.snakemake("--unlock")
     assert_recovers(project, finished_project, *targets)
 

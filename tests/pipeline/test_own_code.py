@@ -5,9 +5,15 @@ from types import SimpleNamespace
 import pytest
 
 from diffeo_stability.core.errors import InputError
+from diffeo_stability.pipeline import own_code
 from diffeo_stability.pipeline.own_code import check_own_code
 
 GOOD = "def net(in_channels, image_size, classes): ...\n"
+
+
+def run(*architectures, weights=None, scale=None):
+    blocks = {str(k): SimpleNamespace(architecture=name, weights=weights) for k, name in enumerate(architectures)}
+    return SimpleNamespace(networks=blocks, dataset=SimpleNamespace(scale=scale))
 
 
 @pytest.fixture
@@ -19,8 +25,7 @@ def check(tmp_path, monkeypatch):
         module = f"mine{len(list(tmp_path.iterdir()))}"
         (tmp_path / f"{module}.py").write_text(f"{text}\nraise SystemExit\n")
         names = architectures or (f"{module}:net",)
-        blocks = {str(k): SimpleNamespace(architecture=name) for k, name in enumerate(names)}
-        check_own_code(SimpleNamespace(networks=blocks))
+        check_own_code(run(*names))
 
     return checked
 
@@ -73,3 +78,15 @@ def test_every_network_that_cannot_be_built_is_named(check):
     lines = str(caught.value).splitlines()
     assert [line.split(": ")[0] for line in lines] == [f"network {name}" for name in names[1:4]]
     assert "start with PYTHONPATH=<the folder of no_such_module>" in lines[0]
+
+
+def test_packages_that_are_not_installed_are_named_with_what_needs_them(monkeypatch):
+    check_own_code(run("torchvision:resnet18", weights="package:torchvision/weights.pt", scale=([0.5], [0.5])))
+    monkeypatch.setattr(own_code, "find_spec", lambda name: None)
+    with pytest.raises(InputError) as caught:
+        check_own_code(run("timm:resnet18", "lenet", weights="package:mine/weights.pt", scale="torchvision:resnet18"))
+    assert str(caught.value).splitlines() == [
+        "network timm:resnet18 needs timm, which is not installed: pip install timm",
+        "weights package:mine/weights.pt needs mine, which is not installed: pip install mine",
+        "dataset.normalisation torchvision:resnet18 needs torchvision, which is not installed: pip install torchvision",
+    ]

@@ -14,24 +14,35 @@ SIZES = ("in_channels", "image_size", "classes")
 
 
 def check_own_code(config: Run) -> None:
-    """Check that what builds a run's networks is there.
+    """Check that what builds a run's networks, carries their weights and knows how to normalise their images is there.
 
     Raises:
         InputError: a library is not installed, there is no such module or function, or it takes other arguments; one line each.
     """
-    architectures = dict.fromkeys(block.architecture for block in config.networks.values())
-    wrong = [line for name in architectures if name not in networks() for line in _mistakes(*name.split(":"))]
+    wrong = [*_missing_packages(config)]
+    for name in dict.fromkeys(block.architecture for block in config.networks.values()):
+        if name not in networks() and name.partition(":")[0] not in LIBRARIES:
+            wrong += _mistakes(*name.split(":"))
     if wrong:
         raise InputError("\n".join(wrong))
 
 
+def _missing_packages(config: Run) -> Iterator[str]:
+    """What a run takes from packages that are not installed: a line each."""
+    taken = {"network": [block.architecture for block in config.networks.values()]}
+    taken["weights"] = [block.weights for block in config.networks.values() if block.weights]
+    taken["dataset.normalisation"] = [config.dataset.scale] if isinstance(config.dataset.scale, str) else []
+    for what, names in taken.items():
+        for name in dict.fromkeys(names):
+            kind, _, rest = name.partition(":")
+            package = rest.partition("/")[0] if kind == "package" else kind if kind in LIBRARIES else None
+            if package and find_spec(package.partition(".")[0]) is None:
+                yield f"{what} {name} needs {package}, which is not installed: pip install {package}"
+
+
 def _mistakes(module: str, name: str) -> Iterator[str]:
-    """What is wrong with ``module:name``, in a line."""
+    """What is wrong with the function ``module:name``, in a line."""
     network = f"network {module}:{name}"
-    if module in LIBRARIES:
-        if find_spec(module) is None:
-            yield f"{network} needs {module}, which is not installed: pip install {module}"
-        return
     source = source_of(module)
     if source is None:
         top = module.partition(".")[0]

@@ -42,10 +42,10 @@ class RunLog(logging.Handler):
             self._declared[_kind(record.rule_name)] = record.resources.get("runtime", 0)
         elif event == LogEvent.JOB_ERROR:
             self._running.pop(record.jobid, None)
-        elif event == LogEvent.JOB_FINISHED:
+        elif event == LogEvent.JOB_FINISHED and record.job_id in self._running:
             kind, begun = self._running.pop(record.job_id)
             self._took[kind].append(record.created - begun)
-        elif event == LogEvent.PROGRESS and FEWEST <= record.done < record.total:
+        elif event == LogEvent.PROGRESS and self._took and FEWEST <= record.done < record.total:
             text = f"about {in_words(self._seconds_left(record.created))} to go"
             logging.getLogger(record.name).info(text, extra={"quietness": Quietness.PROGRESS})
 
@@ -80,7 +80,7 @@ def seconds_left(
         elapsed: seconds since the run began.
     """
     all_took = sum(map(sum, took.values()))
-    share = all_took / sum(declared[kind] * len(times) for kind, times in took.items())
+    share = all_took / max(1, sum(declared[kind] * len(times) for kind, times in took.items()))
     work = sum(
         count * (mean(took[kind]) if took.get(kind) else share * declared[kind]) for kind, count in unfinished.items()
     )
