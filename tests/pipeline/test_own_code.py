@@ -86,7 +86,7 @@ def test_packages_that_are_not_installed_are_named_with_what_needs_them(monkeypa
     with pytest.raises(InputError) as caught:
         check_own_code(run("timm:resnet18", "lenet", weights="package:mine/weights.pt", scale="torchvision:resnet18"))
     assert str(caught.value).splitlines() == [
-        "network timm:resnet18 needs timm, which is not installed: pip install timm",
-        "weights package:mine/weights.pt needs mine, which is not installed: pip install mine",
-        "dataset.normalisation torchvision:resnet18 needs torchvision, which is not installed: pip install torchvision",
+        "network timm:resnet18 needs timm, which is not installed: install it",
+        "weights package:mine/weights.pt needs mine, which is not installed: install it",
+        "dataset.normalisation torchvision:resnet18 needs torchvision, which is not installed: install it",
     ]

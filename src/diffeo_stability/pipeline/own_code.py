@@ -37,7 +37,7 @@ def _missing_packages(config: Run) -> Iterator[str]:
             kind, _, rest = name.partition(":")
             package = rest.partition("/")[0] if kind == "package" else kind if kind in LIBRARIES else None
             if package and find_spec(package.partition(".")[0]) is None:
-                yield f"{what} {name} needs {package}, which is not installed: pip install {package}"
+                yield f"{what} {name} needs {package}, which is not installed: install it"
 
 
 def _mistakes(module: str, name: str) -> Iterator[str]:
