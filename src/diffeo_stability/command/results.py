@@ -10,7 +10,7 @@ from ..core.stability import RelativeStability, StabilityByOperation
 from ..data.files import atomic_path
 
 PLOTS = (".png", ".pdf", ".svg")
-INCHES_PER_OPERATION = 0.2
+INCHES_PER_OPERATION, HEIGHT = 0.2, 4.5
 
 
 def check_files(table: Path | None, plot: Path | None) -> None:
@@ -47,7 +47,7 @@ def draw(measured: StabilityByOperation, path: Path, title: str) -> None:
     """Draw D, G and R after every operation, with their intervals, on a logarithmic axis."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(max(4, INCHES_PER_OPERATION * len(measured)), 3.5), layout="constrained")
+    figure = Figure(figsize=(max(4, INCHES_PER_OPERATION * len(measured)), HEIGHT), layout="constrained")
     axes = figure.add_subplot()
     for name, part in (("D", "deformation"), ("G", "noise"), ("R", "relative")):
         values, below, above = zip(*(_bar(found, part) for found in measured.values()), strict=True)
@@ -55,7 +55,7 @@ def draw(measured: StabilityByOperation, path: Path, title: str) -> None:
     axes.axhline(1, color="0.5", linewidth=0.8)
     axes.tick_params(axis="x", rotation=90)
     axes.set(yscale="log", title=title)
-    axes.legend()
+    figure.legend(loc="outside right upper")
     with atomic_path(path) as partial:
         figure.savefig(partial)
 
