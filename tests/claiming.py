@@ -8,10 +8,13 @@ import pytest
 import yaml
 
 from diffeo_stability.figures import FIGURES
+from diffeo_stability.figures.words import with_labels
+from diffeo_stability.networks.catalogue import networks
 from diffeo_stability.pipeline.captions import as_html
 from diffeo_stability.pipeline.claims import ANSWERS, Claim, Tables, evaluate_claims
 
 ENTRIES = yaml.safe_load((Path(__file__).parents[1] / "config" / "claims.yaml").read_text())
+LABELS = {name: network.label for name, network in networks().items()}
 CLAIMS = {claim.name: claim for claim in (Claim(**entry) for entry in ENTRIES)}
 
 
@@ -24,7 +27,7 @@ def written(folder, tables):
 
 def decided(name, folder, tables):
     """The row of the table ``claims`` that a claim gets."""
-    return evaluate_claims([CLAIMS[name]], written(folder, tables)).iloc[0]
+    return evaluate_claims([CLAIMS[name]], written(folder, tables), LABELS).iloc[0]
 
 
 def reaches_every_verdict(name, folder, make, accepted, refused, edge):
@@ -46,7 +49,7 @@ def reaches_every_verdict(name, folder, make, accepted, refused, edge):
 
 def said(stem, folder, tables):
     """What a figure's caption says of tables; it must be reStructuredText on its own."""
-    text = FIGURES[stem].describe(written(folder, tables))
+    text = with_labels(FIGURES[stem].describe(written(folder, tables)), LABELS)
     as_html(f"**Title.** {text}", stem)
     return text
 

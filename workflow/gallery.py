@@ -15,7 +15,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from diffeo_stability.figures import FIGURES
+from diffeo_stability.figures.words import with_labels
 from diffeo_stability.pipeline.claims import Tables, format_claims
+from diffeo_stability.pipeline.config import read_yaml
+from diffeo_stability.pipeline.looks import labels_of
 from diffeo_stability.pipeline.provenance import as_tree, trace
 from diffeo_stability.pipeline.tables import read_table
 
@@ -38,10 +41,11 @@ def smaller(png: bytes) -> bytes:
         image = image.resize([round(0.8 * side) for side in image.size], Image.Resampling.LANCZOS)
 
 
-def readme(about: str, tables: list[Path], stems: list[str]) -> str:
+def readme(about: str, tables: list[Path], stems: list[str], labels: dict[str, str]) -> str:
     """Return what stands beside the figures: the text by hand, the claims, and what every figure shows, in Markdown."""
     paths = {path.stem: path for path in tables}
-    shown = {stem: FIGURES[stem].describe(Tables(paths)) for stem in stems}
+    found = Tables(paths)
+    shown = {stem: with_labels(FIGURES[stem].describe(found), labels) for stem in stems}
     rows = [f"| `{stem}` | {_as_markdown(text)} |" for stem, text in shown.items() if text]
     claims = format_claims(read_table(paths["claims"]))
     parts = (about.strip(), f"```\n{claims}\n```", "\n".join(("| figure | what this run shows |", "|---|---|", *rows)))
@@ -51,7 +55,7 @@ def readme(about: str, tables: list[Path], stems: list[str]) -> str:
 def _as_markdown(text: str) -> str:
     """reStructuredText of a finding on one line of a table."""
     formulas = re.sub(r":math:`([^`]*)`", r"$\1$", " ".join(text.split()))
-    return formulas.replace("|", r"\|")
+    return re.sub(r"(?<!\\)\|", r"\\|", formulas)
 
 
 def main(run: str) -> None:
@@ -75,7 +79,10 @@ def main(run: str) -> None:
     (folder / "provenance.txt").write_text(as_tree(trace(Path("results", run, "tables", "claims.csv"))) + "\n")
     about = folder / "about.md"
     stems = [stem for stem in FIGURES if (folder / f"{stem}.png").exists()]
-    (folder / "README.md").write_text(readme(about.read_text() if about.exists() else f"# Run {run}", tables, stems))
+    labels = labels_of(read_yaml(folder / "config.yaml")["networks"])
+    (folder / "README.md").write_text(
+        readme(about.read_text() if about.exists() else f"# Run {run}", tables, stems, labels)
+    )
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ def test_the_caption_says_how_strongly_and_by_which_law(tmp_path):
 
     text = caption(table())
     assert text.startswith("Over 12 of the papers' nets, ") and "1.0 (1.0 to 1.0) with :math:`\\log R_f`" in text
-    assert "exponent 0.50 (0.50 to 0.50)" in text and "the paper has" not in text and "grey" not in text
+    assert "exponent 0.50 (0.50 to 0.50)" in text and "the paper has" not in text and "Open" not in text
     assert "where the paper has about 0.5 and 0.2" in caption(table(), dataset="cifar10")
     seeds = pd.concat([table(), table().assign(seed=1)])
     assert "each the geometric mean over 2 seeds" in caption(seeds)

@@ -1,11 +1,17 @@
 """Captions: filled in with what a run was asked for and what its tables show, for any run."""
 
+import re
+import runpy
+from html import unescape
+
+import jinja2
 import pandas as pd
 import pytest
 import yaml
 
 from diffeo_stability import InputError
 from diffeo_stability.figures import FIGURES
+from diffeo_stability.figures.words import network, verbatim, with_labels
 from diffeo_stability.pipeline.captions import NOTHING, as_html, fill_caption, write_captions
 from diffeo_stability.pipeline.claims import Tables
 from diffeo_stability.pipeline.config import parse_config
@@ -31,6 +37,44 @@ def test_wrong_captions_are_named_in_one_line(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         as_html(fill_caption(path, CONFIG), path)
     assert "a.rst" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "007",
+        "null",
+        "a_",
+        "*star*",
+        "|bar|",
+        "`tick`",
+        "``t``",
+        "{{ x }}",
+        "{% if",
+        "{# x",
+        r"\back",
+        "$1$",
+        "_a__",
+        "<b>",
+        "[1]_",
+        "a::",
+    ],
+)
+def test_names_read_as_they_are(tmp_path, name):
+    """As labels, as names of layers and as what a template puts in; also where Snakemake fills in the caption once more."""
+    path = tmp_path / "a.rst"
+    path.write_text("**A title.** In {{ config.run }}. {{ findings }}")
+    text = with_labels(f"It falls in {network('a')} ({network('b')}), after {verbatim(name)}.", {"a": name})
+    caption = fill_caption(path, {"run": name}, text)
+    assert jinja2.Template(caption).render() == caption
+    _, html = as_html(caption, path)
+    assert unescape(re.sub("<[^>]*>", "", html)).strip() == f"A title. In {name}. It falls in {name} (b), after {name}."
+
+
+def test_in_the_gallerys_table_a_name_ends_no_cell(root):
+    as_markdown = runpy.run_path(str(root / "workflow" / "gallery.py"))["_as_markdown"]
+    text = with_labels(f":math:`|x|` in {network('a')}", {"a": "b|c_$"})
+    assert as_markdown(text) == r"$\|x\|$ in b\|c\_\$"
 
 
 def test_no_template_holds_a_number_of_a_run(root):
@@ -66,7 +110,9 @@ def test_every_caption_speaks_for_its_run(root, run, tmp_path):
     folder, config_file = run
     config = parse_config(yaml.safe_load(config_file.read_text())).model_dump()
     tables = Tables({path.stem: path for path in folder.glob("*.csv")})
-    write_captions(tmp_path, templates=root / "workflow" / "report", stems=list(FIGURES), tables=tables, config=config)
+    write_captions(
+        tmp_path, templates=root / "workflow" / "report", stems=list(FIGURES), tables=tables, config=config, labels={}
+    )
     for stem in FIGURES:
         text = (tmp_path / f"{stem}.rst").read_text()
         assert "nan" not in text.split() and "undefined" not in text, stem

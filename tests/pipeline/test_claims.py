@@ -40,7 +40,7 @@ def stability(nets, state="trained", half=0.02, architecture="vgg11"):
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_a_run_without_the_figure_says_which_it_lacks(name):
-    row = evaluate_claims([CLAIMS[name]], Tables({})).iloc[0]
+    row = evaluate_claims([CLAIMS[name]], Tables({}), {}).iloc[0]
     assert row.verdict == "needs a figure" and row.reason.startswith("the run has no ") and np.isnan(row.measured)
 
 
@@ -65,7 +65,7 @@ def claims_tested_in(path):
 
 def judged(monkeypatch, claim, found):
     monkeypatch.setattr(claims_module, "measures", lambda: {claim.name: lambda tables: found})
-    return evaluate_claims([claim], Tables({})).iloc[0]
+    return evaluate_claims([claim], Tables({}), {}).iloc[0]
 
 
 def exactly(value, half=0.01):
@@ -160,7 +160,7 @@ def test_networks_of_libraries_and_of_ones_own_are_known_by_their_names(tmp_path
 def test_a_run_shows_what_it_can_speak_to_and_counts_the_rest(tmp_path):
     tables = written(tmp_path, {"stability": stability({"lenet": (0.5,), "vgg11": (0.3,)})})
     names = ["2b", "2c", "6", "12 R", "12 D"]
-    lines = format_claims(evaluate_claims([CLAIMS[name] for name in names], tables)).splitlines()
+    lines = format_claims(evaluate_claims([CLAIMS[name] for name in names], tables, {})).splitlines()
     assert lines[0].startswith("2b  They end with R below one") and "reproduced" in lines[0]
     assert lines[1] == "1 reproduced, 0 not reproduced, 0 inconclusive"
     assert lines[2:] == [

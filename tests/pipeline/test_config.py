@@ -10,6 +10,7 @@ from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.pipeline.config import load_config, parse_config, typed
 from diffeo_stability.pipeline.generate import generated, schema_yaml
+from diffeo_stability.pipeline.plan import Plan
 
 REMOVED = object()
 
@@ -229,6 +230,37 @@ def test_keys_stand_there_once_and_are_text(tmp_path, text, message):
     (tmp_path / "run.yaml").write_text(text)
     with pytest.raises(InputError, match=message) as caught:
         load_config(tmp_path / "run.yaml")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["NA", "007", "1e5", "18", "null", "true", "1_000"])
+def test_a_key_in_quotes_is_a_name(tmp_path, raw, name):
+    raw = changed(raw, "networks", {name: {"architecture": "lenet"}})
+    raw = {key: raw[key] for key in ("run", "seeds", "dataset", "training", "networks")}
+    raw |= {"stability": {}, "activation_spectra": {"networks": [name]}}
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(raw))
+    config = load_config(tmp_path / "run.yaml")
+    assert list(config.networks) == config.activation_spectra.networks == [name]
+    assert f"results/{config.run}/networks/{name}/seed0/stability.csv" in Plan(config).measured("stability")
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"label": ""}, "'' is no label: allowed is"),
+        ({"label": "two\nlines"}, "is no label: allowed is"),
+        ({"label": "_x"}, "'_x' is no label: allowed is"),
+        ({"label": 18}, "networks.lenet.label is 18: input should be a valid string"),
+        ({"color": "red"}, "'red' is no colour; allowed are rose, "),
+        ({"color": "#12345"}, "is no colour; allowed are "),
+        ({"label": "mine"}, "mine: lenet is called 'mine' too: give one of them another label"),
+    ],
+)
+def test_labels_and_colours_are_checked(raw, block, message):
+    own = {"mine": {"architecture": "lenet"}, "lenet": {"architecture": "lenet"} | block}
+    networks = {**raw["networks"], **own}
+    with pytest.raises(InputError, match=message) as caught:
+        parse_config(changed(raw, "networks", networks))
     assert len(str(caught.value).splitlines()) == 1
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,12 +12,14 @@ from PIL import Image
 from snakemake.iocontainers import Params
 
 from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline.captions import as_html
 from diffeo_stability.pipeline.claims import format_claims
 from diffeo_stability.pipeline.config import parse_config
 from diffeo_stability.pipeline.measuring import given_to
 from diffeo_stability.pipeline.plan import Plan
 from diffeo_stability.pipeline.tables import read_table, write_table
 
+LABEL = "$1 *star* |bar| {{x}} 100%_"
 TABLE_COLUMNS = {
     "deformations": "cutoff, temperature, delta_formula, delta_exact, delta_measured",
     "stability": "net, seed, state, cutoff, delta, D, G, R, D_low, D_high, G_low, G_high, R_low, R_high, D_median, "
@@ -215,32 +218,47 @@ def test_a_diverging_training_ends_in_one_line_and_leaves_nothing(finished_copy)
 
 
 def test_a_run_on_images_of_ones_own(project, tmp_path):
-    """A folder of colour images, one network, one figure: a configuration, no code."""
+    """A folder of colour images, two networks, a few figures: a configuration, no code; names are text, whatever they are."""
     rng = np.random.default_rng(0)
     for part, count in (("train", 40), ("test", 20)):
-        for category, hue in (("red", 0), ("blue", 2)):
+        for category, hue in (("NA", 0), ("$18_", 2)):
             folder = tmp_path / "images" / part / category
             folder.mkdir(parents=True)
             for k in range(count):
                 pixels = rng.integers(0, 120, (24, 20, 3), dtype=np.uint8)
                 pixels[..., hue] += 100
                 Image.fromarray(pixels).save(folder / f"{k}.png")
-    (project.folder / "config" / "own.yaml").write_text(f"""
+    config = project.folder / "config" / "own.yaml"
+    config.write_text(f"""
 run: own
 seeds: [0]
-dataset: {{source: image_folder, name: mine, path: {tmp_path / "images"}, image_size: 16, validation_images: 10}}
+dataset:
+  {{source: image_folder, name: mine, title: "$1 *and* 2_", path: {tmp_path / "images"}, image_size: 16, validation_images: 10}}
 training:
   {{epochs: 2, batch_size: 10, optimizer: adam, learning_rate: 0.005, horizontal_flip: true, crop_padding: 1}}
-networks: {{lenet: {{architecture: lenet}}}}
+networks:
+  "007": {{architecture: lenet, color: wine}}
+  "null": {{architecture: lenet, label: "{LABEL}"}}
 probe: {{images: 30}}
 stability: {{}}
+noise_curves: {{networks: ["007", "null"], smallest_norm: 0.5, largest_norm: 20.0, norms: 4}}
+noise_bump_images: {{network: "007", images: 1}}
 """)
-    done = project.snakemake(config="config/own.yaml")
+    done = project.snakemake("all", "page", config="config/own.yaml")
     assert done.returncode == 0, done.stderr
-    assert (project.folder / "figures" / "own" / "stability.pdf").exists()
-    assert pd.read_csv(project.folder / "results/own/tables/stability.csv").test_error.iloc[-1] < 0.2
-    assert project.snakemake("--report", "report.html", config="config/own.yaml").returncode == 0
-    (tmp_path / "images" / "train" / "red" / "0.png").unlink()
+    results = project.folder / "results" / "own"
+    assert (project.folder / "figures" / "own" / "noise_bump_images.pdf").exists()
+    stability = read_table(results / "tables" / "stability.csv")
+    assert set(stability.net) == {"007", "null"} and stability.test_error.iloc[-1] < 0.2
+    assert set(read_table(results / "tables" / "noise_bump_images.csv").label) <= {"NA", "$18_"}
+    _, html = as_html((results / "captions" / "stability.rst").read_text(), "stability.rst")
+    assert "in 007 and " in unescape(html) and f"in {LABEL}" in unescape(html)
+    report = project.snakemake("--report", "report.html", config="config/own.yaml")
+    assert report.returncode == 0, report.stderr
+    config.write_text(config.read_text().replace(f'label: "{LABEL}"', "label: other"))
+    rules = jobs_of(project.snakemake("-n", "--quiet", "rules", config="config/own.yaml"))
+    assert rules == {"draw_stability": 1, "draw_noise_curves": 1, "write_captions": 1, "evaluate_claims": 1}
+    (tmp_path / "images" / "train" / "NA" / "0.png").unlink()
     assert jobs_of(project.snakemake("-n", "--quiet", "rules", config="config/own.yaml"))["fetch_dataset"] == 1
 
 

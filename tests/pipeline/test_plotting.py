@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from diffeo_stability.networks.catalogue import families
+from diffeo_stability.networks.catalogue import families, family_of
 from diffeo_stability.networks.settings import ARCHITECTURES
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.interactive import Job
+from diffeo_stability.pipeline.looks import OWN_COLORS, looks_of
 
 matplotlib.use("agg")
 
@@ -24,19 +25,57 @@ def _style():
     plt.close("all")
 
 
+def looks(**architectures):
+    """How networks of these architectures appear."""
+    return looks_of({name: {"architecture": architecture} for name, architecture in architectures.items()})
+
+
 def test_every_architecture_has_a_family_and_a_label():
-    for name in ARCHITECTURES:
-        assert plotting.family_label(name) != "other"
-        assert plotting.label_of(name) != name
-    assert plotting.family_label("vgg16_bn") == "VGG, batch-norm" != plotting.family_label("vgg16")
-    assert plotting.family_label("torchvision:resnet50") == "ResNet"
-    assert plotting.family_label("timm:swin_tiny") == "other"
-    assert (
-        plotting.color_of("torchvision:resnet50")
-        == plotting.color_of("resnet18")
-        != plotting.color_of("timm:swin_tiny")
+    for name, look in looks(**{name: name for name in ARCHITECTURES}).items():
+        assert family_of(name) is not None and look.label != name
+    assert family_of("vgg16_bn").label == "VGG, batch-norm" != family_of("vgg16").label
+    assert family_of("torchvision:resnet50").label == "ResNet" and family_of("timm:swin_tiny") is None
+
+
+def test_families_have_a_colour_and_every_other_network_one_of_its_own():
+    found = looks(a="timm:swin_tiny", mine="mine:net", b="torchvision:resnet50", c="resnet18", lenet="mine:net")
+    assert found["b"].color == found["c"].color in plotting.COLORS
+    assert [found[name].color for name in ("a", "mine", "lenet")] == list(OWN_COLORS[:3])
+    assert found["mine"].label == "mine" and found["lenet"].label == "lenet"  # it is none
+
+
+def test_the_configuration_says_what_networks_are_called_and_how_they_are_coloured():
+    own = {"architecture": "mine:net"}
+    found = looks_of(
+        {"a": {**own, "color": "rose", "label": "$"}, "b": own, "lenet": {"architecture": "lenet", "label": "L"}}
     )
-    assert plotting.label_of("my_net") == "my_net"
+    assert found["a"] == ("$", "rose") and found["b"] == ("b", OWN_COLORS[0]) and found["lenet"].label == "L"
+    drawn = plotting.Looks({name: look._asdict() for name, look in found.items()})
+    assert drawn.color("a") == plotting.COLORS["rose"] and drawn.color("b") == OWN_COLORS[0]
+
+
+def test_names_are_no_mathematics_and_fit_their_place():
+    figure = plt.figure()
+    for name in ("$x$", "a_b^{c}", "100%", r"\frac$1$", "$" * 3, "W" * 40, "a name of some length $1 and $2"):
+        text = figure.text(0, 0, plotting.as_text(name, 1), fontsize=plotting.TEXT_SIZE)
+        shown = text.get_window_extent()
+        assert shown.width <= 1.1 * figure.dpi
+        without = figure.text(0, 0, text.get_text().replace(r"\$", "$"), fontsize=plotting.TEXT_SIZE, parse_math=False)
+        assert shown.width == pytest.approx(without.get_window_extent().width, abs=3)
+
+
+def test_long_names_are_shortened_such_that_they_differ():
+    alike = ["a" * 20 + letter + "b" * 20 for letter in "xyz"]
+    for names in (
+        alike,
+        [name * 3 for name in alike],
+        ["x" * 40 + "1", "x" * 40 + "2"],
+        ["1" + "x" * 40, "2" + "x" * 40],
+    ):
+        shown = plotting.as_texts(names, 1)
+        assert len(set(shown)) == len(names) and all("…" in name for name in shown)
+    assert plotting.as_texts(["short", "names"]) == ["short", "names"]
+    assert plotting.as_text("x" * 50 + "1", 1).endswith("1")
 
 
 def test_families_have_colours_that_differ_for_everyone():
@@ -46,7 +85,8 @@ def test_families_have_colours_that_differ_for_everyone():
         "deutan": [[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]],
         "protan": [[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]],
     }
-    colours = [matplotlib.colors.to_rgb(plotting.COLORS[family.color]) for family in families().values()] + [(1, 1, 1)]
+    names = [*(plotting.COLORS[family.color] for family in families().values()), *OWN_COLORS, "#ffffff"]
+    colours = [matplotlib.colors.to_rgb(name) for name in names]
     for matrix in deficiencies.values():
         seen = [[sum(m * c**2.2 for m, c in zip(row, colour, strict=True)) for row in matrix] for colour in colours]
         seen = [[max(value, 0) ** (1 / 2.2) for value in colour] for colour in seen]
@@ -173,4 +213,12 @@ def test_networks_of_one_colour_have_markers_that_differ():
     markers = plotting.markers_by_color({"a": "red", "b": "blue", "c": "red"})
     assert markers["a"] == markers["b"] != markers["c"]
     many = plotting.markers_by_color({str(k): "red" for k in range(2 * len(plotting.MARKERS))})
-    assert set(many.values()) == set(plotting.MARKERS)
+    assert len(set(many.values())) == len(many)
+
+
+def test_a_legend_is_no_wider_than_the_page():
+    figure, ax = plt.subplots(figsize=(plotting.PAGE, 2))
+    handles = [plt.Line2D([], [], label=plotting.as_text(f"{k}_{'W' * 40}")) for k in range(30)]
+    legend = plotting.add_legend(figure, handles, loc="outside lower center", ncols=6)
+    assert legend.get_window_extent().width <= plotting.PAGE * figure.dpi and len(figure.legends) == 1
+    assert len(plotting.add_legend(ax, handles[:2]).texts) == 2

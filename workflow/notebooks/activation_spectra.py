@@ -34,6 +34,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 table = as_shown(read_table(snakemake.input.table))
 summary = as_shown(read_table(snakemake.input.summary))
 summary.drop(columns=["architecture", "width", "kind", "channels", "images"])
@@ -44,15 +45,16 @@ summary.drop(columns=["architecture", "width", "kind", "channels", "images"])
 
 # %%
 COLUMNS = 9
+NETWORKS = 4  # beside each other
+NAME = 1.2  # inches, of an operation below its panel
 SMALLEST_MAP = 8
 INIT = "0.6"
 DASHES = (0, (2.5, 1.5))
 
 networks = list(dict.fromkeys(summary.net))
-colors = {net: plotting.color_of(rows.architecture.iloc[0]) for net, rows in summary.groupby("net", sort=False)}
+colors = {net: looks.color(net) for net in networks}
 kinds = list(dict.fromkeys(summary.kind))
-shapes = (*plotting.MARKERS, "X", "<", ">", "*")
-markers = {kind: shapes[place % len(shapes)] for place, kind in enumerate(kinds)}
+markers = {kind: plotting.marker(place) for place, kind in enumerate(kinds)}
 
 
 def operations_to_show(network):
@@ -104,7 +106,8 @@ def draw_network(axes, network):
         rows = spectra_of(network, shown[column])
         draw_spectra(share, rows, colors[network], "share", "share_normalised")
         draw_spectra(absolute, rows, colors[network], "power")
-        share.set_title(shown[column] if "." not in shown[column] else f"operation {column}", fontsize=6, pad=2)
+        title = shown[column] if "." not in shown[column] else f"operation {column}"
+        share.set_title(plotting.as_text(title, 0.6), fontsize=6, pad=2)
         for ax in (share, absolute):
             ax.tick_params(labelsize=5.5, pad=1.5)
     for ax, label in ((axes[0, 0], "share (%)"), (axes[1, 0], "power")):
@@ -117,68 +120,74 @@ def draw_network(axes, network):
 
 
 columns = max(len(operations_to_show(network)) for network in networks)
-counts = [summary[summary.net == network].operation.nunique() for network in networks]
-# Names below the last panels need their length, and are thinned out where there are too many
-name_step = -(-sum(counts) // 45)
-top_height, bottom_height = 0.5 + 1.75 * len(networks), 2.75 + 0.05 * summary.operation.str.len().max()
+counts = {network: summary[summary.net == network].operation.nunique() for network in networks}
+groups = plotting.in_rows(networks, NETWORKS)
+# Names below the last panels need their length
+names_height = min(NAME, 0.05 * summary.operation.str.len().max())
+top_height, bottom_height = 0.5 + 1.75 * len(networks), 0.3 + (2.45 + names_height) * len(groups)
 figure = plt.figure(figsize=(plotting.PAGE, top_height + bottom_height))
 top, bottom = figure.subfigures(2, 1, height_ratios=(top_height, bottom_height))
 blocks = top.subfigures(len(networks), 1, squeeze=False)[:, 0]
 grids = [block.subplots(2, columns, sharex=True, sharey="row", squeeze=False) for block in blocks]
-panels = bottom.subplots(
-    2, len(networks), sharex="col", sharey="row", squeeze=False, width_ratios=[max(count, 9) for count in counts]
-)
-plotting.letter_panels([*(grid[0, 0] for grid in grids), *panels.T.flat])
+bands = bottom.subfigures(len(groups), 1, squeeze=False)[:, 0]
+panels = [
+    band.subplots(
+        2, len(group), sharex="col", sharey="row", squeeze=False, width_ratios=[max(counts[net], 9) for net in group]
+    )
+    for band, group in zip(bands, groups, strict=True)
+]
+plotting.letter_panels([*(grid[0, 0] for grid in grids), *(ax for some in panels for ax in some.T.flat)])
 
 for block, grid, network in zip(blocks, grids, networks, strict=True):
     draw_network(grid, network)
-    block.supylabel(plotting.label_of(network), color=colors[network], fontsize=6.5, fontweight="bold")
+    block.supylabel(looks.label(network), color=colors[network], fontsize=6.5, fontweight="bold")
 blocks[-1].supxlabel("wavenumber (cycles per map width)", fontsize=7)
 handles = [Line2D([], [], color=INIT, label=plotting.init_label(summary))] if (summary.state == "init").any() else []
-handles += [Line2D([], [], color=colors[net], label=f"{plotting.label_of(net)}, trained") for net in networks]
+if len(networks) <= NETWORKS:
+    handles += [Line2D([], [], color=colors[net], label=f"{looks.label(net)}, trained") for net in networks]
+else:
+    handles.append(Line2D([], [], color=colors[networks[0]], label="trained, in the net's colour"))
 handles += [
     Line2D([], [], color="0.2", label="all channels"),
     Line2D([], [], color="0.2", linestyle=DASHES, label="each channel normalised"),
 ]
-top.legend(
-    handles=handles,
-    loc="outside upper center",
-    ncols=len(handles) if len(handles) <= 6 else 4,
-    columnspacing=1.2,
-    handlelength=1.8,
-)
+plotting.add_legend(top, handles, loc="outside upper center", columnspacing=1.2, handlelength=1.8)
 
-for (upper, lower), network in zip(panels.T, networks, strict=True):
+
+def draw_by_depth(upper, lower, network, inches, name_step):
+    """Mean wavenumber after every operation of a network above, trained over init below."""
     rows = summary[summary.net == network]
     for state, color in (("init", INIT), ("trained", colors[network])):
         draw_by_operation(upper, rows[rows.state == state], "mean_wavenumber", color)
     order = rows.drop_duplicates("operation_index").sort_values("operation_index")
     white = order.operation_index, order.mean_wavenumber_white
     upper.step(*white, where="mid", color="0.3", linewidth=0.7, linestyle=":")
-    upper.set_title(plotting.label_of(network), color=colors[network], fontsize=6.5, fontweight="bold")
+    upper.set_title(looks.label(network, inches), color=colors[network], fontsize=6.5, fontweight="bold")
     draw_by_operation(lower, rows[rows.state == "trained"], "ratio_to_init", colors[network])
     lower.axhline(1, color=INIT, linewidth=0.8)
     named = order.iloc[::name_step]
-    lower.set_xticks(named.operation_index, named.operation, rotation=90, fontsize=6)
+    names = [plotting.as_text(name, NAME) for name in named.operation]
+    lower.set_xticks(named.operation_index, names, rotation=90, fontsize=6)
     lower.margins(x=0.04)
-panels[0, 0].set_yscale("log")
-plotting.log_ticks(panels[0, 0].yaxis)
-panels[0, 0].set_ylabel("mean wavenumber\n(cycles per map width)", fontsize=7)
-panels[1, 0].set_ylabel("mean wavenumber,\ntrained / init", fontsize=7)
-bottom.align_ylabels(panels[:, 0])
+
+
+for band, group, some in zip(bands, groups, panels, strict=True):
+    widths = [max(counts[net], 9) for net in group]
+    name_step = -(-sum(counts[net] for net in group) // 45)  # names are thinned out where there are too many
+    for (upper, lower), network, width in zip(some.T, group, widths, strict=True):
+        draw_by_depth(upper, lower, network, 5.5 * width / sum(widths) - 0.2, name_step)
+    some[0, 0].set_yscale("log")
+    plotting.log_ticks(some[0, 0].yaxis)
+    some[0, 0].set_ylabel("mean wavenumber\n(cycles per map width)", fontsize=7)
+    some[1, 0].set_ylabel("mean wavenumber,\ntrained / init", fontsize=7)
+    band.align_ylabels(some[:, 0])
 bottom.supxlabel("operation, in order of execution", fontsize=7)
 handles = [
-    Line2D([], [], color="0.3", marker=marker, markersize=3, linestyle="", label=kind)
-    for kind, marker in markers.items()
+    Line2D([], [], color="0.3", marker=shape, markersize=3, linestyle="", label=plotting.as_text(kind))
+    for kind, shape in markers.items()
 ]
 handles.append(Line2D([], [], color="0.3", linewidth=0.8, linestyle=":", label="white noise"))
 # Not the usual 0.5, which puts markers halfway between two pixels: they would be rounded now up, now down
-bottom.legend(
-    handles=handles,
-    loc="outside upper center",
-    ncols=min(9, len(handles)),
-    columnspacing=1.2,
-    handletextpad=0.4,
-)
+plotting.add_legend(bottom, handles, loc="outside upper center", columnspacing=1.2, handletextpad=0.4)
 plotting.save_figure(figure, snakemake)
 figure

@@ -32,6 +32,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 batch_norm = snakemake.config["channel_shuffling"]["batch_norm"]
 stability = as_shown(read_table(snakemake.input.table))
 stability = stability[(stability.state == "init") | stability.batch_norm.isin([batch_norm, "none"])]
@@ -52,7 +53,8 @@ summary[
 
 # %%
 networks = list(dict.fromkeys(stability.net))
-depths = [stability[stability.net == network].operation_index.max() for network in networks]
+depths = stability.groupby("net").operation_index.max()
+NETWORKS = 4  # beside each other
 keys = ["net", "quantity", "operation_index", "kind"]
 shares = summary.groupby(keys, sort=False)[["share", "share_low", "share_high"]]
 shares = shares.agg(lambda values: values.mean(skipna=False)).dropna().reset_index()
@@ -65,7 +67,7 @@ def draw_shuffled(ax, rows, quantity):
     """Geometric mean over permutations and seeds, and one standard deviation over permutations."""
     logs = np.log(rows[quantity]).groupby([rows.seed, rows.operation_index]).agg(["mean", "std"])
     logs = logs.groupby("operation_index").mean()
-    color = plotting.color_of(rows.architecture.iloc[0])
+    color = looks.color(rows.net.iloc[0])
     low, high = (np.exp(logs["mean"] + sign * logs["std"]) for sign in (-1, 1))
     ax.fill_between(logs.index, low, high, color=color, alpha=0.3, lw=0)
     ax.plot(logs.index, np.exp(logs["mean"]), color=color, linewidth=1.3)
@@ -127,30 +129,41 @@ def draw_shares(ax, network, quantity):
     ax.set_ylim(LOWEST, HIGHEST)
 
 
-figure, axes = plt.subplots(
-    5,
-    len(networks),
-    figsize=(plotting.PAGE, 7.6),
-    sharex="col",
-    sharey="row",
-    squeeze=False,
-    width_ratios=[depth**0.5 for depth in depths],
-)
-for column, network in enumerate(networks):
-    for ax, quantity in zip(axes[:3, column], "DRG", strict=True):
-        draw_operations(ax, network, quantity)
-    axes[1, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
-    for ax, quantity in zip(axes[3:, column], "DR", strict=True):
-        draw_shares(ax, network, quantity)
-    axes[0, column].set_title(plotting.label_of(network), loc="center")
-for ax, quantity in zip(axes[:3, 0], "DRG", strict=True):
-    ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
-    plotting.log_ticks(ax.yaxis)
-for ax, quantity in zip(axes[3:, 0], "DR", strict=True):
-    ax.set_ylabel(f"surviving share of\nthe gain in $\\log\\,{quantity}_f$")
+def draw_networks(part, group):
+    """Networks beside each other, all quantities of each below each other; return their axes."""
+    widths = [depths[network] ** 0.5 for network in group]
+    axes = part.subplots(5, len(group), sharex="col", sharey="row", squeeze=False, width_ratios=widths)
+    for column, network in enumerate(group):
+        for ax, quantity in zip(axes[:3, column], "DRG", strict=True):
+            draw_operations(ax, network, quantity)
+        axes[1, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
+        for ax, quantity in zip(axes[3:, column], "DR", strict=True):
+            draw_shares(ax, network, quantity)
+        axes[0, column].set_title(looks.label(network, 5.5 * widths[column] / sum(widths) - 0.3), loc="center")
+    for ax, quantity in zip(axes[:3, 0], "DRG", strict=True):
+        ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
+        plotting.log_ticks(ax.yaxis)
+    for ax, quantity in zip(axes[3:, 0], "DR", strict=True):
+        ax.set_ylabel(f"surviving share of\nthe gain in $\\log\\,{quantity}_f$")
+    part.align_ylabels(axes[:, 0])
+    return axes
+
+
+groups = plotting.in_rows(networks, NETWORKS)
+figure = plt.figure(figsize=(plotting.PAGE, 0.5 + 7.1 * len(groups)))
+bands = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
+panels = [ax for band, group in zip(bands, groups, strict=True) for ax in draw_networks(band, group).flat]
 figure.supxlabel("operation, from input to output", fontsize=plt.rcParams["axes.labelsize"])
 handles = [
-    plt.Line2D([], [], color=plotting.color_of_kind(kind), marker="o", markersize=3.5, linestyle="", label=kind)
+    plt.Line2D(
+        [],
+        [],
+        color=plotting.color_of_kind(kind),
+        marker="o",
+        markersize=3.5,
+        linestyle="",
+        label=plotting.as_text(kind),
+    )
     for kind in dict.fromkeys(stability.kind)
 ]
 grey = {"color": "0.5", "linewidth": 0.7, "marker": "o", "markersize": 3.5}
@@ -159,8 +172,7 @@ handles += [
     plt.Line2D([], [], **grey, label="trained"),
     plt.Line2D([], [], color="0.5", linewidth=1.3, label="shuffled"),
 ]
-figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.0, handletextpad=0.5)
-plotting.letter_panels(axes.flat)
-figure.align_ylabels(axes[:, 0])
+plotting.add_legend(figure, handles, loc="outside upper center", columnspacing=1.0, handletextpad=0.5)
+plotting.letter_panels(panels)
 plotting.save_figure(figure, snakemake)
 figure

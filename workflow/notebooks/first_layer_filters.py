@@ -33,6 +33,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 table = read_table(snakemake.input.table)
 summary = read_table(snakemake.input.summary)
 summary
@@ -46,7 +47,11 @@ first_network, first_seed = networks[0], table.seed.iloc[0]
 green, purple = plotting.COLORS["green"], plotting.COLORS["rose"]
 colors = {"init": "0.5", "trained": green, "mixture": purple}
 states = [state for state in ("init", "trained", "mixture") if (table.state == state).any()]
-crowded = len(networks) * len(sizes) > 4
+pairs = list(
+    table.dropna(subset="gabor_r2")[["net", "train_size"]].drop_duplicates().itertuples(index=False, name=None)
+)
+pairs = [(network, size) for network in networks for size in sizes if (network, size) in pairs]
+crowded = len(pairs) > 4
 untrained = {"init": "untrained"}.get(plotting.init_label(table), "drawn anew")
 names = {"init": untrained, "trained": "trained", "mixture": "mixture"}
 
@@ -55,6 +60,7 @@ names = {"init": untrained, "trained": "trained", "mixture": "mixture"}
 
 # %%
 SHOWN, GAP = 15, 1
+BESIDE = 12  # trainings whose filters are compared beside each other
 
 
 def draw_filters(ax, state, size):
@@ -131,27 +137,30 @@ def draw_box(ax, x, values, color, generator):
         ax.annotate(f"{np.median(values):.2f}", above, (0, 3), textcoords="offset points", ha="center", fontsize=6)
 
 
-def draw_distributions(ax):
-    """R^2 of all filters, untrained, trained, and mixtures of the trained ones."""
+def draw_training(ax, place, network, size, generator):
+    """R^2 of the filters of one training, untrained, trained, and mixtures of the trained ones, with p-values above."""
+    rows = table[(table.net == network) & (table.train_size == size)].dropna(subset="gabor_r2")
+    for offset, state in ((-0.3, "init"), (0, "trained"), (0.3, "mixture")):
+        values = rows[rows.state == state].gabor_r2.to_numpy()
+        if len(values):
+            draw_box(ax, place + offset, values, colors[state], generator)
+    own = summary[(summary.net == network) & (summary.train_size == size)]
+    for offset, null in ((-0.3, "p_value"), (0.3, "p_value_mixture")):
+        values = own[null].dropna()
+        if len(values):
+            above = (place + offset, 1.03)
+            ax.annotate(probability(values), above, ha="center", fontsize=6, rotation=90 if crowded else 0)
+
+
+def draw_distributions(ax, some):
+    """R^2 of all filters of some networks and numbers of training images."""
     generator = np.random.default_rng(0)
     ticks = []
-    for network in networks:
-        for size in sizes:
-            rows = table[(table.net == network) & (table.train_size == size)].dropna(subset="gabor_r2")
-            if rows.empty:
-                continue
-            for offset, state in ((-0.3, "init"), (0, "trained"), (0.3, "mixture")):
-                values = rows[rows.state == state].gabor_r2.to_numpy()
-                if len(values):
-                    draw_box(ax, len(ticks) + offset, values, colors[state], generator)
-            own = summary[(summary.net == network) & (summary.train_size == size)]
-            for offset, null in ((-0.3, "p_value"), (0.3, "p_value_mixture")):
-                values = own[null].dropna()
-                if len(values):
-                    place = (len(ticks) + offset, 1.03)
-                    ax.annotate(probability(values), place, ha="center", fontsize=6, rotation=90 if crowded else 0)
-            label = f"{size} training images"
-            ticks.append(label if len(networks) == 1 else f"{plotting.label_of(network)}\n{label}")
+    for place, (network, size) in enumerate(some):
+        draw_training(ax, place, network, size, generator)
+        name = looks.label(network, 1.5 if crowded else 3.8 / len(some))
+        label = f"{size} training images"
+        ticks.append(label if len(networks) == 1 else f"{name}\n{label}")
     ax.set_xticks(range(len(ticks)), ticks, rotation=50 if crowded else 0, ha="right" if crowded else "center")
     # Above 1 there is room for p-values; filters that are little but their mean have fits far below 0
     lowest = max(-0.25, min(0, table.gabor_r2.min()))
@@ -194,7 +203,8 @@ shown = [
     *(("trained", size) for size in sorted({sizes[0], sizes[-1]})),
     ("mixture", sizes[-1]),
 ]
-heights = 0.92 * len(shown) + 0.45, 3.3 if crowded else 2.3
+groups = plotting.in_rows(pairs, BESIDE)
+heights = 0.92 * len(shown) + 0.45, 2.3 + (3.3 * len(groups) if crowded else 0)
 figure = plt.figure(figsize=(plotting.PAGE, sum(heights)))
 above, below = figure.subfigures(2, 1, height_ratios=heights)
 axes = above.subplots(len(shown), 2, width_ratios=(6.4, 1), squeeze=False)
@@ -214,9 +224,13 @@ above.colorbar(
     image, ax=axes[:, 0], location="bottom", shrink=0.4, aspect=40, ticks=[-1, 0, 1], label="weight / largest weight"
 )
 above.colorbar(spectrum, ax=axes[:, 1], location="bottom", aspect=14, label="power (%)")
-left, right = below.subplots(1, 2, width_ratios=(1.7, 1))
-draw_distributions(left)
-draw_shapes(right)
-plotting.letter_panels([axes[0, 0], axes[0, 1], left, right])
+if crowded:
+    *distributions, shapes = below.subplots(len(groups) + 1, 1, height_ratios=[*[3.3] * len(groups), 2.3])
+else:
+    *distributions, shapes = below.subplots(1, 2, width_ratios=(1.7, 1))
+for ax, some in zip(distributions, groups, strict=True):
+    draw_distributions(ax, some)
+draw_shapes(shapes)
+plotting.letter_panels([axes[0, 0], axes[0, 1], distributions[0], shapes])
 plotting.save_figure(figure, snakemake)
 figure

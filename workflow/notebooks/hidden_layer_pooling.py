@@ -34,6 +34,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 table = read_table(snakemake.input.table)
 for quantity in "DG":
     table[f"{quantity}_own"] = table[quantity] * (1 - table[f"{quantity}_common"])
@@ -153,7 +154,7 @@ for network, computed, (space, channels, filters, selection) in zip(networks, ab
     channels.set_xlim(left=1)
     channels.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for ax in (computed[0], space):
-        ax.set_ylabel(textwrap.fill(plotting.label_of(network), 18))
+        ax.set_ylabel(textwrap.fill(looks.label(network, 2), 18, break_long_words=False))
 
 for axes, titles in ((above[0], COMPUTED.values()), (below[0], WEIGHTS)):
     for ax, title in zip(axes, titles, strict=True):

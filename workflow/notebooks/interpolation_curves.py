@@ -30,6 +30,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 curves = as_shown(read_table(snakemake.input.table))
 for quantity in ("distance", "distance_low", "distance_high"):
     curves[f"{quantity}_ratio"] = curves[quantity] / curves.r**2
@@ -82,7 +83,7 @@ for (logits, softmax, changes), network in zip(axes, networks, strict=True):
     for ax in (logits, softmax, changes):
         ax.axvline(reach, color="0.6", linewidth=0.8, zorder=0)
         ax.set_xscale("log")
-    logits.set_ylabel(plotting.label_of(network))
+    logits.set_ylabel(looks.label(network, 1.4))
 titles = ("squared distance / $r^2$, logits", "the same, softmax", "predictions changed (%)")
 for ax, title in zip(axes[0], titles, strict=True):
     ax.set_title(title)
@@ -103,7 +104,7 @@ handles = [
     *states,
     plt.Line2D([], [], color="0.6", linewidth=0.8, label="mean distance"),
 ]
-figure.legend(handles=handles, loc="outside lower center", ncols=6, columnspacing=1.2, handlelength=1.8)
+plotting.add_legend(figure, handles, loc="outside lower center", columnspacing=1.2, handlelength=1.8)
 plotting.letter_panels(axes.flat)
 figure.align_ylabels(axes[:, 0])
 plotting.save_figure(figure, snakemake)

@@ -35,6 +35,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 table = read_table(snakemake.input.table)
 final = table[table.epoch == table.groupby(["net", "seed"]).epoch.transform("max")]
 by_layer = ["net", "layer_index", "layer", "eigenvalue"]
@@ -47,6 +48,7 @@ colors = ScalarMappable(Normalize(0, 8), "viridis")  # no grid has an eigenvalue
 many = len(networks) > 3
 LAYERS_SHOWN = 8
 VECTORS_SHOWN = 9
+NETWORKS = 8  # beside each other
 
 
 def ratio_axis(ax, network):
@@ -101,7 +103,7 @@ def draw_final(ax, network):
             ax.errorbar(
                 layer + shift, row.ratio, bar, color=colors.to_rgba(value), fmt=marker, markersize=3, elinewidth=0.9
             )
-    label = plotting.label_of(network)
+    label = looks.label(network, 0.65 if many else 1.1)
     ax.set_title("" if many else label)
     ax.set_xlabel(f"layer of\n{label}" if many else "layer", fontsize=6 if many else None)
     ax.set_xticks(plotting.spread(list(edges.index), 3 if many else LAYERS_SHOWN))
@@ -111,7 +113,8 @@ sizes = table.filter_size.mode()[0]
 vectors = [(value, vector.numpy()) for value, basis in laplacian_eigenspaces(int(sizes)) for vector in basis]
 vectors = plotting.spread(vectors, VECTORS_SHOWN)
 course_height = 1.3 * len(networks)
-heights = (1.4, 1.9, course_height) if many else (1.9, course_height)
+groups = plotting.in_rows(networks, NETWORKS)
+heights = (1.4, 0.2 + 1.7 * len(groups), course_height) if many else (1.9, course_height)
 figure = plt.figure(figsize=(plotting.PAGE, sum(heights) + 0.1))
 *tops, bottom = figure.subfigures(len(heights), 1, height_ratios=heights)
 top_left, top_right = tops if many else tops[0].subfigures(1, 2, width_ratios=(1, 1.15))
@@ -124,11 +127,14 @@ for ax, (value, vector) in zip(images, vectors, strict=True):
 bar = top_left.add_subplot(grid[rows, :])
 top_left.colorbar(colors, cax=bar, orientation="horizontal", label=r"eigenvalue $\lambda$")
 
-finals = top_right.subplots(1, len(networks), sharey=True, squeeze=False)[0]
-for ax, network in zip(finals, networks, strict=True):
+finals = top_right.subplots(len(groups), len(groups[0]), sharey=True, squeeze=False)
+for ax, network in zip(finals.flat, networks, strict=False):
     draw_final(ax, network)
     ratio_axis(ax, network)
-finals[0].set_ylabel(r"$c_{t,\lambda}\,/\,c_{0,\lambda}$ after training")
+for ax in finals.flat[len(networks) :]:
+    ax.set_axis_off()
+for ax in finals[:, 0]:
+    ax.set_ylabel(r"$c_{t,\lambda}\,/\,c_{0,\lambda}$ after training")
 handles = [
     plt.Line2D([], [], color="0.4", linestyle="", marker=marker, markersize=3, label=label)
     for marker, label in (("o", "smoothest"), ("s", "roughest"))
@@ -145,11 +151,12 @@ for row, network in zip(courses, networks, strict=True):
         ratio_axis(ax, network)
         # The long names of layers inside blocks would run into each other
         title = layer if "." not in layer else f"layer {names[network].index(layer) + 1}"
+        title = plotting.as_text(title, 5.5 / columns)
         ax.text(0.5, 1.0, title, transform=ax.transAxes, ha="center", va="bottom", fontsize="small")
     for ax in row[len(shown) :]:
         ax.set_axis_off()
-    row[0].set_ylabel(plotting.label_of(network) + "\n" + r"$c_{t,\lambda}\,/\,c_{0,\lambda}$")
+    row[0].set_ylabel(looks.label(network, 1.1) + "\n" + r"$c_{t,\lambda}\,/\,c_{0,\lambda}$")
 bottom.supxlabel("epoch $t$", fontsize=plt.rcParams["axes.labelsize"])
-plotting.letter_panels([images[0], finals[0], courses[0, 0]])
+plotting.letter_panels([images[0], finals[0, 0], courses[0, 0]])
 plotting.save_figure(figure, snakemake)
 figure

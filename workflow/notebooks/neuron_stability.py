@@ -33,6 +33,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 table = as_shown(read_table(snakemake.input.table))
 summary = as_shown(read_table(snakemake.input.summary))
 table[(table.patch_choice == "random") & (table.transformation == "rotation")][
@@ -113,7 +114,7 @@ def draw_network(axes, network):
     labels = ("neurons' stability " + r"$\alpha$", ratio, ratio + "\ntrained / init")
     for ax, label in zip(axes[:, 0], labels, strict=False):
         ax.set_ylabel(label)
-    axes[0, 0].set_ylabel(f"{plotting.label_of(network)}\n{labels[0]}")
+    axes[0, 0].set_ylabel(f"{looks.label(network, 1.4)}\n{labels[0]}")
 
 
 figure, axes = plt.subplots(
@@ -142,7 +143,7 @@ handles.append(plt.Line2D([], [], **grey, marker="o", label="trained"))
 if "init" in set(table.state):
     label = plotting.init_label(table)
     handles.append(plt.Line2D([], [], **grey, marker="o", markerfacecolor="white", linestyle="--", label=label))
-figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
+plotting.add_legend(figure, handles, loc="outside upper center", columnspacing=1.2, handletextpad=0.6)
 if over_init is not None:
     looks = [plt.Line2D([], [], **grey, **look, label=label) for label, look in CHOICES.values()]
     axes[rows_of_panels - 1, -1].legend(handles=looks, loc="upper right", handlelength=1.6)

@@ -30,6 +30,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 table = read_table(snakemake.input.table)
 table
 
@@ -37,7 +38,6 @@ table
 pictures = load_file(snakemake.input.pictures)
 norms = table.drop_duplicates("factor")[["factor", "r"]].sort_values("factor")
 RIGHT, WRONG = plotting.PERTURBATIONS["deformation"], plotting.PERTURBATIONS["noise"]
-LETTERS = 18  # of a class's name that fit below a picture
 
 
 def title_of(factor, r):
@@ -47,21 +47,16 @@ def title_of(factor, r):
     return (r"$r = r^*$" if factor == 1 else rf"$r = {factor:g}\, r^*$") + f" $= {r:.3g}$"
 
 
-def short(name):
-    """A class's name, cut where it would run into the next picture."""
-    name = str(name)
-    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
-
-
 def words_below(shown):
     """Prediction, confidence, and what share of the way to the other image it is."""
     way = f"\n{100 * shown.way:.0f}% of the way" if shown.perturbation == "datapoint" and shown.factor else ""
-    return f"{short(shown.prediction)}: {100 * shown.confidence:.0f}%{way}"
+    return f"{plotting.as_text(shown.prediction, side - 0.6)}: {100 * shown.confidence:.0f}%{way}"
 
 
 def words_beside(shown):
     """What a row of pictures is."""
-    return f"{short(shown.label)}\n+ noise" if shown.perturbation == "noise" else f"towards\n{short(shown.label)}"
+    label = plotting.as_text(shown.label, side - 0.2)
+    return f"{label}\n+ noise" if shown.perturbation == "noise" else f"towards\n{label}"
 
 
 def draw_picture(ax, shown, column):
@@ -87,7 +82,7 @@ for shown in table.itertuples():
     draw_picture(axes[2 * shown.image + (shown.perturbation == "datapoint"), column], shown, column)
 for ax, (factor, r) in zip(axes[0], norms.itertuples(index=False), strict=True):
     ax.set_title(title_of(factor, r))
-network = plotting.label_of(table.net.iloc[0])
+network = looks.label(table.net.iloc[0], 3)
 note = "prediction: confidence" if table.bump.all() else "no bump: $r^*$ is where $G_f / r^2$ is largest"
 figure.suptitle(f"{network}, trained ({note})", fontsize=plt.rcParams["axes.titlesize"])
 plotting.save_figure(figure, snakemake)

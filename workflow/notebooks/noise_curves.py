@@ -33,6 +33,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 curves = as_shown(read_table(snakemake.input.table))
 curves["ratio"] = curves.distance / curves.r**2
 curves
@@ -148,7 +149,7 @@ for (distance, ratio, shares), network in zip(axes, networks, strict=True):
     draw_curves(distance, network, "distance")
     draw_ratio(ratio, network)
     draw_shares(shares, network)
-    distance.set_ylabel(plotting.label_of(network))
+    distance.set_ylabel(looks.label(network, 1.4))
 for ax, title in zip(axes[0], (r"$D_f,\ G_f$", r"$D_f / r^2,\ G_f / r^2$", "share of images (%)"), strict=True):
     ax.set_title(title)
     relative = ax.secondary_xaxis("top", functions=(lambda r: r / image_norm, lambda share: share * image_norm))
@@ -174,7 +175,7 @@ handles = [
     plt.Line2D([], [], label="noise, trained, softmax", **SOFTMAX),
     plt.Line2D([], [], color="0.3", linewidth=0.9, linestyle="-.", label="misclassified (right)"),
 ]
-figure.legend(handles=handles, loc="outside lower center", ncols=6, columnspacing=1.2, handlelength=1.8)
+plotting.add_legend(figure, handles, loc="outside lower center", columnspacing=1.2, handlelength=1.8)
 plotting.letter_panels(axes.flat)
 figure.align_ylabels(axes[:, 0])
 plotting.save_figure(figure, snakemake)

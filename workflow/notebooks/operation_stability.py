@@ -32,6 +32,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 stability = as_shown(read_table(snakemake.input.table))
 changes = as_shown(read_table(snakemake.input.summary))
 changes[["net", "seed", "state", "kind", "quantity", "ratio", "ratio_low", "ratio_high", "operations", "lowered"]]
@@ -41,8 +42,9 @@ changes[["net", "seed", "state", "kind", "quantity", "ratio", "ratio_low", "rati
 
 # %%
 networks = list(dict.fromkeys(stability.net))
-depths = [stability[stability.net == network].operation_index.max() for network in networks]
-shapes = {net: plotting.MARKERS[place % len(plotting.MARKERS)] for place, net in enumerate(networks)}
+depths = stability.groupby("net").operation_index.max()
+shapes = {net: plotting.marker(place) for place, net in enumerate(networks)}
+NETWORKS = 4  # beside each other
 
 
 def face_of(state, color):
@@ -99,7 +101,7 @@ def draw_changes(ax, quantity):
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 2.5, 5, 10)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_yticks(range(len(kinds)), kinds)
+    ax.set_yticks(range(len(kinds)), plotting.as_texts(kinds, 0.8))
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(kinds) - 0.5, -0.5)
     ax.set_xlabel(f"{plotting.SYMBOLS[quantity]} after / before")
@@ -107,20 +109,32 @@ def draw_changes(ax, quantity):
 
 there = set(changes.kind)
 kinds = [kind for kind in plotting.KINDS if kind in there] + sorted(there - set(plotting.KINDS))
-below = 0.8 + len(kinds) * (0.08 + 0.08 * len(networks)) if kinds else 0
-figure = plt.figure(figsize=(plotting.PAGE, 4.9 + below))
-top, bottom = figure.subfigures(2, 1, height_ratios=(4.9, below)) if kinds else (figure.subfigures(1, 1), None)
-axes = top.subplots(
-    3, len(networks), sharex="col", sharey="row", squeeze=False, width_ratios=[depth**0.5 for depth in depths]
-)
-for column, network in enumerate(networks):
-    for ax, quantity in zip(axes[:, column], "RDG", strict=True):
-        draw_operations(ax, network, quantity)
-    axes[0, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
-    axes[0, column].set_title(plotting.label_of(network), loc="center")
-for ax, quantity in zip(axes[:, 0], "RDG", strict=True):
-    ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
-    plotting.log_ticks(ax.yaxis)
+named = [network for network in networks if (changes.net == network).any()]
+groups = plotting.in_rows(networks, NETWORKS)
+above = 0.5 + 4.4 * len(groups)
+below = 0.7 + 0.14 * len(named) / NETWORKS + len(kinds) * (0.08 + 0.08 * len(networks)) if kinds else 0
+figure = plt.figure(figsize=(plotting.PAGE, above + below))
+top, bottom = figure.subfigures(2, 1, height_ratios=(above, below)) if kinds else (figure.subfigures(1, 1), None)
+
+
+def draw_networks(part, group):
+    """Networks beside each other, all quantities of each below each other; return their axes."""
+    widths = [depths[network] ** 0.5 for network in group]
+    axes = part.subplots(3, len(group), sharex="col", sharey="row", squeeze=False, width_ratios=widths)
+    for column, network in enumerate(group):
+        for ax, quantity in zip(axes[:, column], "RDG", strict=True):
+            draw_operations(ax, network, quantity)
+        axes[0, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
+        axes[0, column].set_title(looks.label(network, 5.5 * widths[column] / sum(widths) - 0.3), loc="center")
+    for ax, quantity in zip(axes[:, 0], "RDG", strict=True):
+        ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
+        plotting.log_ticks(ax.yaxis)
+    part.align_ylabels(axes[:, 0])
+    return axes
+
+
+bands = top.subfigures(len(groups), 1, squeeze=False)[:, 0]
+panels = [ax for band, group in zip(bands, groups, strict=True) for ax in draw_networks(band, group).flat]
 top.supxlabel("operation, from input to output", fontsize=plt.rcParams["axes.labelsize"])
 
 
@@ -128,23 +142,23 @@ def mark(label, color="0.3", **style):
     return plt.Line2D([], [], color=color, marker="o", markersize=3.5, label=label, **style)
 
 
-handles = [mark(kind, plotting.color_of_kind(kind), linestyle="") for kind in dict.fromkeys(stability.kind)]
+handles = [
+    mark(plotting.as_text(kind), plotting.color_of_kind(kind), linestyle="") for kind in dict.fromkeys(stability.kind)
+]
 handles.append(mark("trained", linewidth=0.7))
 if (stability.state == "init").any():
     handles.append(mark(plotting.init_label(stability), markerfacecolor="white", linewidth=0.7, linestyle="--"))
-top.legend(handles=handles, loc="outside upper center", ncols=len(handles), columnspacing=1.2, handletextpad=0.6)
-panels = []
+plotting.add_legend(top, handles, loc="outside upper center", columnspacing=1.2, handletextpad=0.6)
 if kinds:
-    panels = bottom.subplots(1, 3, sharey=True)
-    for ax, quantity in zip(panels, "RDG", strict=True):
+    last = bottom.subplots(1, 3, sharey=True)
+    for ax, quantity in zip(last, "RDG", strict=True):
         draw_changes(ax, quantity)
-    named = [network for network in networks if (changes.net == network).any()]
+    panels += list(last)
     handles = [
-        plt.Line2D([], [], color="0.3", linestyle="", marker=shapes[net], markersize=3, label=plotting.label_of(net))
+        plt.Line2D([], [], color="0.3", linestyle="", marker=shapes[net], markersize=3, label=looks.label(net))
         for net in named
     ]
-    bottom.legend(handles=handles, loc="outside upper center", ncols=min(6, len(handles)), handletextpad=0.4)
-plotting.letter_panels([*axes.flat, *panels])
-top.align_ylabels(axes[:, 0])
+    plotting.add_legend(bottom, handles, loc="outside upper center", ncols=6, handletextpad=0.4)
+plotting.letter_panels(panels)
 plotting.save_figure(figure, snakemake)
 figure

@@ -36,6 +36,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 table = as_shown(read_table(snakemake.input.table))
 alphas = as_shown(read_table(snakemake.input.summary))
 table[["net", "seed", "state", "batch_norm", "layer", "size", "stride", "effective_size", "effective_x", "effective_y"]]
@@ -77,7 +78,7 @@ def draw_maps(axes, network):
         for ax, layer in zip(row_of_axes, plotting.spread(list(rows.index), len(row_of_axes)), strict=False):
             draw_map(ax, rows.loc[layer], pictures[network, own.seed.iloc[0]][state][layer - 1])
             if state == own.state.iloc[0]:
-                ax.set_title(f"{rows.layer[layer]}\n{rows['size'][layer]} px", fontsize="small")
+                ax.set_title(f"{plotting.as_text(rows.layer[layer], 0.65)}\n{rows['size'][layer]} px", fontsize="small")
         for ax in row_of_axes[len(rows) :]:
             ax.set_axis_off()
         if len(rows):
@@ -115,7 +116,7 @@ def draw_sizes(ax, network):
     ax.text(theory.index[-1], image, "image", color="0.4", fontsize=6, ha="right", va="bottom")
     ax.set_yscale("log")
     plotting.log_ticks(ax.yaxis)
-    ax.set(xlabel="layer", ylabel=f"{plotting.label_of(network)}\nreceptive field (px)")
+    ax.set(xlabel="layer", ylabel=f"{looks.label(network)}\nreceptive field (px)")
     ax.set_xticks(list(theory.index))
     ax.legend(loc="upper left", handlelength=1.6)
 
@@ -184,6 +185,6 @@ for part, network in zip(np.atleast_1d(figure.subfigures(len(networks), 1)), net
     panels[-1].plot([], [], color="0.4", linestyle=":", linewidth=0.9, label="its translation")
     panels[-1].legend(loc="lower right")
     plotting.letter_panels([maps[0, 0], *panels])
-figure.legend(handles=marks, loc="outside upper center", ncols=len(marks), columnspacing=1.5, handletextpad=0.5)
+plotting.add_legend(figure, marks, loc="outside upper center", columnspacing=1.5, handletextpad=0.5)
 plotting.save_figure(figure, snakemake)
 figure

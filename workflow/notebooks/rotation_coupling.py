@@ -31,6 +31,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 summary = read_table(snakemake.input.summary)
 summary
 
@@ -51,11 +52,12 @@ CORRELATIONS = (
     ("interpolated", "partial_", "all angles, partial"),
 )
 INIT_COLOR = "0.62"
+HEIGHT = 5  # inches, of what is shown of the first network alone
 
 
-def style_of(state, architecture):
+def style_of(state, network):
     """Colour of a state, and where it goes beside the other."""
-    return (INIT_COLOR, -0.2) if state == "init" else (plotting.color_of(architecture), 0.2)
+    return (INIT_COLOR, -0.2) if state == "init" else (looks.color(network), 0.2)
 
 
 def what_is_left(values, explained_by):
@@ -65,8 +67,8 @@ def what_is_left(values, explained_by):
 
 def draw_pairs(ax, rows, partial):
     """Coupling against similarity, init behind trained, with fitted lines; or what unrotated similarity leaves of both."""
-    for (state, architecture), points in rows.groupby(["state", "architecture"], sort=False):
-        color, _ = style_of(state, architecture)
+    for (state, network), points in rows.groupby(["state", "net"], sort=False):
+        color, _ = style_of(state, network)
         x, y = points.rotation_similarity, points.coupling
         if partial:
             x, y = (what_is_left(values, points.unrotated_similarity) for values in (x, y))
@@ -79,7 +81,7 @@ def draw_pairs(ax, rows, partial):
 
 def draw_correlation(ax, place, rows, prefix):
     """One state's correlation at a place on the y axis, over the null, with its p-value."""
-    color, shift = style_of(rows.state.iloc[0], rows.architecture.iloc[0])
+    color, shift = style_of(rows.state.iloc[0], rows.net.iloc[0])
     names = ("correlation", "correlation_low", "correlation_high", "null_low", "null_high")
     value, low, high, null_low, null_high = rows[[f"{prefix}{name}" for name in names]].mean()
     y = place + shift
@@ -104,6 +106,8 @@ first = pairs[pairs.net == networks[0]]
 first = first[first.seed == first.seed.iloc[0]]
 figure = plt.figure(figsize=(plotting.PAGE, max(3.6, 0.8 + 1.4 * len(networks))))
 left, right = figure.subfigures(1, 2, width_ratios=(1.7, 1.6))
+height = figure.get_figheight()
+left = left.subfigures(2, 1, height_ratios=(HEIGHT, height - HEIGHT))[0] if height > HEIGHT else left
 scatters = left.subplots(len(TURNED), 2, sharex="col", sharey="col")
 for row, (kind, turn) in zip(scatters, TURNED.items(), strict=True):
     for ax, partial in zip(row, (False, True), strict=True):
@@ -111,13 +115,13 @@ for row, (kind, turn) in zip(scatters, TURNED.items(), strict=True):
     row[0].set(xlabel=f"similarity at\n{turn}", ylabel="coupling in layer 2")
     row[1].set(xlabel=f"rest of similarity\nat {turn}", ylabel="rest of coupling")
 size = first.filter_size.iloc[0]
-left.suptitle(f"{plotting.label_of(networks[0])}: filters of {size} x {size} pixels", fontsize=7)
+left.suptitle(f"{looks.label(networks[0], 2)}: filters of {size} x {size} pixels", fontsize=7)
 
 ax = right.subplots()
 labels, places = [], []
 place = 0
 for network in networks:
-    name = ax.text(0.02, place, plotting.label_of(network), transform=ax.get_yaxis_transform(), ha="left", va="center")
+    name = ax.text(0.02, place, looks.label(network, 2), transform=ax.get_yaxis_transform(), ha="left", va="center")
     name.set_bbox({"color": "white", "pad": 1})  # over the line at 0
     for kind, prefix, label in CORRELATIONS:
         chosen = summary[(summary.net == network) & (summary.rotations == kind)].dropna(subset=f"{prefix}correlation")
@@ -135,9 +139,9 @@ ax.tick_params(axis="y", length=0)
 ax.set_ylim(place - 0.4, -0.5)
 ax.set_xlabel("correlation of similarity\nwith coupling over pairs")
 ax.text(1.02, 0, "$p$", transform=ax.get_yaxis_transform(), va="center")
-for state, architecture in summary.groupby("state", sort=False).architecture.first().items():
+for state, network in summary.groupby("state", sort=False).net.first().items():
     label = plotting.init_label(summary) if state == "init" else state
-    color, _ = style_of(state, architecture)
+    color, _ = style_of(state, network)
     ax.errorbar([], [], xerr=[], color=color, fmt="o", markersize=3.5, elinewidth=1, label=label)
 ax.barh(np.nan, np.nan, color="0.9", label="shuffled channels")
 right.legend(loc="outside upper center", ncols=3, handletextpad=0.4, columnspacing=1.0)

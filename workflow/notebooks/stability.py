@@ -29,6 +29,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 stability = as_shown(read_table(snakemake.input.table))
 stability[["net", "seed", "state", "batch_norm", "R", "R_low", "R_high", "D", "G", "test_error"]]
 
@@ -44,7 +45,7 @@ several_seeds = stability.seed.nunique() > 1
 def draw_network(ax, quantity, place, network):
     """One quantity of one network at init and trained, joined by a line."""
     rows = stability[stability.net == network]
-    color = plotting.color_of(rows.architecture.iloc[0])
+    color = looks.color(network)
     means = plotting.geometric_means(rows, [quantity, f"{quantity}_low", f"{quantity}_high"], by="state")
     ax.plot(means[quantity], [place] * len(means), color=color, linewidth=1.2, alpha=0.6, zorder=1)
     for state, (value, low, high) in means.iterrows():
@@ -69,7 +70,7 @@ for ax, quantity in zip(axes, "RDG", strict=True):
     ax.grid(axis="y", linewidth=0.4, color="0.9")
     ax.set_axisbelow(True)
 axes[0].axvline(1, color="0.3", linewidth=0.8, linestyle="--")
-axes[0].set_yticks(range(len(networks)), [plotting.label_of(network) for network in networks])
+axes[0].set_yticks(range(len(networks)), [looks.label(network) for network in networks])
 axes[0].set_ylim(len(networks) - 0.4, -0.6)
 handles = [
     plt.Line2D([], [], color="0.3", linestyle="", marker="o", markersize=4, markerfacecolor=face, label=label)

@@ -14,7 +14,7 @@
 # # Test error against stability
 #
 # One point per network, both axes logarithmic: the geometric mean over its seeds, which are the small dots, with 95% intervals
-# over images. The line is the fit $\epsilon = a R_f^b$ to the papers' networks; others are grey and stay out of it. On CIFAR-10,
+# over images. The line is the fit $\epsilon = a R_f^b$ to the papers' networks; others are open and stay out of it. On CIFAR-10,
 # arXiv:2105.02468 finds about $0.2 \sqrt{R_f}$ (dashed there) with a correlation of 0.97.
 
 # %%
@@ -33,6 +33,7 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 fits = as_shown(read_table(snakemake.input.table)).set_index("quantity")
 fits
 
@@ -41,11 +42,8 @@ points = points_of(as_shown(read_table(snakemake.input.stability)), fits.state.i
 errors = ["test_error", "test_error_low", "test_error_high"]
 quantities = [f"{quantity}{end}" for quantity in "RDG" for end in ("", "_low", "_high")]
 means = plotting.geometric_means(points, [*errors, *quantities], by="net")
-networks = points.groupby("net", sort=False)[["architecture", "of_the_papers"]].first()
-colors = {
-    network: plotting.color_of(architecture) if known else "0.65"
-    for network, architecture, known in networks.itertuples()
-}
+networks = points.groupby("net", sort=False)[["of_the_papers"]].first()
+colors = {network: looks.color(network) for network in networks.index}
 markers = plotting.markers_by_color(colors)
 papers = means[networks.of_the_papers]
 several_seeds = points.seed.nunique() > 1
@@ -58,20 +56,30 @@ def whiskers(row, name):
     return [[row[name] - row[f"{name}_low"]], [row[f"{name}_high"] - row[name]]]
 
 
+def look_of(network):
+    """Colour and face of a network's marker: open, if it is in no fit."""
+    color, fitted = colors[network], networks.of_the_papers[network]
+    face = color if fitted else "white"
+    look = {
+        "markerfacecolor": face,
+        "markeredgecolor": "white" if fitted else color,
+        "markeredgewidth": 0.4 if fitted else 0.8,
+    }
+    return {"color": color, "markersize": 4.5, **look}
+
+
 def draw_points(ax, quantity):
     """Error against one quantity: every network, and its seeds."""
     for network, row in (100 * means[errors]).join(means[quantities]).iterrows():
-        look = {"color": colors[network], "markeredgecolor": "white", "markeredgewidth": 0.4}
         ax.errorbar(
             row[quantity],
             row.test_error,
             xerr=whiskers(row, quantity),
             yerr=whiskers(row, "test_error"),
             fmt=markers[network],
-            markersize=4.5,
             elinewidth=0.6,
             zorder=2 + networks.of_the_papers[network],
-            **look,
+            **look_of(network),
         )
         if several_seeds:
             seeds = points[points.net == network]
@@ -108,24 +116,19 @@ for ax, quantity in zip(axes, "RDG", strict=True):
     ax.set_xlabel(plotting.MEANINGS[quantity])
 axes[0].set_ylabel(r"test error $\epsilon$ (%)")
 fitted_first = networks.sort_values("of_the_papers", ascending=False, kind="stable").index
-look = {"linestyle": "", "markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.4}
-keys = [
-    (plt.Line2D([], [], color=colors[network], marker=markers[network], **look), plotting.label_of(network))
+handles = [
+    plt.Line2D([], [], marker=markers[network], linestyle="", label=looks.label(network), **look_of(network))
     for network in fitted_first
 ]
 if fits.correlation.notna().all():
-    keys.append((plt.Line2D([], [], color="0.3", linewidth=0.9), "fit, without grey"))
+    label = "fit" if networks.of_the_papers.all() else "fit, without open ones"
+    handles.append(plt.Line2D([], [], color="0.3", linewidth=0.9, label=label))
     if fits.dataset.iloc[0] == REPORTED_FOR:
-        line = plt.Line2D([], [], color="0.3", linewidth=0.9, linestyle="--")
-        keys.append((line, rf"reported: ${REPORTED_A:g} \sqrt{{R_f}}$"))
-figure.legend(
-    *zip(*keys, strict=True),
-    loc="outside lower center",
-    ncols=5,
-    handlelength=1.4,
-    handletextpad=0.4,
-    columnspacing=1.2,
-)
+        label = rf"reported: ${REPORTED_A:g} \sqrt{{R_f}}$"
+        handles.append(plt.Line2D([], [], color="0.3", linewidth=0.9, linestyle="--", label=label))
+spacing = {"handlelength": 1.4, "handletextpad": 0.4, "columnspacing": 1.2}
+legend = plotting.add_legend(figure, handles, loc="outside lower center", ncols=5, **spacing)
+figure.set_figheight(2.7 + plotting.height_of(legend))
 plotting.letter_panels(axes)
 plotting.save_figure(figure, snakemake)
 figure

@@ -31,13 +31,14 @@ from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
+looks = plotting.Looks(snakemake.params.looks)
 stability = as_shown(read_table(snakemake.input.table))
 exponents = read_table(snakemake.input.summary).set_index(["net", "quantity"])
 exponents
 
 # %%
-networks = stability.groupby("net", sort=False).architecture.first()
-colors = {network: plotting.color_of(architecture) for network, architecture in networks.items()}
+networks = list(dict.fromkeys(stability.net))
+colors = {network: looks.color(network) for network in networks}
 markers = plotting.markers_by_color(colors)
 sizes = np.array(sorted(stability.train_size.unique()))
 several_seeds = stability.seed.nunique() > 1
@@ -59,7 +60,7 @@ def draw_curve(ax, network, state, quantity, scale):
 
 def draw_fit(ax, network, quantity, scale):
     """The line a P^b; its exponent stands in the legend."""
-    label = plotting.label_of(network)
+    label = looks.label(network, 1.3)
     if (network, quantity) in exponents.index:
         fit = exponents.loc[(network, quantity)]
         ax.plot(sizes, scale * fit.a * sizes**fit.b, color=colors[network], linewidth=1)
@@ -70,10 +71,10 @@ def draw_fit(ax, network, quantity, scale):
 
 def draw_panel(ax, quantity, states, scale=1.0):
     """A panel and, below it, its legend."""
-    for network in networks.index:
+    for network in networks:
         for state in states:
             draw_curve(ax, network, state, quantity, scale)
-    keys = [draw_fit(ax, network, quantity, scale) for network in networks.index]
+    keys = [draw_fit(ax, network, quantity, scale) for network in networks]
     ax.set_xscale("log")
     ax.set_yscale("log")
     shown = plotting.spread(list(sizes), 5)
@@ -81,13 +82,13 @@ def draw_panel(ax, quantity, states, scale=1.0):
     ax.xaxis.set_minor_locator(plt.NullLocator())
     plotting.log_ticks(ax.yaxis)
     ax.set_xlabel("training images $P$")
-    columns = 1 + (len(keys) > 8)
-    ax.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=columns, handlelength=1.6)
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.5 / PANEL)}
+    plotting.add_legend(ax, keys, inches=plotting.PAGE / 2, ncols=2 if len(keys) > 8 else 1, handlelength=1.6, **below)
 
 
 # %%
-height = 2.5 + 0.14 * min(len(networks), 8 + len(networks) // 2)
-figure, (left, right) = plt.subplots(1, 2, figsize=(plotting.PAGE, height))
+PANEL = 2.3  # inches
+figure, (left, right) = plt.subplots(1, 2, figsize=(plotting.PAGE, PANEL + 0.2 + 0.14 * len(networks)))
 draw_panel(left, "R", ("init", "trained"))
 draw_panel(right, "test_error", ("trained",), scale=100)
 left.axhline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)

@@ -19,6 +19,7 @@ rule evaluate_claims:
         runtime=growing(10),
     params:
         code=code.claims(),
+        labels=plan.labels,
         claims=code.contents("config/claims.yaml"),
     message:
         "Table: claims"

@@ -124,6 +124,7 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
             runtime=growing(10),
         params:
             images=settings.dataset.title,
+            looks=plan.looks_in(stem),
             code=code.drawing(stem),
             notebook=code.contents(f"workflow/notebooks/{stem}.py"),
         message:

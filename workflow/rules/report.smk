@@ -28,6 +28,7 @@ rule write_captions:
     params:
         stems=plan.stems,
         config=settings.model_dump(exclude={"device", "data_dir"}),
+        labels=plan.labels,
         code=code.captions(),
         texts=code.contents(*templates),
     message:

@@ -9,4 +9,5 @@ from diffeo_stability.pipeline.tables import write_table
 with running(snakemake):
     # Of this run's figures alone: tables of figures that it made before, with another configuration, may lie beside them
     tables = Tables({Path(path).stem: path for path in snakemake.input.tables})
-    write_table(evaluate_claims(load_claims(snakemake.input.claims), tables), snakemake.output.table)
+    found = evaluate_claims(load_claims(snakemake.input.claims), tables, snakemake.params.labels)
+    write_table(found, snakemake.output.table)

@@ -13,4 +13,5 @@ with running(snakemake):
         stems=snakemake.params.stems,
         tables=Tables({Path(path).stem: path for path in snakemake.input.tables}),
         config=snakemake.config,
+        labels=snakemake.params.labels,
     )

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..networks.catalogue import kinds_of, label_of
+from ..networks.catalogue import kinds_of
 
 
 class Measured(NamedTuple):
@@ -188,7 +188,7 @@ def by_net(table: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def by_network(table: pd.DataFrame, measure: Callable[[pd.DataFrame], Measured]) -> dict[str, Measured]:
-    """Measure every network that has what it takes, by the name that figures give it.
+    """Measure every network that has what it takes, by its name.
 
     Raises:
         MissingError: none has.
@@ -196,7 +196,7 @@ def by_network(table: pd.DataFrame, measure: Callable[[pd.DataFrame], Measured])
     found, missing = {}, MissingError("nothing was measured")
     for net, rows in table.groupby("net", sort=False):
         try:
-            found[label_of(net)] = measure(rows)
+            found[net] = measure(rows)
         except MissingError as error:
             missing = error
     if not found:
@@ -205,12 +205,11 @@ def by_network(table: pd.DataFrame, measure: Callable[[pd.DataFrame], Measured])
 
 
 def means_by_network(table: pd.DataFrame, name: str, *, signed: bool = False) -> dict[str, Measured]:
-    """A quantity and its interval for every network, by the name that figures give it: see :func:`mean_over_seeds`."""
+    """A quantity and its interval for every network, by its name: see :func:`mean_over_seeds`."""
     table = table.dropna(subset=name)
     if table.empty:
         raise MissingError(f"the run has no {name}")
-    labels = [label_of(net) for net in table.net.unique()]
-    return dict(zip(labels, mean_over_seeds(table, name, ["net"], signed=signed), strict=True))
+    return dict(zip(table.net.unique(), mean_over_seeds(table, name, ["net"], signed=signed), strict=True))
 
 
 def quotients(top: Mapping[str, Measured], bottom: Mapping[str, Measured]) -> dict[str, Measured]:

@@ -2,15 +2,34 @@
 
 What a run shows is said by a function in the room of its figure, ``describe_<stem>(tables)`` of the module ``findings``. It is
 given the tables of the run by name, and returns a sentence or two of reStructuredText; or raises :class:`MissingError` where
-there is nothing to say.
+there is nothing to say. Names that people gave go into sentences by :func:`network` and :func:`verbatim` alone.
 """
 
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from .claim_measures import Measured
 
 NAMED_AT_MOST = 5
+# What reStructuredText, Markdown or a template could take for something else than itself
+MARKUP = re.compile(r"[\\`*_|{}%<>\[\]$#~:^]")
+NETWORK = re.compile(r":net:`([^`]*)`")
+
+
+def network(name: str) -> str:
+    """Return what stands for a network in a sentence; captions put its label there, which the configuration may give."""
+    return f":net:`{name}`"
+
+
+def verbatim(name: str) -> str:
+    """Return a name such that it reads as it is, in reStructuredText and in Markdown, whatever it holds."""
+    return MARKUP.sub(r"\\\g<0>", name)
+
+
+def with_labels(text: str, labels: Mapping[str, str]) -> str:
+    """Return a text in which every :func:`network` has its label; its name, if it has none."""
+    return NETWORK.sub(lambda found: verbatim(labels.get(found[1], found[1])), text)
 
 
 def number(value: float) -> str:
@@ -66,11 +85,12 @@ def plural(count: int, what: str) -> str:
 
 
 def each(values: Mapping[str, float], say: Callable[[float], str] = number) -> str:
-    """Return what was measured of each: by name where there are few, else from the smallest to the largest."""
+    """Return what was measured of each network: of all where there are few, else from the smallest to the largest."""
     if len(values) <= NAMED_AT_MOST:
-        return listed([f"{say(value)} in {name}" for name, value in values.items()])
+        return listed([f"{say(value)} in {network(name)}" for name, value in values.items()])
     smallest, largest = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
-    return f"{say(values[smallest])} ({smallest}) to {say(values[largest])} ({largest}) in {len(values)} nets"
+    ends = [f"{say(values[name])} ({network(name)})" for name in (smallest, largest)]
+    return f"{' to '.join(ends)} in {len(values)} nets"
 
 
 def p_value(p: float) -> str:

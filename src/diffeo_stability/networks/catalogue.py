@@ -28,6 +28,7 @@ PAPERS = (
     "resnet",
     "efficientnet",
 )  # families in arXiv:2105.02468, figure 4
+COLORS = ("rose", "indigo", "sand", "green", "cyan", "wine", "teal", "olive", "purple")  # Paul Tol's muted scheme
 Builder = TypeVar("Builder", bound=Callable)
 
 
@@ -38,7 +39,7 @@ class Family:
     Attributes:
         name: beginning of its networks' names, by which networks of libraries and of one's own are known too.
         label: what figures call it.
-        color: of Paul Tol's muted scheme.
+        color: one of ``COLORS``.
         kinds: ``convolutional``; ``deep``; ``simple``; ``sequence``, a plain sequence of convolutions; ``one_hidden_layer``.
         ending: end of its networks' names, where the beginning does not tell.
     """
@@ -132,16 +133,6 @@ def kinds_of(architecture: str) -> tuple[str, ...]:
     """Return what kinds of network one is."""
     family, known = family_of(architecture), networks().get(architecture)
     return (*(family.kinds if family else ()), *(known.kinds if known else ()))
-
-
-def label_of(network: str) -> str:
-    """Return a network's name as it stands in figures; names of the user's own stand as they are."""
-    return _labels().get(network, network)
-
-
-@cache
-def _labels() -> dict[str, str]:
-    return {network.name: network.label for network in networks().values()} | {"vgg11_bn_9x9": "VGG11 BN, 9 x 9"}
 
 
 def _sources() -> list[Path]:

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 from pydantic import Field, create_model, field_validator, model_validator
 
 from ..settings import Block, Count, NotNegative, Positive
-from .catalogue import LIBRARIES, networks
+from .catalogue import COLORS, LIBRARIES, networks
 
 TrainedPart = Literal["all", "read_out"]
 ARCHITECTURES = tuple(networks())
 LIBRARY_ARCHITECTURE = rf"^({'|'.join(LIBRARIES)}):[A-Za-z0-9_.]+$"
 OWN_ARCHITECTURE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
+COLOR = rf"^({'|'.join(COLORS)}|#[0-9A-Fa-f]{{6}})$"
 WEIGHTS = r"^(torchvision:\w+|.+\.(safetensors|pt|pth))$"
 
 
@@ -80,6 +81,16 @@ class NetworkBlock(Block):
         None, description="pixels along a side of the first filters, for VGG and one_hidden_layer networks"
     )
     training: RecipeChanges = Field(RecipeChanges(), description="keys of `training` that differ for this network")
+    label: str | None = Field(
+        None,
+        description="what figures and captions call the network; the package's label of it, or its name, if not given",
+    )
+    color: str | None = Field(
+        None,
+        description=f"its colour in figures: {', '.join(COLORS)}, or `'#rrggbb'` in quotes; its family's, or one of its own, if "
+        "not given",
+        json_schema_extra={"pattern": COLOR},
+    )
 
     @model_validator(mode="after")
     def _trained_networks_have_an_init(self):
@@ -88,6 +99,24 @@ class NetworkBlock(Block):
                 "init is none, but the network is trained here, from its init: give it weights, or take init out"
             )
         return self
+
+    @field_validator("label")
+    @classmethod
+    def _is_one_line(cls, label: str | None) -> str | None:
+        if label is not None and (
+            not label or not label.isprintable() or label != label.strip() or label.startswith("_")
+        ):
+            raise ValueError(
+                f"{label!r} is no label: allowed is printable text on one line, without a space at its ends or a _ in front"
+            )
+        return label
+
+    @field_validator("color")
+    @classmethod
+    def _is_a_color(cls, color: str | None) -> str | None:
+        if color is not None and not re.match(COLOR, color):
+            raise ValueError(f"{color!r} is no colour; allowed are {', '.join(COLORS)} or '#rrggbb'")
+        return color
 
     @field_validator("architecture")
     @classmethod

@@ -1,4 +1,4 @@
-"""Captions, filled in with what the run was asked for and what its tables show."""
+"""Captions, filled in with what the run was asked for and what its tables show, and networks' labels in place of their names."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +11,7 @@ import jinja2
 from ..core.errors import InputError, one_line
 from ..data.files import atomic_path
 from ..figures import FIGURES
+from ..figures.words import verbatim, with_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,18 +25,27 @@ def fill_caption(path: str | Path, config: Mapping[str, Any], findings: str = ""
     Args:
         path: of the template, with ``{{ config.<key> }}`` and ``{{ findings }}``.
         config: the run's configuration.
-        findings: what the run's tables show.
+        findings: what the run's tables show, reStructuredText.
 
     Raises:
         InputError: the template names what is not there, or is no template.
     """
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, finalize=_as_it_reads)
     try:
         template = environment.from_string(Path(path).read_text())
         # The introduction is rendered by Snakemake too, by its own object
-        return template.render(config=config, findings=findings or NOTHING, snakemake={"config": config})
+        return template.render(config=config, findings=_Text(findings or NOTHING), snakemake={"config": config})
     except jinja2.TemplateError as error:
         raise InputError(f"caption {path}: {one_line(error)}") from None
+
+
+class _Text(str):
+    """What is reStructuredText already."""
+
+
+def _as_it_reads(value: Any) -> Any:
+    """What a template puts in: text that people wrote is no markup."""
+    return verbatim(value) if isinstance(value, str) and not isinstance(value, _Text) else value
 
 
 def as_html(caption: str, source: str | Path) -> tuple[str, str]:
@@ -92,6 +102,7 @@ def write_captions(
     stems: list[str],
     tables: "Mapping[str, pd.DataFrame]",
     config: Mapping[str, Any],
+    labels: Mapping[str, str],
 ) -> None:
     """Write the captions of a run's figures.
 
@@ -101,12 +112,14 @@ def write_captions(
         stems: figures of the run.
         tables: of the run, by name.
         config: its configuration.
+        labels: what its networks are called, by name.
 
     Raises:
         InputError: a template that cannot be filled in.
     """
     for stem in stems:
-        text = fill_caption(Path(templates, f"{stem}.rst"), config, FIGURES[stem].describe(tables))
+        findings = with_labels(FIGURES[stem].describe(tables), labels)
+        text = fill_caption(Path(templates, f"{stem}.rst"), config, findings)
         as_html(text, f"{stem}.rst")
         with atomic_path(Path(folder, f"{stem}.rst")) as partial:
             partial.write_text(text)

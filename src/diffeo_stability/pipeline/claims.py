@@ -147,7 +147,7 @@ def _badness(claim: Claim, measured: Measured) -> tuple[int, float]:
     return SEVERITY.index(judge(claim, measured)), max(measured.high - below, above - measured.low)
 
 
-def _median_network(claim: Claim, found: Mapping[str, Measured]) -> tuple[Measured, str]:
+def _median_network(claim: Claim, found: Mapping[str, Measured], labels: Mapping[str, str]) -> tuple[Measured, str]:
     """What decides of a class of nets, the median one, and in words how many agree; of two in the middle, the worse."""
     networks = sorted(found, key=lambda name: found[name].value)
     middle = (len(networks) - 1) // 2
@@ -156,21 +156,21 @@ def _median_network(claim: Claim, found: Mapping[str, Measured]) -> tuple[Measur
     )
     others = [name for name in networks if not claim.accepts(found[name].value)]
     if len(networks) == 1:
-        return median, f"{networks[0]} alone"
+        return median, f"{labels.get(networks[0], networks[0])} alone"
     words = f"{len(networks) - len(others)} of {len(networks)} nets agree"
     if others:
         worst = max(others, key=lambda name: _badness(claim, found[name]))
-        words += f", not {worst} ({found[worst].value:.3g})"
+        words += f", not {labels.get(worst, worst)} ({found[worst].value:.3g})"
     return median, words
 
 
-def _decide(claim: Claim, found: Found) -> tuple[Measured, str, str]:
+def _decide(claim: Claim, found: Found, labels: Mapping[str, str]) -> tuple[Measured, str, str]:
     """Which number decides, the verdict or answer, and the reason in words."""
     if isinstance(found, Answer):
         return found.measured, found.answer, found.reason
     words = ""
     if isinstance(found, Mapping):
-        measured, words = _median_network(claim, found)
+        measured, words = _median_network(claim, found, labels)
     elif isinstance(found, Measured):
         measured = found
     else:
@@ -184,15 +184,18 @@ def _decide(claim: Claim, found: Found) -> tuple[Measured, str, str]:
     )
 
 
-def evaluate_claims(claims: Iterable[Claim], tables: Tables) -> pd.DataFrame:
+def evaluate_claims(claims: Iterable[Claim], tables: Tables, labels: Mapping[str, str]) -> pd.DataFrame:
     """Measure every claim and question from a run's tables: the table ``claims``, one row each.
 
     A row that the run's figures or networks cannot speak to says which it needs, in place of a verdict.
+
+    Args:
+        labels: what networks are called; one that is not among them is called by its name.
     """
     rows = []
     for claim in claims:
         try:
-            measured, verdict, reason = _decide(claim, measures()[claim.name](tables))
+            measured, verdict, reason = _decide(claim, measures()[claim.name](tables), labels)
         except NoFigureError as missing:
             measured, verdict, reason = NOT_MEASURED, NO_FIGURE, str(missing)
         except MissingError as missing:

@@ -20,6 +20,7 @@ from ..figures.settings import FigureSettings, Probe
 from ..networks.catalogue import kinds_of
 from ..networks.settings import ARCHITECTURES, NetworkBlock, Recipe
 from ..settings import Block, Name, Seed, WithoutRepeats
+from .looks import labels_of
 
 _LEFT = "the training images besides dataset.validation_images"
 
@@ -58,6 +59,17 @@ class Run(Block):
         if name == "reference":
             raise ValueError("'reference' is the folder of the committed figures; allowed is any other name")
         return name
+
+    @model_validator(mode="after")
+    def _labels_tell_networks_apart(self):
+        names: dict[str, str] = {}
+        for name, label in labels_of({name: block.model_dump() for name, block in self.networks.items()}).items():
+            if label in names:
+                raise ValueError(
+                    f"networks.{name}: {names[label]} is called {label!r} too: give one of them another label"
+                )
+            names[label] = name
+        return self
 
     @model_validator(mode="after")
     def _what_is_trained_can_be(self):

@@ -14,6 +14,7 @@ from ..data.files import check_access
 from ..figures import FIGURES
 from ..networks.settings import TrainedPart
 from .config import Run
+from .looks import Look, looks_of
 
 SUFFIXES = {"table": ".csv", "summary": "_summary.csv", "pictures": ".safetensors"}
 
@@ -227,6 +228,24 @@ class Plan:
             of_run = f"results/{{run}}/pictures/{stem}.safetensors"
             files["pictures"] = of_run if figure.measured == "run" else self.measured(stem, "pictures")
         return files | {name: f"results/{{run}}/tables/{name}.csv" for name in figure.draws}
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """How the run's networks appear, by name."""
+        return looks_of(self.config.model_dump()["networks"])
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the run's networks are called, by name."""
+        return {name: look.label for name, look in self.looks.items()}
+
+    def looks_in(self, stem: str) -> dict[str, dict[str, str]]:
+        """How the networks that a figure shows appear, as plain values: it is drawn again when one of them changes."""
+        figure, block = FIGURES[stem], self.config.figures[stem]
+        if not figure.tables and "checkpoints" not in figure.reads:
+            return {}
+        shown = [block.network] if hasattr(block, "network") else getattr(block, "networks", self.config.networks)
+        return {name: self.looks[name]._asdict() for name in shown}
 
     def settings_of(self, stem: str) -> dict[str, Any]:
         """Settings that decide a figure's numbers, as plain values: it is measured again when one of them changes."""

@@ -1,10 +1,11 @@
-"""The look of every figure: sizes, fonts, one colour per family of networks, and files that carry where they come from."""
+"""The look of every figure: sizes, fonts, names and colours of networks, and files that carry where they come from."""
 
 import json
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 from tueplots import axes as axes_style
@@ -22,8 +26,7 @@ from tueplots import fontsizes
 from tueplots.constants.color import palettes
 
 from ..data.files import atomic_path
-from ..networks.catalogue import family_of
-from ..networks.catalogue import label_of as label_of
+from ..networks.catalogue import COLORS as COLOR_NAMES
 from .interactive import Job
 from .records import code_state, config_hash, hashes_of
 
@@ -33,12 +36,12 @@ SYMBOLS = {"R": "$R_f$", "D": "$D_f$", "G": "$G_f$"}
 MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$", "G": "noise stability $G_f$"}
 LAYOUT_GRID = 2**-17  # of a figure's width or height
 FOOTER = 0.12  # inches
-MARKERS = ("o", "s", "^", "D", "v", "P")
+LABEL = 1.5  # inches
+TEXT_SIZE = 7  # points, of labels that are shortened
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "*", "H")
 
 # Paul Tol's "muted" scheme tells every pair apart with any of the common kinds of colour vision
-COLOR_NAMES = ("rose", "indigo", "sand", "green", "cyan", "wine", "teal", "olive", "purple")
 COLORS = {name: f"#{color}" for name, color in zip(COLOR_NAMES, palettes.paultol_muted, strict=False)}
-OTHER = "other"
 PERTURBATIONS = {"deformation": COLORS["green"], "noise": COLORS["rose"], "datapoint": COLORS["indigo"]}
 KINDS = {
     "input": "0.6",
@@ -60,16 +63,70 @@ PARTS = {
 STATES = {"init": {"linestyle": "--", "alpha": 0.6}, "trained": {"linestyle": "-", "alpha": 1.0}}
 
 
-def family_label(architecture: str) -> str:
-    """Return what the family of an architecture is called."""
-    family = family_of(architecture)
-    return family.label if family else OTHER
+class Looks:
+    """What networks are called and which colours they have, the same in every figure.
+
+    Args:
+        looks: by network, what :mod:`diffeo_stability.pipeline.looks` says, as plain values: ``job.params.looks``.
+    """
+
+    def __init__(self, looks: Mapping[str, Mapping[str, str]]):
+        self._looks = looks
+
+    def label(self, network: str, inches: float = LABEL) -> str:
+        """Return what a network is called, shortened to a width such that no two networks are called the same."""
+        names = [look["label"] for look in self._looks.values()]
+        return dict(zip(self._looks, as_texts(names, inches), strict=True))[network]
+
+    def color(self, network: str) -> str:
+        """Return a network's colour, as matplotlib takes it."""
+        color = self._looks[network]["color"]
+        return COLORS.get(color, color)
 
 
-def color_of(architecture: str) -> str:
-    """Return the colour of an architecture's family, the same in every figure."""
-    family = family_of(architecture)
-    return COLORS[family.color] if family else "0.1"
+def as_texts(names: Sequence[str], inches: float = LABEL) -> list[str]:
+    """Return names as figures show them: what is long has an ellipsis in the middle, and a dollar sign begins no formula.
+
+    Args:
+        names: of networks, classes or layers, as people wrote them.
+        inches: width that none exceeds, but for numbers where shortened ones would be the same.
+    """
+    distinct = len(set(names))
+    for tail in (0.5, 0.75, 0.25, 0.0):
+        shortened = [_shortened(name, inches, tail) for name in names]
+        if len(set(shortened)) == distinct:
+            return [_without_mathematics(name) for name in shortened]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names), start=1)}
+    return [_without_mathematics(f"{_shortened(name, 0.8 * inches, 0.0)} {numbers[name]}") for name in names]
+
+
+def as_text(name: str, inches: float = LABEL) -> str:
+    """Return one name as figures show it; see :func:`as_texts`."""
+    return as_texts([name], inches)[0]
+
+
+def _without_mathematics(name: str) -> str:
+    return name.replace("$", r"\$")
+
+
+def _shortened(name: str, inches: float, tail: float) -> str:
+    """A name of at most a width, an ellipsis for what is left out; ``tail`` is the share of what is kept that is its end."""
+
+    def with_letters(count: int) -> str:
+        end = round(tail * count)
+        return f"{name[: count - end]}…{name[len(name) - end :]}"
+
+    count, text = len(name), name
+    while count and width_of(text) > inches:
+        count = min(count - 1, int(count * inches / width_of(text)))
+        text = with_letters(max(count, 1))
+    return text
+
+
+@cache
+def width_of(text: str) -> float:
+    """Return the width of a text that is no mathematics, in inches."""
+    return TextPath((0, 0), _without_mathematics(text), size=TEXT_SIZE).get_extents().width / 72
 
 
 def color_of_kind(kind: str) -> str:
@@ -77,8 +134,13 @@ def color_of_kind(kind: str) -> str:
     return KINDS.get(kind, COLORS["purple"])
 
 
+def marker(number: int) -> str:
+    """Return the marker of a number from 0 on; where there are no more shapes, it is that number itself."""
+    return MARKERS[number] if number < len(MARKERS) else f"${number}$"
+
+
 def markers_by_color(colors: Mapping[str, str]) -> dict[str, str]:
-    """Return a marker for each network that tells it from the others of its colour, as long as there are enough.
+    """Return a marker for each network that tells it from the others of its colour.
 
     Args:
         colors: by network.
@@ -86,9 +148,32 @@ def markers_by_color(colors: Mapping[str, str]) -> dict[str, str]:
     seen: Counter[str] = Counter()
     markers = {}
     for network, color in colors.items():
-        markers[network] = MARKERS[seen[color] % len(MARKERS)]
+        markers[network] = marker(seen[color])
         seen[color] += 1
     return markers
+
+
+def add_legend(part: FigureBase | Axes, handles: Iterable[Line2D], *, inches: float = PAGE, **look: Any) -> Legend:
+    """Add a legend in as many columns as a width holds; return it.
+
+    Args:
+        part: figure, part of one or axes that gets it.
+        handles: with their labels.
+        inches: width that it may have.
+        look: of ``legend``; ``ncols`` are the columns at most.
+    """
+    handles = list(handles)
+    for columns in range(min(look.pop("ncols", len(handles)), len(handles)), 0, -1):
+        legend = part.legend(handles=handles, ncols=columns, **look)
+        if columns == 1 or legend.get_window_extent().width <= inches * legend.figure.dpi:
+            return legend
+        legend.remove()
+    raise ValueError("a legend needs handles")
+
+
+def height_of(legend: Legend) -> float:
+    """Return the height of a legend in inches."""
+    return legend.get_window_extent().height / legend.figure.dpi
 
 
 def set_style() -> None:
@@ -137,6 +222,11 @@ def spread(items: Sequence[Any], count: int) -> list[Any]:
     """Return at most ``count`` of the items, evenly spaced, the first and the last among them."""
     places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int))
     return [items[place] for place in places]
+
+
+def in_rows(items: Sequence[Any], count: int) -> list[Sequence[Any]]:
+    """Return the items in rows of at most ``count``."""
+    return [items[start : start + count] for start in range(0, len(items), count)]
 
 
 def log_ticks(*axes: Axis) -> None:

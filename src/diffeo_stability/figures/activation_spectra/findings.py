@@ -1,9 +1,8 @@
 import pandas as pd
 
-from ...networks.catalogue import label_of
 from ..claim_measures import MissingError, Tables, by_network, means_by_network, rows_where
 from ..states import as_shown
-from ..words import count_of, each, factor, plural, span
+from ..words import count_of, each, factor, network, plural, span, verbatim
 from .claims import CONVOLUTIONS, change_by_relus, change_by_training, trained_convolutions
 
 
@@ -37,7 +36,7 @@ def _extreme(convolutions: pd.DataFrame) -> str:
         for (net, operation), rows in convolutions.groupby(["net", "operation"], sort=False)
     }
     (net, operation), most = max(found.items(), key=lambda item: max(item[1].value, 1 / item[1].value))
-    return f"It changes most after {operation} of {label_of(net)}, by a factor of {factor(most.value)}."
+    return f"It changes most after {verbatim(operation)} of {network(net)}, by a factor of {factor(most.value)}."
 
 
 def _relus(tables: Tables) -> str:

@@ -1,8 +1,7 @@
 import pandas as pd
 
-from ...networks.catalogue import label_of
 from ..claim_measures import MissingError, Tables, means_by_network
-from ..words import each, listed, percent, plural
+from ..words import each, listed, network, percent, plural
 from .claims import as_claimed, at_output
 
 
@@ -32,7 +31,7 @@ def _shares(rows: pd.DataFrame, quantity: str) -> dict[str, float]:
 
 def _left(rows: pd.DataFrame, quantity: str) -> str:
     shares = _shares(rows, quantity)
-    without = [label for label in map(label_of, rows.net.unique()) if label not in shares]
+    without = [network(net) for net in rows.net.unique() if net not in shares]
     if not shares:
         return f"nothing can be said: training has none in {listed(without)}"
     return each(shares, percent) + (f" (training has none in {listed(without)})" if without else "")

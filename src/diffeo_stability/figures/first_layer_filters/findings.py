@@ -1,8 +1,7 @@
 import pandas as pd
 
-from ...networks.catalogue import label_of
 from ..claim_measures import MissingError, Tables, rows_where
-from ..words import NAMED_AT_MOST, each, listed, p_value, percent, plural, span, with_interval
+from ..words import NAMED_AT_MOST, each, listed, network, p_value, percent, plural, span, with_interval
 from .claims import excess_over
 
 
@@ -27,7 +26,7 @@ def describe_first_layer_filters(tables: Tables) -> str:
 def _means(table: pd.DataFrame) -> dict[str, float]:
     """Mean over the filters of every net, mean over its seeds."""
     by_seed = table.groupby(["net", "seed"], sort=False).gabor_r2.mean()
-    return {label_of(net): value for net, value in by_seed.groupby("net", sort=False).mean().items()}
+    return by_seed.groupby("net", sort=False).mean().to_dict()
 
 
 def _sizes(trained: pd.DataFrame) -> str:
@@ -41,7 +40,7 @@ def _against(table: pd.DataFrame, summary: pd.DataFrame, null: str, p: str, what
     except MissingError:
         return ""
     if len(found) <= NAMED_AT_MOST:
-        words = listed([f"{with_interval(measured, _signed)} in {net}" for net, measured in found.items()])
+        words = listed([f"{with_interval(measured, _signed)} in {network(net)}" for net, measured in found.items()])
     else:
         words = each({net: measured.value for net, measured in found.items()}, _signed)
     values = summary[p].dropna()
@@ -57,7 +56,7 @@ def _signed(value: float) -> str:
 
 def _waves(summary: pd.DataFrame) -> str:
     """How many fits are waves rather than blobs."""
-    share = summary.groupby("net", sort=False).wave_trained.mean().rename(label_of).to_dict()
+    share = summary.groupby("net", sort=False).wave_trained.mean().to_dict()
     return f"Of the trained filters {each(share, percent)} are fitted by waves, the others by blobs."
 
 

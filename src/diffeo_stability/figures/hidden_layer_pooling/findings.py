@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..claim_measures import Measured, MissingError, Tables, rows_where
-from ..words import each, percent, plural, span, with_interval
+from ..words import each, network, percent, plural, span, with_interval
 from .claims import read_out_over_whole, trained_nets, widest
 
 SIGNIFICANT = 0.05
@@ -40,7 +40,7 @@ def _each(ratios: Mapping[str, Measured]) -> str:
     """Ratios by net; of one alone with its interval."""
     if len(ratios) == 1:
         ((name, ratio),) = ratios.items()
-        return f"{with_interval(ratio)} in {name}"
+        return f"{with_interval(ratio)} in {network(name)}"
     return each({name: ratio.value for name, ratio in ratios.items()})
 
 

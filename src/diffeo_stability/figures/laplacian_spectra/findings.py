@@ -1,9 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from ...networks.catalogue import label_of
 from ..claim_measures import MissingError, Tables, by_network
-from ..words import NAMED_AT_MOST, count_of, each, factor, listed, plural, with_interval
+from ..words import NAMED_AT_MOST, count_of, each, factor, listed, network, plural, verbatim, with_interval
 from .claims import after_training, gains_by_layer, mean_gain
 
 
@@ -15,7 +14,7 @@ def describe_laplacian_spectra(tables: Tables) -> str:
     except MissingError:  # nets of one convolution have no mean of layers
         means = {}
     drawn_anew = " (drawn anew where weights were brought along)" if final.imported.any() else ""
-    gains = {label_of(net): _gains(rows) for net, rows in final.groupby("net", sort=False)}
+    gains = {net: _gains(rows) for net, rows in final.groupby("net", sort=False)}
     sentences = [
         f"From init{drawn_anew} to the end of training the constant component gains over the roughest one by a factor of "
         f"{_each(means)}, mean of layers."
@@ -29,7 +28,7 @@ def describe_laplacian_spectra(tables: Tables) -> str:
 
 def _each(means) -> str:
     if len(means) <= NAMED_AT_MOST:
-        return listed([f"{with_interval(measured, factor)} in {net}" for net, measured in means.items()])
+        return listed([f"{with_interval(measured, factor)} in {network(net)}" for net, measured in means.items()])
     return each({net: measured.value for net, measured in means.items()}, factor)
 
 
@@ -44,7 +43,8 @@ def _layers(gains: dict[str, pd.Series]) -> str:
     together = [value for of_net in gains.values() for value in of_net]
     net = max(gains, key=lambda name: gains[name].max())
     rising = count_of(sum(value > 1 for value in together), len(together), "convolutions")
-    return f"It gains in {rising}, most in {gains[net].idxmax()} of {net}, by a factor of {factor(gains[net].max())}."
+    layer, most = gains[net].idxmax(), gains[net].max()
+    return f"It gains in {rising}, most in {verbatim(layer)} of {network(net)}, by a factor of {factor(most)}."
 
 
 def _seeds(final: pd.DataFrame) -> str:

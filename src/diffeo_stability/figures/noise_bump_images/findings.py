@@ -1,8 +1,7 @@
 import pandas as pd
 
-from ...networks.catalogue import label_of
 from ..claim_measures import Tables, rows_where
-from ..words import count_of, number
+from ..words import count_of, network, number
 
 
 def describe_noise_bump_images(tables: Tables) -> str:
@@ -11,7 +10,7 @@ def describe_noise_bump_images(tables: Tables) -> str:
     moved = rows_where(table, "images that are moved", perturbation=["noise", "datapoint"])
     moved = rows_where(moved[moved.factor > 0], "images that are moved")
     first = moved.iloc[0]
-    net, place = label_of(first.net), f":math:`r^* =` {number(first.bump_r)}"
+    net, place = network(first.net), f":math:`r^* =` {number(first.bump_r)}"
     where = (
         f"In {net} the bump lies at {place}" if first.bump else f"{net} has no bump; its curve is largest at {place}"
     )

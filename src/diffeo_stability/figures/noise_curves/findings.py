@@ -1,9 +1,8 @@
 import pandas as pd
 
-from ...networks.catalogue import label_of
 from ..claim_measures import MissingError, Tables, means_by_network, rows_where
 from ..states import as_shown
-from ..words import count_of, each, listed, number, plural, span
+from ..words import count_of, each, listed, network, number, plural, span
 from .claims import bump_in_units_of
 
 RISES = 1.2  # fold; less is no rise and no maximum to speak of
@@ -51,7 +50,7 @@ def _bumps(noise: pd.DataFrame) -> list[str]:
         rises = _values(noise[noise.net.isin(missing)], "rise_at_end")
         rising = {net: rise for net, rise in rises.items() if rise > RISES}
         towards_end = f"; to the end of the range the curve rises {each(rising, _fold)}" if rising else ""
-        sentences.append(f"There is no bump in {listed([label_of(net) for net in missing])}{towards_end}.")
+        sentences.append(f"There is no bump in {listed([network(net) for net in missing])}{towards_end}.")
     return sentences
 
 

@@ -1,6 +1,6 @@
 from ..claim_measures import MissingError, Tables, by_network, means_by_network, rows_where
 from ..states import as_shown
-from ..words import count_of, each, factor, plural, span
+from ..words import count_of, each, factor, plural, span, verbatim
 from .claims import changes_of_vggs, fall_with_depth, in_words
 
 
@@ -49,7 +49,7 @@ def _kinds(tables: Tables) -> str:
         changes = changes_of_vggs(tables, "trained")
     except MissingError:
         return ""
-    words = "; ".join(f":math:`{quantity}` is {in_words(changes, quantity)}" for quantity in "DGR")
+    words = "; ".join(f":math:`{quantity}` is {verbatim(in_words(changes, quantity))}" for quantity in "DGR")
     return (
         f"In trained VGGs {words} (the kinds of operation whose interval excludes 1 in the median net; in brackets, how many of "
         "their operations do so)."

@@ -1,8 +1,7 @@
 import pandas as pd
 
-from ...networks.catalogue import label_of
 from ..claim_measures import MissingError, Tables, mean_over_seeds, rows_where
-from ..words import count_of, listed, p_value, plural, span, with_interval
+from ..words import count_of, listed, network, p_value, plural, span, with_interval
 from .claims import SMALLEST_FILTER, TURNED, trained_filters
 
 CALLED = {"quarter_turns": "at the best quarter turn", "interpolated": "at the best of all angles"}
@@ -36,7 +35,7 @@ def _partial(trained: pd.DataFrame, kind: str) -> str:
         values = span((found.value for found in measured), _signed)
         return f"{_HELD_FIXED} {CALLED[kind]} by {values} in {len(largest)} nets (smallest {p_value(largest.min())})."
     each = [
-        f"{with_interval(found, _signed)} in {label_of(net)} ({p_value(p)})"
+        f"{with_interval(found, _signed)} in {network(net)} ({p_value(p)})"
         for found, (net, p) in zip(measured, largest.items(), strict=True)
     ]
     return f"{_HELD_FIXED} {CALLED[kind]} by {listed(each)}."

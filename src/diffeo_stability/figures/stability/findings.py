@@ -1,6 +1,6 @@
 from ..claim_measures import MissingError, Tables, means_by_network, rows_where
 from ..states import as_shown
-from ..words import count_of, each, listed, plural, span
+from ..words import count_of, each, listed, network, plural, span
 
 
 def describe_stability(tables: Tables) -> str:
@@ -30,7 +30,7 @@ def _values(table, quantity: str, state: str) -> dict[str, float]:
 
 
 def _all_but(those: list[str], nets: list[str]) -> str:
-    others = [net for net in nets if net not in those]
+    others = [network(net) for net in nets if net not in those]
     return f" (not in {listed(others)})" if those and others else ""
 
 

@@ -1,9 +1,8 @@
 import pandas as pd
 
-from ...networks.catalogue import label_of
 from ..claim_measures import Tables, interval_in_row
 from ..states import as_shown
-from ..words import listed, plural, with_interval
+from ..words import listed, network, plural, with_interval
 from .measurement import REPORTED_A, REPORTED_B, REPORTED_FOR, points_of
 
 LOGS = {quantity: rf":math:`\log {quantity}_f`" for quantity in "RDG"}
@@ -54,10 +53,10 @@ def _without_fit(fits: pd.DataFrame) -> str:
 
 def _others(points: pd.DataFrame) -> str:
     """Which nets are drawn and not fitted."""
-    others = [label_of(net) for net in points[~points.of_the_papers].net.unique()]
+    others = [network(net) for net in points[~points.of_the_papers].net.unique()]
     if not others:
         return ""
-    return f"In grey, and in no fit: {listed(others)}."
+    return f"Open, and in no fit: {listed(others)}."
 
 
 def _other_reading(table: pd.DataFrame, state: str) -> str:
