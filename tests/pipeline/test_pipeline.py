@@ -233,7 +233,7 @@ def test_a_run_on_images_of_ones_own(project, tmp_path):
 run: own
 seeds: [0]
 dataset:
-  {{source: image_folder, name: mine, title: "$1 *and* 2_", path: {tmp_path / "images"}, image_size: 16, validation_images: 10}}
+  {{source: image_folder, name: mine, title: "$1 and 2_", path: {tmp_path / "images"}, image_size: 16, validation_images: 10}}
 training:
   {{epochs: 2, batch_size: 10, optimizer: adam, learning_rate: 0.005, horizontal_flip: true, crop_padding: 1}}
 networks:

@@ -139,7 +139,7 @@ def draw_networks(part, group):
         axes[1, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
         for ax, quantity in zip(axes[3:, column], "DR", strict=True):
             draw_shares(ax, network, quantity)
-        axes[0, column].set_title(looks.label(network, 5.5 * widths[column] / sum(widths) - 0.3), loc="center")
+        axes[0, column].set_title(looks.label(network, 5.5 * widths[column] / sum(widths) - 0.4), loc="center")
     for ax, quantity in zip(axes[:3, 0], "DRG", strict=True):
         ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
         plotting.log_ticks(ax.yaxis)

@@ -25,8 +25,6 @@ if "snakemake" not in globals() or snakemake.by_hand:
     snakemake = mock_snakemake("draw_hidden_layer_pooling")
 
 # %%
-import textwrap
-
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator, NullLocator
 
@@ -154,7 +152,7 @@ for network, computed, (space, channels, filters, selection) in zip(networks, ab
     channels.set_xlim(left=1)
     channels.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for ax in (computed[0], space):
-        ax.set_ylabel(textwrap.fill(looks.label(network, 2), 18, break_long_words=False))
+        ax.set_ylabel(looks.label(network, 1.1))
 
 for axes, titles in ((above[0], COMPUTED.values()), (below[0], WEIGHTS)):
     for ax, title in zip(axes, titles, strict=True):

@@ -103,7 +103,7 @@ def draw_final(ax, network):
             ax.errorbar(
                 layer + shift, row.ratio, bar, color=colors.to_rgba(value), fmt=marker, markersize=3, elinewidth=0.9
             )
-    label = looks.label(network, 0.65 if many else 1.1)
+    label = looks.label(network, 0.8 if many else 1.2)
     ax.set_title("" if many else label)
     ax.set_xlabel(f"layer of\n{label}" if many else "layer", fontsize=6 if many else None)
     ax.set_xticks(plotting.spread(list(edges.index), 3 if many else LAYERS_SHOWN))
@@ -114,7 +114,7 @@ vectors = [(value, vector.numpy()) for value, basis in laplacian_eigenspaces(int
 vectors = plotting.spread(vectors, VECTORS_SHOWN)
 course_height = 1.3 * len(networks)
 groups = plotting.in_rows(networks, NETWORKS)
-heights = (1.4, 0.2 + 1.7 * len(groups), course_height) if many else (1.9, course_height)
+heights = (1.6, 0.2 + 1.7 * len(groups), course_height) if many else (1.9, course_height)
 figure = plt.figure(figsize=(plotting.PAGE, sum(heights) + 0.1))
 *tops, bottom = figure.subfigures(len(heights), 1, height_ratios=heights)
 top_left, top_right = tops if many else tops[0].subfigures(1, 2, width_ratios=(1, 1.15))
@@ -155,7 +155,7 @@ for row, network in zip(courses, networks, strict=True):
         ax.text(0.5, 1.0, title, transform=ax.transAxes, ha="center", va="bottom", fontsize="small")
     for ax in row[len(shown) :]:
         ax.set_axis_off()
-    row[0].set_ylabel(looks.label(network, 1.1) + "\n" + r"$c_{t,\lambda}\,/\,c_{0,\lambda}$")
+    row[0].set_ylabel(looks.label(network, 1.0) + "\n" + r"$c_{t,\lambda}\,/\,c_{0,\lambda}$")
 bottom.supxlabel("epoch $t$", fontsize=plt.rcParams["axes.labelsize"])
 plotting.letter_panels([images[0], finals[0, 0], courses[0, 0]])
 plotting.save_figure(figure, snakemake)

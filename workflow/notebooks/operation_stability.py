@@ -92,7 +92,8 @@ def draw_changes(ax, quantity):
             y = row + (place - (len(shown) - 1) / 2) * step
             ax.plot([low, high], [y, y], color=color, linewidth=0.6)
             face = face_of(state, color)
-            ax.plot(ratio, y, shapes[network], color=color, markerfacecolor=face, markersize=3, markeredgewidth=0.7)
+            look = {"marker": shapes[network], "markersize": 3, "markeredgewidth": 0.7}
+            ax.plot(ratio, y, color=color, markerfacecolor=face, **look)
     ax.axvline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
     for row in range(1, len(kinds)):
         ax.axhline(row - 0.5, color="0.9", linewidth=0.5, zorder=0)
@@ -125,7 +126,7 @@ def draw_networks(part, group):
         for ax, quantity in zip(axes[:, column], "RDG", strict=True):
             draw_operations(ax, network, quantity)
         axes[0, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
-        axes[0, column].set_title(looks.label(network, 5.5 * widths[column] / sum(widths) - 0.3), loc="center")
+        axes[0, column].set_title(looks.label(network, 5.5 * widths[column] / sum(widths) - 0.4), loc="center")
     for ax, quantity in zip(axes[:, 0], "RDG", strict=True):
         ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
         plotting.log_ticks(ax.yaxis)

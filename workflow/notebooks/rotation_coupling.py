@@ -121,7 +121,7 @@ ax = right.subplots()
 labels, places = [], []
 place = 0
 for network in networks:
-    name = ax.text(0.02, place, looks.label(network, 2), transform=ax.get_yaxis_transform(), ha="left", va="center")
+    name = ax.text(0.02, place, looks.label(network), transform=ax.get_yaxis_transform(), ha="left", va="center")
     name.set_bbox({"color": "white", "pad": 1})  # over the line at 0
     for kind, prefix, label in CORRELATIONS:
         chosen = summary[(summary.net == network) & (summary.rotations == kind)].dropna(subset=f"{prefix}correlation")

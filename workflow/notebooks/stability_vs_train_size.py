@@ -50,7 +50,14 @@ def draw_curve(ax, network, state, quantity, scale):
     curve = scale * plotting.geometric_means(rows, [quantity, f"{quantity}_low", f"{quantity}_high"], by="train_size")
     whiskers = [curve[quantity] - curve[f"{quantity}_low"], curve[f"{quantity}_high"] - curve[quantity]]
     color, face = colors[network], "white" if state == "init" else colors[network]
-    look = {"fmt": markers[network], "markersize": 4, "markerfacecolor": face, "elinewidth": 0.7, "zorder": 3}
+    look = {
+        "marker": markers[network],
+        "linestyle": "",
+        "markersize": 4,
+        "markerfacecolor": face,
+        "elinewidth": 0.7,
+        "zorder": 3,
+    }
     ax.errorbar(curve.index, curve[quantity], yerr=whiskers, color=color, **look)
     if state == "init":
         ax.plot(curve.index, curve[quantity], color=color, linewidth=0.8, linestyle="--", alpha=0.6)
@@ -70,7 +77,7 @@ def draw_fit(ax, network, quantity, scale):
 
 
 def draw_panel(ax, quantity, states, scale=1.0):
-    """A panel and, below it, its legend."""
+    """A panel and, below it, its legend; return the legend."""
     for network in networks:
         for state in states:
             draw_curve(ax, network, state, quantity, scale)
@@ -83,14 +90,16 @@ def draw_panel(ax, quantity, states, scale=1.0):
     plotting.log_ticks(ax.yaxis)
     ax.set_xlabel("training images $P$")
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.5 / PANEL)}
-    plotting.add_legend(ax, keys, inches=plotting.PAGE / 2, ncols=2 if len(keys) > 8 else 1, handlelength=1.6, **below)
+    return plotting.add_legend(
+        ax, keys, inches=plotting.PAGE / 2, ncols=2 if len(keys) > 8 else 1, handlelength=1.6, **below
+    )
 
 
 # %%
 PANEL = 2.3  # inches
-figure, (left, right) = plt.subplots(1, 2, figsize=(plotting.PAGE, PANEL + 0.2 + 0.14 * len(networks)))
-draw_panel(left, "R", ("init", "trained"))
-draw_panel(right, "test_error", ("trained",), scale=100)
+figure, (left, right) = plt.subplots(1, 2, figsize=(plotting.PAGE, PANEL))
+legends = [draw_panel(left, "R", ("init", "trained")), draw_panel(right, "test_error", ("trained",), scale=100)]
+figure.set_figheight(PANEL + 0.3 + max(map(plotting.height_of, legends)))
 left.axhline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
 left.set_ylabel(plotting.MEANINGS["R"])
 right.set_ylabel(r"test error $\epsilon$ (%)")

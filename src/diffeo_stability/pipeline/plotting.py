@@ -37,7 +37,7 @@ MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$",
 LAYOUT_GRID = 2**-17  # of a figure's width or height
 FOOTER = 0.12  # inches
 LABEL = 1.5  # inches
-TEXT_SIZE = 7  # points, of labels that are shortened
+TEXT_SIZE = 8  # points, of the largest labels
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "*", "H")
 
 # Paul Tol's "muted" scheme tells every pair apart with any of the common kinds of colour vision
@@ -89,15 +89,19 @@ def as_texts(names: Sequence[str], inches: float = LABEL) -> list[str]:
 
     Args:
         names: of networks, classes or layers, as people wrote them.
-        inches: width that none exceeds, but for numbers where shortened ones would be the same.
+        inches: width that none exceeds. Those that would then be the same end in a number.
     """
     distinct = len(set(names))
     for tail in (0.5, 0.75, 0.25, 0.0):
         shortened = [_shortened(name, inches, tail) for name in names]
         if len(set(shortened)) == distinct:
             return [_without_mathematics(name) for name in shortened]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names), start=1)}
-    return [_without_mathematics(f"{_shortened(name, 0.8 * inches, 0.0)} {numbers[name]}") for name in names]
+    alike = {name for name, text in zip(names, shortened, strict=True) if shortened.count(text) > 1}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names), start=1) if name in alike}
+    return [
+        _without_mathematics(f"{_shortened(name, 0.8 * inches, 0.0)} {numbers[name]}" if name in alike else text)
+        for name, text in zip(names, shortened, strict=True)
+    ]
 
 
 def as_text(name: str, inches: float = LABEL) -> str:
