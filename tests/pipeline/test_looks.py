@@ -12,6 +12,7 @@ import pytest
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.config import load_config
 from diffeo_stability.pipeline.interactive import Job
+from diffeo_stability.pipeline.plan import Plan
 
 pytestmark = pytest.mark.slow
 
@@ -20,14 +21,15 @@ def draw(root, stem, monkeypatch):
     """Run an analysis on the tables of the gallery and return its figure."""
     figures = []
     monkeypatch.setattr(plotting, "save_figure", lambda figure, _job: figures.append(figure))
+    plan = Plan(load_config(root / "config" / "mnist5k.yaml"))
     gallery = root / "figures" / "reference" / "mnist5k"
     job = Job(
         f"draw_{stem}",
         SimpleNamespace(table=str(gallery / f"{stem}.csv"), summary=str(gallery / f"{stem}_summary.csv")),
         SimpleNamespace(),
-        SimpleNamespace(),
+        SimpleNamespace(looks=plan.looks_in(stem)),
         SimpleNamespace(run="mnist5k"),
-        load_config(root / "config" / "mnist5k.yaml").model_dump(),
+        plan.config.model_dump(),
     )
     source = root / "workflow" / "notebooks" / f"{stem}.py"
     exec(compile(source.read_text(), source, "exec"), {"snakemake": job})

@@ -152,7 +152,7 @@ for network, computed, (space, channels, filters, selection) in zip(networks, ab
     channels.set_xlim(left=1)
     channels.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for ax in (computed[0], space):
-        ax.set_ylabel(looks.label(network, 1.1))
+        ax.set_ylabel(looks.label(network, 0.9))
 
 for axes, titles in ((above[0], COMPUTED.values()), (below[0], WEIGHTS)):
     for ax, title in zip(axes, titles, strict=True):

@@ -76,8 +76,9 @@ def draw_fit(ax, network, quantity, scale):
     return plt.Line2D([], [], label=label, **look)
 
 
-def draw_panel(ax, quantity, states, scale=1.0):
-    """A panel and, below it, its legend; return the legend."""
+def draw_panel(part, quantity, states, scale=1.0):
+    """A panel in a part of the figure and, below it, its legend; return both."""
+    ax = part.subplots()
     for network in networks:
         for state in states:
             draw_curve(ax, network, state, quantity, scale)
@@ -89,17 +90,16 @@ def draw_panel(ax, quantity, states, scale=1.0):
     ax.xaxis.set_minor_locator(plt.NullLocator())
     plotting.log_ticks(ax.yaxis)
     ax.set_xlabel("training images $P$")
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.5 / PANEL)}
-    return plotting.add_legend(
-        ax, keys, inches=plotting.PAGE / 2, ncols=2 if len(keys) > 8 else 1, handlelength=1.6, **below
-    )
+    look = {"loc": "outside lower center", "ncols": 2 if len(keys) > 8 else 1, "handlelength": 1.6}
+    return ax, plotting.add_legend(part, keys, inches=plotting.PAGE / 2, **look)
 
 
 # %%
-PANEL = 2.3  # inches
-figure, (left, right) = plt.subplots(1, 2, figsize=(plotting.PAGE, PANEL))
-legends = [draw_panel(left, "R", ("init", "trained")), draw_panel(right, "test_error", ("trained",), scale=100)]
-figure.set_figheight(PANEL + 0.3 + max(map(plotting.height_of, legends)))
+figure = plt.figure(figsize=(plotting.PAGE, 2.5))
+beside = figure.subfigures(1, 2)
+left, legend = draw_panel(beside[0], "R", ("init", "trained"))
+right, other = draw_panel(beside[1], "test_error", ("trained",), scale=100)
+figure.set_figheight(2.5 + max(map(plotting.height_of, (legend, other))))
 left.axhline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
 left.set_ylabel(plotting.MEANINGS["R"])
 right.set_ylabel(r"test error $\epsilon$ (%)")

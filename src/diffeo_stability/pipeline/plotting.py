@@ -37,6 +37,7 @@ MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$",
 LAYOUT_GRID = 2**-17  # of a figure's width or height
 FOOTER = 0.12  # inches
 LABEL = 1.5  # inches
+TAILS = (0.5, 0.75, 0.25, 0.0)  # shares of a shortened name that are its end, by preference
 TEXT_SIZE = 8  # points, of the largest labels
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "*", "H")
 
@@ -91,12 +92,11 @@ def as_texts(names: Sequence[str], inches: float = LABEL) -> list[str]:
         names: of networks, classes or layers, as people wrote them.
         inches: width that none exceeds. Those that would then be the same end in a number.
     """
-    distinct = len(set(names))
-    for tail in (0.5, 0.75, 0.25, 0.0):
-        shortened = [_shortened(name, inches, tail) for name in names]
-        if len(set(shortened)) == distinct:
-            return [_without_mathematics(name) for name in shortened]
-    alike = {name for name, text in zip(names, shortened, strict=True) if shortened.count(text) > 1}
+    choices = [[_shortened(name, inches, tail) for name in names] for tail in TAILS]
+    shortened = max(choices, key=lambda texts: len(set(texts)))  # the first of several
+    called = dict(zip(names, shortened, strict=True))
+    counts = Counter(called.values())
+    alike = {name for name, text in called.items() if counts[text] > 1}
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names), start=1) if name in alike}
     return [
         _without_mathematics(f"{_shortened(name, 0.8 * inches, 0.0)} {numbers[name]}" if name in alike else text)
