@@ -13,7 +13,10 @@ from diffeo_stability.figures import FIGURES
 from diffeo_stability.figures.registry import SOURCES
 from diffeo_stability.pipeline.config import parse_config
 from diffeo_stability.pipeline.plan import Plan
+from diffeo_stability.pipeline.report import inches_wide
 from diffeo_stability.pipeline.tables import read_table
+
+PAGE = 6.75  # inches, as wide as figures of the width of a page are
 
 
 @pytest.fixture(scope="module")
@@ -99,17 +102,18 @@ def test_figures_stand_under_their_decks_with_caption_table_and_provenance(brows
         assert "draw_" + stem in details.find_element("css selector", "pre").get_property("textContent")
 
 
-def test_figures_are_drawn_to_one_scale(browser, finished_project):
-    """In which one of a column is not as large as one of a page."""
-    shown = {}
-    for stem in FIGURES:
-        with Image.open(finished_project.folder / "figures" / "smoke" / f"{stem}.png") as drawn:
-            inches = drawn.width / drawn.info["dpi"][0]
-        width = browser.find_element("css selector", f"#{stem} img").rect["width"]
-        assert width / inches == pytest.approx(8.85 * 16, rel=0.02), stem
-        shown[stem] = width
+def test_figures_are_shown_to_one_scale(browser, finished_project):
+    """One as wide as a column of a printed page is not blown up to the width of the page."""
     column = browser.find_element("css selector", "article").rect["width"]
-    assert max(shown.values()) <= column and min(shown.values()) < 0.6 * column
+    for stem in FIGURES:
+        inches = inches_wide(finished_project.folder / "figures" / "smoke" / f"{stem}.png")
+        width = browser.find_element("css selector", f"#{stem} img").rect["width"]
+        assert width == pytest.approx(min(column, inches / PAGE * column), rel=0.02), stem
+
+
+def test_a_figure_is_as_wide_as_it_is_on_paper(tmp_path):
+    Image.new("RGB", (975, 10)).save(tmp_path / "column.png", dpi=(300, 300))
+    assert inches_wide(tmp_path / "column.png") == pytest.approx(3.25, rel=1e-3)
 
 
 def test_the_word_deck_is_explained_where_it_comes_first(browser):
