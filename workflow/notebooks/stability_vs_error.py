@@ -14,7 +14,7 @@
 # # Test error against stability
 #
 # One point per network, both axes logarithmic: the geometric mean over its seeds, which are the small dots, with 95% intervals
-# over images. The line is the fit $\epsilon = a R_f^b$ to the papers' networks; others are open and stay out of it. On CIFAR-10,
+# over images. The line is the fit $\epsilon = a R_f^b$ to the papers' networks; others are grey and stay out of it. On CIFAR-10,
 # arXiv:2105.02468 finds about $0.2 \sqrt{R_f}$ (dashed there) with a correlation of 0.97.
 
 # %%
@@ -43,7 +43,7 @@ errors = ["test_error", "test_error_low", "test_error_high"]
 quantities = [f"{quantity}{end}" for quantity in "RDG" for end in ("", "_low", "_high")]
 means = plotting.geometric_means(points, [*errors, *quantities], by="net")
 networks = points.groupby("net", sort=False)[["of_the_papers"]].first()
-colors = {network: looks.color(network) for network in networks.index}
+colors = {network: looks.color(network) if networks.of_the_papers[network] else "0.65" for network in networks.index}
 markers = plotting.markers_by_color(colors)
 papers = means[networks.of_the_papers]
 several_seeds = points.seed.nunique() > 1
@@ -57,15 +57,8 @@ def whiskers(row, name):
 
 
 def look_of(network):
-    """Colour and face of a network's marker: open, if it is in no fit."""
-    color, fitted = colors[network], networks.of_the_papers[network]
-    face = color if fitted else "white"
-    look = {
-        "markerfacecolor": face,
-        "markeredgecolor": "white" if fitted else color,
-        "markeredgewidth": 0.4 if fitted else 0.8,
-    }
-    return {"color": color, "markersize": 4.5, **look}
+    """Colour and face of a network's marker: grey, if it is in no fit."""
+    return {"color": colors[network], "markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.4}
 
 
 def draw_points(ax, quantity):
@@ -122,7 +115,7 @@ handles = [
     for network in fitted_first
 ]
 if fits.correlation.notna().all():
-    label = "fit" if networks.of_the_papers.all() else "fit, without open ones"
+    label = "fit" if networks.of_the_papers.all() else "fit, without grey"
     handles.append(plt.Line2D([], [], color="0.3", linewidth=0.9, label=label))
     if fits.dataset.iloc[0] == REPORTED_FOR:
         label = rf"reported: ${REPORTED_A:g} \sqrt{{R_f}}$"

@@ -56,7 +56,7 @@ def _others(points: pd.DataFrame) -> str:
     others = [network(net) for net in points[~points.of_the_papers].net.unique()]
     if not others:
         return ""
-    return f"Open, and in no fit: {listed(others)}."
+    return f"Grey, and in no fit: {listed(others)}."
 
 
 def _other_reading(table: pd.DataFrame, state: str) -> str:
