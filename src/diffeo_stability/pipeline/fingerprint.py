@@ -145,7 +145,7 @@ def _code_of(path: Path) -> Code:
     if not path.is_relative_to(PACKAGE):
         every = {source for alias in reader.imports for source in _sources_of(path, alias)}
         sources |= {source for source in every if not source.is_relative_to(PACKAGE)} | _package_of(path)
-    digest = hashlib.sha256(repr((imports, code)).encode()).hexdigest()
+    digest = hashlib.sha256(f"({imports}, {code})".encode()).hexdigest()
     return Code(digest, frozenset(source for source in sources if _counts(source)))
 
 
@@ -170,7 +170,7 @@ class _Import(NamedTuple):
 
 
 class _Reader:
-    """Reads a syntax tree, in one pass, as nested tuples of what is code.
+    """Reads a syntax tree, in one pass, as text: nested tuples of what is code.
 
     Left out are docstrings, annotations, what only type checkers see, and fields that are empty: newer versions of Python have
     more of these. Imports are kept apart.
@@ -184,23 +184,24 @@ class _Reader:
         self.imports: set[_Import] = set()
         self.used: set[str] = {EVERYTHING}
 
-    def read(self, node: object) -> object:
-        if isinstance(node, list):
-            return [code for child in node if (code := self.read(child)) is not None]
+    def read(self, node: object) -> str | None:
+        kind = type(node)
+        if kind is list:
+            return f"[{', '.join(code for child in node if (code := self.read(child)) is not None)}]"
         if not isinstance(node, ast.AST):
-            return node
-        if isinstance(node, ast.Import | ast.ImportFrom):
+            return None if node is None else repr(node)
+        if kind is ast.Import or kind is ast.ImportFrom:
             self.imports.update(_imported_by(node))
             return None
-        if isinstance(node, ast.Call):
+        if kind is ast.Call:
             self.imports.update(_imported_by_call(node))
-        if isinstance(node, ast.Name):
+        if kind is ast.Name:
             self.used.add(node.id)
-        elif (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) or _is_for_type_checkers(node):
+        elif (kind is ast.Expr and isinstance(node.value, ast.Constant)) or _is_for_type_checkers(node):
             return None
-        fields = [name for name in node._fields if (type(node), name) not in NO_CODE and name not in EVERYWHERE]
-        read = [(name, self.read(getattr(node, name, None))) for name in fields]
-        return type(node).__name__, *(entry for entry in read if entry[1] is not None and entry[1] != [])
+        fields = [(name, self.read(getattr(node, name, None))) for name in _fields_with_code(kind)]
+        entries = [f"('{name}', {code})" for name, code in fields if code is not None and code != "[]"]
+        return f"('{kind.__name__}', {', '.join(entries)})" if entries else f"('{kind.__name__}',)"
 
 
 NO_CODE = {
@@ -211,6 +212,11 @@ NO_CODE = {
 }
 EVERYWHERE = ("kind", "type_comment")
 EVERYTHING = "*"
+
+
+@cache
+def _fields_with_code(kind: type[ast.AST]) -> tuple[str, ...]:
+    return tuple(name for name in kind._fields if (kind, name) not in NO_CODE and name not in EVERYWHERE)
 
 
 def _is_for_type_checkers(node: ast.AST) -> bool:
