@@ -7,7 +7,10 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import seaborn
 from PIL import Image
+from tueplots import axes as axes_style
+from tueplots import fontsizes
 
 from diffeo_stability.networks.catalogue import families, family_of
 from diffeo_stability.networks.settings import ARCHITECTURES
@@ -28,6 +31,22 @@ def _style():
 def looks(**architectures):
     """How networks of these architectures appear."""
     return looks_of({name: {"architecture": architecture} for name, architecture in architectures.items()})
+
+
+def test_the_look_is_that_of_seaborn_whatever_the_users_own_is():
+    with matplotlib.rc_context({"axes.grid": True, "axes.facecolor": "black", "lines.markersize": 20}):
+        plotting.set_style()
+        look = {**seaborn.axes_style("ticks"), **seaborn.plotting_context("paper")}
+        differing = {key for key, value in look.items() if to_compare(matplotlib.rcParams[key]) != to_compare(value)}
+    own = {"axes.spines.right", "axes.spines.top", "font.family", "font.sans-serif", "image.cmap"}
+    assert differing <= {*fontsizes.icml2024(), *axes_style.lines()} | own
+
+
+def to_compare(value):
+    """A setting of matplotlib, in one of the ways of writing it."""
+    if isinstance(value, float):
+        return round(value, 9)
+    return matplotlib.colors.to_hex(value) if matplotlib.colors.is_color_like(value) else value
 
 
 def test_every_architecture_has_a_family_and_a_label():
@@ -181,6 +200,35 @@ def test_nothing_else_stands_there(tmp_path):
     with Image.open(saved(tmp_path / "a", {}, figure, images=" ") / "stem.png") as image:
         pixels = np.asarray(image.convert("L"))
     assert (pixels[600:] == 255).all() and (pixels[550:600] < 200).any()
+
+
+class Counted(plt.Line2D):
+    """A line that counts how often it is drawn."""
+
+    drawn = 0
+
+    def draw(self, renderer):
+        Counted.drawn += 1
+        super().draw(renderer)
+
+
+def test_a_figure_is_drawn_once_to_lay_it_out_and_once_for_each_file(tmp_path):
+    figure = simple_figure()
+    figure.axes[0].add_line(Counted([0, 2], [1, 3]))
+    saved(tmp_path / "a", {}, figure)
+    assert Counted.drawn == 3
+
+
+def test_images_keep_their_shape(tmp_path):
+    """Pixels are squares, however wide the place that a panel has."""
+    figure, axes = plt.subplots(1, 2, figsize=(plotting.PAGE, 2), width_ratios=(3, 1))
+    for ax in axes:
+        ax.imshow([[0, 1], [1, 0]], cmap="gray", vmin=-1, vmax=2)
+        ax.set_axis_off()
+    with Image.open(saved(tmp_path / "a", {}, figure, images=" ") / "stem.png") as image:
+        inked = np.asarray(image.convert("L")) < 255
+    (columns,), (rows,) = (np.nonzero(inked[:, :1200].any(axis)) for axis in (0, 1))
+    assert abs(np.ptp(columns) - np.ptp(rows)) <= 2 and np.ptp(rows) > 300
 
 
 @pytest.mark.slow

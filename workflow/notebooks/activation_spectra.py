@@ -190,4 +190,3 @@ handles.append(Line2D([], [], color="0.3", linewidth=0.8, linestyle=":", label="
 # Not the usual 0.5, which puts markers halfway between two pixels: they would be rounded now up, now down
 plotting.add_legend(bottom, handles, loc="outside upper center", columnspacing=1.2, handletextpad=0.4)
 plotting.save_figure(figure, snakemake)
-figure

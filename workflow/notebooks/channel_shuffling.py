@@ -175,4 +175,3 @@ handles += [
 plotting.add_legend(figure, handles, loc="outside upper center", columnspacing=1.0, handletextpad=0.5)
 plotting.letter_panels(panels)
 plotting.save_figure(figure, snakemake)
-figure

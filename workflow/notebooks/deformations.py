@@ -101,4 +101,3 @@ plotting.log_ticks(ax.xaxis, ax.yaxis)
 ax.legend(loc="upper left", handletextpad=0.2)
 plotting.letter_panels([grid[0, 0], ax])
 plotting.save_figure(figure, snakemake)
-figure

@@ -260,4 +260,3 @@ for name, style, face in (("root mean square", "-", "0.5"), ("mean of the norm",
 figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), columnspacing=1.0, handletextpad=0.4)
 plotting.letter_panels([field_ax, panels[0], *(ax for ax in panel.values() if ax.axison)])
 plotting.save_figure(figure, snakemake)
-figure

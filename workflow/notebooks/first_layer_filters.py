@@ -233,4 +233,3 @@ for ax, some in zip(distributions, groups, strict=True):
 draw_shapes(shapes)
 plotting.letter_panels([axes[0, 0], axes[0, 1], distributions[0], shapes])
 plotting.save_figure(figure, snakemake)
-figure

@@ -178,4 +178,3 @@ for part_of_figure, panels in ((top, above), (bottom, below)):
     part_of_figure.align_ylabels(panels[:, 0])
 plotting.letter_panels([ax for ax in (*above.flat, *below.flat) if ax.lines])
 plotting.save_figure(figure, snakemake)
-figure

@@ -108,4 +108,3 @@ plotting.add_legend(figure, handles, loc="outside lower center", columnspacing=1
 plotting.letter_panels(axes.flat)
 figure.align_ylabels(axes[:, 0])
 plotting.save_figure(figure, snakemake)
-figure

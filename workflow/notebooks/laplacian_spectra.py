@@ -159,4 +159,3 @@ for row, network in zip(courses, networks, strict=True):
 bottom.supxlabel("epoch $t$", fontsize=plt.rcParams["axes.labelsize"])
 plotting.letter_panels([images[0], finals[0, 0], courses[0, 0]])
 plotting.save_figure(figure, snakemake)
-figure

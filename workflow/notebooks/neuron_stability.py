@@ -149,4 +149,3 @@ if over_init is not None:
     axes[rows_of_panels - 1, -1].legend(handles=looks, loc="upper right", handlelength=1.6)
 figure.align_ylabels(axes[:, 0])
 plotting.save_figure(figure, snakemake)
-figure

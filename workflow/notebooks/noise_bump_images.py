@@ -86,4 +86,3 @@ network = looks.label(table.net.iloc[0], 3)
 note = "prediction: confidence" if table.bump.all() else "no bump: $r^*$ is where $G_f / r^2$ is largest"
 figure.suptitle(f"{network}, trained ({note})", fontsize=plt.rcParams["axes.titlesize"])
 plotting.save_figure(figure, snakemake)
-figure

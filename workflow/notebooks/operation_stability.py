@@ -162,4 +162,3 @@ if kinds:
     plotting.add_legend(bottom, handles, loc="outside upper center", ncols=6, handletextpad=0.4)
 plotting.letter_panels(panels)
 plotting.save_figure(figure, snakemake)
-figure

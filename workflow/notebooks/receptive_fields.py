@@ -187,4 +187,3 @@ for part, network in zip(np.atleast_1d(figure.subfigures(len(networks), 1)), net
     plotting.letter_panels([maps[0, 0], *panels])
 plotting.add_legend(figure, marks, loc="outside upper center", columnspacing=1.5, handletextpad=0.5)
 plotting.save_figure(figure, snakemake)
-figure

@@ -147,4 +147,3 @@ ax.barh(np.nan, np.nan, color="0.9", label="shuffled channels")
 right.legend(loc="outside upper center", ncols=3, handletextpad=0.4, columnspacing=1.0)
 plotting.letter_panels([*scatters[0], ax])
 plotting.save_figure(figure, snakemake)
-figure

@@ -79,4 +79,3 @@ handles = [
 figure.legend(handles=handles, loc="outside upper right", ncols=2)
 plotting.letter_panels(axes)
 plotting.save_figure(figure, snakemake)
-figure

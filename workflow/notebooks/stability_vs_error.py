@@ -125,4 +125,3 @@ legend = plotting.add_legend(figure, handles, loc="outside lower center", ncols=
 figure.set_figheight(2.7 + plotting.height_of(legend))
 plotting.letter_panels(axes)
 plotting.save_figure(figure, snakemake)
-figure

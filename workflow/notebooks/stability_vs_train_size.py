@@ -111,4 +111,3 @@ states = [
 figure.legend(handles=states, loc="outside upper right", ncols=2)
 plotting.letter_panels([left, right])
 plotting.save_figure(figure, snakemake)
-figure

@@ -5,14 +5,16 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
@@ -39,6 +41,8 @@ FOOTER = 0.12  # inches
 LABEL = 1.5  # inches
 TAILS = (0.5, 0.75, 0.25, 0.0)  # shares of a shortened name that are its end, by preference
 TEXT_SIZE = 8  # points, of the largest labels
+# In this context no layout engine is none at all, not even the one called "none", for which each file is drawn twice
+LAID_OUT = {"figure.constrained_layout.use": False}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "*", "H")
 
 # Paul Tol's "muted" scheme tells every pair apart with any of the common kinds of colour vision
@@ -183,15 +187,22 @@ def height_of(legend: Legend) -> float:
 def set_style() -> None:
     """Set the style of all figures; once, at the top of a notebook.
 
-    It is set on top of matplotlib's own defaults: neither a ``matplotlibrc`` nor what was drawn before has a say.
+    It is set on top of matplotlib's own defaults: neither a ``matplotlibrc`` nor what was drawn before has a say. Colours and
+    lines are those of seaborn's theme, style "ticks", in the size for papers; seaborn itself takes longer to import than most
+    figures to draw.
     """
     plt.style.use("default")
-    sns.set_theme(
-        context="paper",
-        style="ticks",
-        rc={
+    matplotlib.rcParams.update(
+        {
+            **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), "0.15"),
+            "grid.color": "0.8",
+            "lines.markersize": 4.8,
+            "lines.solid_capstyle": "round",
+            "patch.edgecolor": "white",
+            "patch.force_edgecolor": True,
             **fontsizes.icml2024(),
             **axes_style.lines(),
+            "axes.prop_cycle": cycler(color=COLORS.values()),
             "axes.spines.right": False,
             "axes.spines.top": False,
             "figure.constrained_layout.use": True,
@@ -201,9 +212,10 @@ def set_style() -> None:
             # At 0.5 markers of a centred legend lie halfway between two pixels, where rounding errors move them
             "legend.borderaxespad": 0.51,
             "legend.frameon": False,
+            "legend.title_fontsize": 9.6,
             "mathtext.fontset": "dejavusans",
             "pdf.fonttype": 42,
-        },
+        }
     )
 
 
@@ -288,17 +300,38 @@ def settle_layout(figure: Figure) -> None:
             settle_parts(subfigure)
 
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    with plt.rc_context(LAID_OUT):
+        figure.set_layout_engine(None)
     settle_parts(figure)
     for ax in figure.axes:
         ax.set_position(on_grid(ax.get_position(original=True).bounds))
+        ax.apply_aspect()  # or ``savefig`` of a part of the page would take images to fill their places
 
 
-def save_figure(figure: Figure, job: Job) -> None:
+@dataclass(frozen=True)
+class Saved:
+    """A figure that was saved, which a notebook shows as it is in its file.
+
+    Attributes:
+        png: the file.
+        width: in pixels of the screen.
+    """
+
+    png: Path
+    width: int
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return self.png.read_bytes(), {"width": self.width}
+
+
+def save_figure(figure: Figure, job: Job) -> Saved:
     """Write a figure to the job's PDF and PNG, with its provenance and no date: the same figure gives the same bytes.
 
     Below it stands which images it was made from (``job.params.images``), as a figure is often seen without its caption. Where
     they lie is printed if a notebook was run by hand.
+
+    Returns:
+        What a notebook shows of it, at the end of a cell.
     """
     settle_layout(figure)
     figure.text(1, 0, job.params.images, ha="right", va="top", fontsize=5.5, color="0.4", parse_math=False)
@@ -310,8 +343,9 @@ def save_figure(figure: Figure, job: Job) -> None:
         "png": {"Title": provenance["stem"], "Description": text},
     }
     for kind, entries in metadata.items():
-        with atomic_path(getattr(job.output, kind)) as partial:
+        with atomic_path(getattr(job.output, kind)) as partial, plt.rc_context(LAID_OUT):
             figure.savefig(partial, format=kind, metadata=entries, bbox_inches=page)
     plt.close(figure)
     if job.by_hand:
         print(f"Drawn by hand: {os.path.relpath(job.output.pdf)} and .png; the pipeline's figure is as it was")
+    return Saved(Path(job.output.png), round(figure.get_figwidth() * figure.dpi))
