@@ -120,11 +120,6 @@ class Project:
             if path.is_file() and path.name != ".snakemake_timestamp"
         }
 
-    def tables(self) -> list[str]:
-        """The tables of all figures and of the claims."""
-        folder = self.folder / "results" / "smoke" / "tables"
-        return sorted(path.relative_to(self.folder).as_posix() for path in folder.glob("*.csv"))
-
 
 @pytest.fixture
 def project(tmp_path) -> Project:

@@ -39,13 +39,18 @@ def errors_of(done, *places):
     return found
 
 
+def assert_there(project, reference, *targets):
+    """The targets are there, and everything that is has the content that it has in the reference."""
+    made, expected = project.made(), reference.made()
+    assert [name for name in made if made[name] != expected.get(name)] == []
+    assert set(targets) <= set(made)
+
+
 def assert_recovers(project, reference, *targets):
     """The next run ends with the files of the reference, and nothing else lies about."""
     done = project.snakemake(*targets)
     assert done.returncode == 0, done.stdout + done.stderr
-    made, expected = project.made(), reference.made()
-    assert [name for name in made if made[name] != expected.get(name)] == []
-    assert set(targets or reference.tables()) <= set(made)
+    assert_there(project, reference, *targets)
 
 
 INTERRUPTIONS = {
@@ -119,9 +124,8 @@ def corrupt(path):
 def swap(path):
     """With the whole checkpoints of another training, each with the metadata that belong to it."""
     ours, theirs = path.parent, path.parents[2] / "seed0-100-images" / "checkpoints"
-    aside = ours.rename(ours.with_name("aside"))
-    theirs.rename(ours)
-    aside.rename(theirs)
+    shutil.rmtree(ours)
+    shutil.copytree(theirs, ours)
 
 
 def test_damaged_checkpoints(finished_copy, finished_project):
@@ -135,32 +139,25 @@ def test_damaged_checkpoints(finished_copy, finished_project):
     named = [f"{folder}/checkpoints" for folder in folders.values()]
     for line in errors_of(finished_copy.snakemake(*measured), *named):
         assert "delete" in line
-    for folder in (*named, f"{NETWORK}-100-images/checkpoints"):
+    for folder in named:
         shutil.rmtree(finished_copy.folder / folder)
     assert_recovers(finished_copy, finished_project, *measured)
 
 
-def test_half_written_tables(finished_copy, finished_project):
-    halves = MEASURED, COLLECTED_TOO
+def test_half_written_and_deleted_tables(finished_copy, finished_project):
+    """What is half-written has to be deleted by hand; what is gone is made again, and nothing is said of it."""
+    halves, deleted = (MEASURED, COLLECTED_TOO), "results/smoke/tables/stability_vs_train_size.csv"
     for table in halves:
         truncate(finished_copy.folder / table)
     for line in errors_of(finished_copy.snakemake(), *halves):
         assert "delete it" in line
-    for table in halves:
+    for table in (*halves, deleted):
         (finished_copy.folder / table).unlink()
-    assert_recovers(finished_copy, finished_project, COLLECTED, COLLECTED_TOO, CLAIMS)
-
-
-def test_a_deleted_table(finished_copy, finished_project):
-    (finished_copy.folder / COLLECTED).unlink()
-    assert_recovers(finished_copy, finished_project, COLLECTED, CLAIMS)
-    (finished_copy.folder / MEASURED).unlink()
-    assert_recovers(finished_copy, finished_project, MEASURED)
+    assert_recovers(finished_copy, finished_project, COLLECTED, COLLECTED_TOO, deleted, CLAIMS)
 
 
 def test_folders_that_must_not_be_read_or_written(finished_copy, finished_project):
-    for table in (COLLECTED, MEASURED):
-        (finished_copy.folder / table).unlink()
+    (finished_copy.folder / COLLECTED_TOO).unlink()
     for part, mode in (("data", 0), ("results", 0o500)):
         folder = finished_copy.folder / part
         folders = [folder, *(path for path in folder.rglob("*") if path.is_dir() and part == "results")]
@@ -172,7 +169,7 @@ def test_folders_that_must_not_be_read_or_written(finished_copy, finished_projec
             for path in folders:
                 path.chmod(0o700)
         assert "Permission denied: allow yourself" in line
-    assert_recovers(finished_copy, finished_project, COLLECTED, CLAIMS)
+    assert_recovers(finished_copy, finished_project, COLLECTED_TOO)
 
 
 def test_two_runs_at_once(finished_copy, finished_project):
@@ -186,7 +183,7 @@ def test_two_runs_at_once(finished_copy, finished_project):
     assert second.returncode != 0 and "Traceback" not in second.stderr
     assert "Directory cannot be locked" in second.stderr and "--unlock" in second.stderr
     assert first.wait(timeout=HANGS) == 0
-    assert_recovers(finished_copy, finished_project, MEASURED)
+    assert_there(finished_copy, finished_project, MEASURED)
 
 
 class Interrupted(http.server.BaseHTTPRequestHandler):
@@ -212,18 +209,15 @@ class Wrong(Interrupted):
         self.wfile.write(b"0" * 10)
 
 
-def test_an_interrupted_and_a_wrong_download(finished_copy, finished_project):
-    config = finished_copy.folder / "config" / "smoke.yaml"
+def test_an_interrupted_and_a_wrong_download(project):
+    config = project.folder / "config" / "smoke.yaml"
     before = config.read_text()
     for server in (Interrupted, Wrong):
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), server) as serving:
             threading.Thread(target=serving.serve_forever, daemon=True).start()
             address = f"http://127.0.0.1:{serving.server_address[1]}"
             config.write_text(before.replace("source: mnist5k", f"source: mnist\n  mirror: {address}"))
-            (line,) = errors_of(finished_copy.snakemake("data/mnist/images.safetensors"), "data/mnist/download")
+            (line,) = errors_of(project.snakemake("data/mnist/images.safetensors"), "data/mnist/download by hand")
             serving.shutdown()
         assert "mnist could not be downloaded" in line
-        assert not [path for path in finished_copy.folder.glob("data/mnist/**/*") if path.is_file()]
-        shutil.rmtree(finished_copy.folder / "data" / "mnist", ignore_errors=True)
-    config.write_text(before)
-    assert_recovers(finished_copy, finished_project)
+        assert project.made() == {}
