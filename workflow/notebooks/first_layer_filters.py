@@ -26,6 +26,7 @@ if "snakemake" not in globals() or snakemake.by_hand:
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from matplotlib.patches import Rectangle
 from safetensors.numpy import load_file
 
@@ -120,15 +121,16 @@ def probability(p):
 
 def draw_box(ax, x, values, color, generator):
     """Quartiles, and every filter as a dot; the median above."""
-    lines = {"color": "0.3", "linewidth": 0.7}
-    ax.boxplot(
-        values,
-        positions=[x],
-        widths=0.22,
+    sns.boxplot(
+        x=np.full(len(values), x),
+        y=values,
+        ax=ax,
+        native_scale=True,
+        width=0.22,
+        fill=False,
         showfliers=False,
-        boxprops=lines,
-        whiskerprops=lines,
-        capprops=lines,
+        color="0.3",
+        linewidth=0.7,
         medianprops={"color": color, "linewidth": 1.8},
     )
     ax.scatter(x + generator.uniform(-0.07, 0.07, len(values)), values, s=5, color=color, alpha=0.6, linewidth=0)
