@@ -50,8 +50,8 @@ A finished run of the Snakemake workflow in `Snakefile`, on {images}. `ro-crate-
 - `results/{run}/report.html`: claims, networks, and every figure with its caption and where it comes from
 - `figures/{run}`: the figures
 - `results/{run}/tables`, `results/{run}/captions`: the numbers that they are drawn from, and the captions
-- `config.yaml`: the configuration. In a checkout of diffeo-stability at commit {commit}, with this file in it, `{command}`
-  makes the run again.
+- `config.yaml`: the configuration. In a checkout of diffeo-stability (commit {commit}) with this file in it,
+  `{command}` makes the run again.
 """
 
 
