@@ -9,7 +9,13 @@ from diffeo_stability.pipeline.overview import NOTHING, PLOT, POINTS, curve_poin
 
 def training(network, seed=0, **changes):
     usual = {"train_size": 400, "width": 1.0, "trained_part": "all", "epochs": 2, "usual": True}
-    described = {"network": network, "architecture": "lenet", "seed": seed, "history": f"{network}/seed{seed}"}
+    described = {
+        "network": network,
+        "label": network,
+        "architecture": "lenet",
+        "seed": seed,
+        "history": f"{network}/seed{seed}",
+    }
     return {**described, **usual, **changes}
 
 

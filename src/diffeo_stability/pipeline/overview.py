@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..networks.catalogue import label_of
-
 NOTHING = "\N{EN DASH}"
 LOWEST = 1e-3  # error at the bottom of a learning curve; 1 is at its top
 PLOT = (120.0, 36.0)  # width and height of a learning curve, in its own units
@@ -68,7 +66,7 @@ def _row(
     part = "" if first["trained_part"] == "all" else ", read-out alone"
     size = first["train_size"] or next(iter(final.get("train_size", pd.Series()).dropna()), None)
     return Row(
-        label_of(first["network"]) + part,
+        first["label"] + part,
         first["architecture"],
         f"{first['width']:g}",
         str(first["epochs"]) if tables else NOTHING,

@@ -151,13 +151,14 @@ class Plan:
     def described_trainings(self) -> list[dict[str, Any]]:
         """Return all trainings as the report lists them, as plain values.
 
-        Each has network, variant, seed, train size, width and trained part; ``architecture``; ``epochs``; ``usual``, whether it
-        is as the network's own settings have it; ``history``, its table of errors per epoch, nothing where weights come from
-        elsewhere.
+        Each has network, variant, seed, train size, width and trained part; ``label``; ``architecture``; ``epochs``;
+        ``usual``, whether it is as the network's own settings have it; ``history``, its table of errors per epoch, nothing
+        where weights come from elsewhere.
         """
         return [
             {
                 **vars(training),
+                "label": self.labels[training.network],
                 "architecture": self.config.networks[training.network].architecture,
                 "epochs": self._epochs_of(training),
                 "usual": training == self._training(training.network, training.seed),
