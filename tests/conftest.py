@@ -21,7 +21,7 @@ from diffeo_stability.data.prepare import prepare_dataset
 ROOT = Path(__file__).parents[1]
 PARTS_OF_A_COPY = ("Snakefile", "config", "workflow", "profiles", "pyproject.toml")
 LONGEST = ("test_faults.py", "test_slurm.py", "test_pipeline.py")  # files, each of which takes a worker minutes
-SLOW = {"finished_project", "project", "cluster", "driver", "environment"}  # fixtures of slow tests
+SLOW = {"finished", "finished_project", "project", "cluster", "driver", "environment"}  # fixtures of slow tests
 
 
 def pytest_configure(config):

@@ -13,6 +13,7 @@ from torch import nn
 from diffeo_stability import (
     HOMES,
     InputError,
+    RelativeStabilityMetric,
     build_network,
     compression_matrix,
     decompose_gradient,
@@ -115,10 +116,17 @@ class Sums(nn.Module):
         return torch.stack((x.flatten(1).sum(1), x.flatten(1).square().sum(1)), dim=1)
 
 
+def followed(model, images, **measured_with):
+    """R by the metric, as in training."""
+    metric = RelativeStabilityMetric(model, **measured_with)
+    metric.update(images)
+    return metric.compute()
+
+
 @HOSTILE
 @given(images=tensors(), displacement=NUMBERS, cutoff=st.integers(-1, 6), batch_size=st.integers(-1, 5))
 def test_stability_measures(images, displacement, cutoff, batch_size):
-    for measure in (relative_stability, stability_by_operation):
+    for measure in (relative_stability, stability_by_operation, followed):
         one_line(
             measure, Sums(), images, displacement=displacement, cutoff=cutoff, batch_size=batch_size, resamples=100
         )

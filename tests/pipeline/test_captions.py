@@ -95,7 +95,7 @@ def of_two_networks(folder, target):
     return target
 
 
-@pytest.fixture(params=["default", "smoke", "two networks"])
+@pytest.fixture(params=["default", pytest.param("smoke", marks=pytest.mark.slow), "two networks"])
 def run(request, root, tmp_path):
     """Tables and configuration of three runs: the default one, a tiny one, and a user's own."""
     gallery = root / "figures" / "reference" / "mnist5k"
