@@ -97,6 +97,7 @@ def test_a_new_figure_is_its_room_notebook_caption_and_block(with_the_figure):
     assert new == {
         "results/smoke/networks/lenet/seed0/weight_norms.csv",
         "results/smoke/tables/weight_norms.csv",
+        "results/smoke/captions/weight_norms.rst",
         "results/smoke/notebooks/weight_norms.html",
         "figures/smoke/weight_norms.pdf",
         "figures/smoke/weight_norms.png",

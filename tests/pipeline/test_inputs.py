@@ -127,7 +127,7 @@ def test_what_is_left_of_a_figure_is_named_when_a_run_is_planned(project, monkey
         path.write_text("drawn")
         write_records([path], rule="draw", inputs={}, params={}, config={"run": "own"})
     done = project.snakemake(TABLE, "-n", config="config/own.yaml", env=ENVIRONMENT)
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("note: ") and "tidy" in line]
     assert done.returncode == 0 and "noise_curves.pdf" in line and "stability.pdf" not in line
     assert line.endswith("python -m diffeo_stability tidy config/own.yaml removes them")
 
@@ -183,7 +183,11 @@ def test_another_path_makes_anew_what_was_made_from_the_old_one(project):
     ("old", "new", "message"),
     [
         ("path: images", "path: imagse", "error: dataset.path: imagse does not exist: correct it, or put there"),
-        ("nets.small", "nets.smal", "error: networks.trained.architecture: nets.smal is not found: .*PYTHONPATH"),
+        (
+            "nets.small",
+            "nets.smal",
+            "error: network nets.smal:small: there is no module nets.smal: install it, or start with PYTHONPATH",
+        ),
     ],
 )
 def test_a_misspelt_path_over_a_finished_run_ends_in_one_line_at_planning(project, old, new, message):
