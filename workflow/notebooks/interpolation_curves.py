@@ -90,18 +90,11 @@ for ax, title in zip(axes[0], titles, strict=True):
 for ax in axes[-1]:
     ax.set_xlabel(r"norm of the perturbation $r$")
 plotting.log_ticks(axes[-1, 0].xaxis, axes[0, 0].yaxis, axes[0, 1].yaxis)
-states = [
-    plt.Line2D(
-        [], [], color="0.3", label=plotting.init_label(curves) if state == "init" else state, **plotting.STATES[state]
-    )
-    for state in ("trained", "init")
-    if (curves.state == state).any()
-]
 handles = [
     plt.Line2D([], [], color=plotting.PERTURBATIONS["datapoint"], label="towards another image"),
     plt.Line2D([], [], color=plotting.PERTURBATIONS["datapoint"], linestyle=":", label="beyond it"),
     plt.Line2D([], [], color=plotting.PERTURBATIONS["noise"], label="isotropic noise"),
-    *states,
+    *plotting.state_lines(curves),
     plt.Line2D([], [], color="0.6", linewidth=0.8, label="mean distance"),
 ]
 plotting.add_legend(figure, handles, loc="outside lower center", columnspacing=1.2, handlelength=1.8)

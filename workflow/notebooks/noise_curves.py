@@ -161,17 +161,10 @@ for ax in axes[-1]:
 low, high = axes[0, 1].get_ylim()
 axes[0, 1].set_ylim(low, high * (high / low) ** 0.2)  # room for words
 plotting.log_ticks(axes[-1, 0].xaxis, axes[0, 0].yaxis, axes[0, 1].yaxis)
-states = [
-    plt.Line2D(
-        [], [], color="0.3", label=plotting.init_label(curves) if state == "init" else state, **plotting.STATES[state]
-    )
-    for state in ("trained", "init")
-    if (curves.state == state).any()
-]
 handles = [
     plt.Line2D([], [], color=DEFORMATION, linewidth=1.6, label="deformation"),
     plt.Line2D([], [], color=NOISE, linewidth=1.1, label="noise"),
-    *states,
+    *plotting.state_lines(curves),
     plt.Line2D([], [], label="noise, trained, softmax", **SOFTMAX),
     plt.Line2D([], [], color="0.3", linewidth=0.9, linestyle="-.", label="misclassified (right)"),
 ]

@@ -118,7 +118,12 @@ def temperature_range(image_size: int, cutoff: int) -> tuple[float, float]:
     """
     check_temperature_range(image_size, cutoff)
     log_cutoff = math.log(cutoff)
-    return 1 / (math.pi * image_size**2 * log_cutoff), 4 / (math.pi**3 * cutoff**2 * log_cutoff)
+    return 1 / (math.pi * image_size**2 * log_cutoff), overhang_temperature(cutoff)
+
+
+def overhang_temperature(cutoff: int) -> float:
+    r"""Return the temperature of the first overhangs, :math:`T_\max` of :func:`temperature_range`, for a cutoff of at least 2."""
+    return 4 / (math.pi**3 * cutoff**2 * math.log(cutoff))
 
 
 def check_temperature_range(image_size: int, cutoff: int) -> None:

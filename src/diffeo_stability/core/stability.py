@@ -13,7 +13,6 @@ Source: arXiv:2105.02468, eqs. 4 to 6.
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from .deformation import (
     coefficients_for,
     deform_with,
     displacement_from_temperature,
+    overhang_temperature,
     temperature_from_displacement,
 )
 from .distances import DistanceAccumulator, Distances
@@ -208,7 +208,7 @@ def _check_perturbation(displacement: float, noise_norm: str, batch_size: int) -
 
 
 def _warn_of_overhangs(displacement: float, cutoff: int, image_size: int) -> None:
-    largest = displacement_from_temperature(4 / (math.pi**3 * cutoff**2 * math.log(cutoff)), cutoff, image_size)
+    largest = displacement_from_temperature(overhang_temperature(cutoff), cutoff, image_size)
     if displacement > largest:
         logger.warning(
             "displacement %g is beyond %.3g pixels, up to which fields of cutoff %d are diffeomorphisms of %d x %d pixels: "

@@ -84,6 +84,11 @@ def plural(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def averaged_over(seeds: int) -> str:
+    """Return the sentence that says over how many seeds numbers are averaged; nothing for one."""
+    return f"Numbers are geometric means over {plural(seeds, 'seed')}." if seeds > 1 else ""
+
+
 def each(values: Mapping[str, float], say: Callable[[float], str] = number) -> str:
     """Return what was measured of each network: of all where there are few, else from the smallest to the largest."""
     if len(values) <= NAMED_AT_MOST:

@@ -229,6 +229,20 @@ def init_label(table: pd.DataFrame) -> str:
     return "drawn anew" if len(imported) and imported.all() else "init or drawn anew" if imported.any() else "init"
 
 
+def state_lines(table: pd.DataFrame) -> list[plt.Line2D]:
+    """Return a legend's lines for the states that a table has, trained before init.
+
+    Args:
+        table: with the columns ``state`` and ``imported``.
+    """
+    names = {"trained": "trained", "init": init_label(table)}
+    return [
+        plt.Line2D([], [], color="0.3", label=name, **STATES[state])
+        for state, name in names.items()
+        if (table.state == state).any()
+    ]
+
+
 def geometric_means(table: pd.DataFrame, columns: list[str], by: str | list[str]) -> pd.DataFrame:
     """Return geometric means of positive columns over the rows of each group, in order of appearance."""
     return np.exp(np.log(table[columns]).groupby([table[name] for name in np.atleast_1d(by)], sort=False).mean())

@@ -2,7 +2,7 @@ import pandas as pd
 
 from ..claim_measures import MissingError, Tables, by_network, means_by_network, rows_where
 from ..states import as_shown
-from ..words import count_of, each, factor, network, plural, span, verbatim
+from ..words import averaged_over, count_of, each, factor, network, span, verbatim
 from .claims import CONVOLUTIONS, change_by_relus, change_by_training, trained_convolutions
 
 
@@ -14,7 +14,9 @@ def describe_activation_spectra(tables: Tables) -> str:
         sentences = [_trained_alone(tables)]
     else:
         sentences = [_changes(convolutions), _other_reading(tables, convolutions)]
-    return " ".join(filter(None, [*sentences, _relus(tables), _seeds(tables)]))
+    return " ".join(
+        filter(None, [*sentences, _relus(tables), averaged_over(tables["activation_spectra_summary"].seed.nunique())])
+    )
 
 
 def _changes(convolutions: pd.DataFrame) -> str:
@@ -80,8 +82,3 @@ def _trained_alone(tables: Tables) -> str:
 
 def _values(found) -> dict[str, float]:
     return {name: measured.value for name, measured in found.items()}
-
-
-def _seeds(tables: Tables) -> str:
-    count = tables["activation_spectra_summary"].seed.nunique()
-    return f"Numbers are geometric means over {plural(count, 'seed')}." if count > 1 else ""

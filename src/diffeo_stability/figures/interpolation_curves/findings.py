@@ -2,7 +2,7 @@ import pandas as pd
 
 from ..claim_measures import MissingError, Tables, by_network
 from ..states import as_shown
-from ..words import each, number, plural
+from ..words import averaged_over, each, number
 from .claims import ratios, unlike_noise, up_to_half_way
 
 
@@ -19,7 +19,7 @@ def describe_interpolation_curves(tables: Tables) -> str:
         f"{each(smallest)} at the smallest norm, and {each(last)} at the last one up to half way (on average the two images are "
         f"{number(reach)} apart); up to there the two curves differ by a factor of at most {each(largest)}.",
         _at_init(table),
-        _seeds(as_shown(table)),
+        averaged_over(as_shown(table).seed.nunique()),
     ]
     return " ".join(filter(None, sentences))
 
@@ -47,8 +47,3 @@ def _at_init(table: pd.DataFrame) -> str:
     if len(estimated):
         words += f", and {each(_ratios(estimated, min))} with batch-norm estimated once on training images"
     return f"{words}."
-
-
-def _seeds(table: pd.DataFrame) -> str:
-    count = table.seed.nunique()
-    return f"Numbers are geometric means over {plural(count, 'seed')}." if count > 1 else ""

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from ..claim_measures import MissingError, Tables, by_network
-from ..words import NAMED_AT_MOST, count_of, each, factor, listed, network, plural, verbatim, with_interval
+from ..words import NAMED_AT_MOST, averaged_over, count_of, each, factor, listed, network, verbatim, with_interval
 from .claims import after_training, gains_by_layer, mean_gain
 
 
@@ -21,7 +21,7 @@ def describe_laplacian_spectra(tables: Tables) -> str:
         if means
         else "",
         _layers(gains),
-        _seeds(final),
+        averaged_over(final.seed.nunique()),
     ]
     return " ".join(filter(None, sentences))
 
@@ -45,8 +45,3 @@ def _layers(gains: dict[str, pd.Series]) -> str:
     rising = count_of(sum(value > 1 for value in together), len(together), "convolutions")
     layer, most = gains[net].idxmax(), gains[net].max()
     return f"It gains in {rising}, most in {verbatim(layer)} of {network(net)}, by a factor of {factor(most)}."
-
-
-def _seeds(final: pd.DataFrame) -> str:
-    count = final.seed.nunique()
-    return f"Numbers are geometric means over {plural(count, 'seed')}." if count > 1 else ""

@@ -1,6 +1,6 @@
 from ..claim_measures import MissingError, Tables, by_network, means_by_network, rows_where
 from ..states import as_shown
-from ..words import count_of, each, factor, plural, span, verbatim
+from ..words import averaged_over, count_of, each, factor, span, verbatim
 from .claims import changes_of_vggs, fall_with_depth, in_words
 
 
@@ -16,7 +16,7 @@ def describe_operation_stability(tables: Tables) -> str:
         _over_depth(trained, init),
         _kinds(tables),
         _other_reading(tables["operation_stability"]),
-        _seeds(table),
+        averaged_over(table.seed.nunique()),
     ]
     return " ".join(filter(None, sentences))
 
@@ -64,8 +64,3 @@ def _other_reading(table) -> str:
         f"With batch-norm estimated once on training images, :math:`R` after the last operation would be "
         f"{each(_ends(estimated, 'R'))} at init."
     )
-
-
-def _seeds(table) -> str:
-    count = table.seed.nunique()
-    return f"Numbers are geometric means over {plural(count, 'seed')}." if count > 1 else ""

@@ -1,6 +1,6 @@
 from ..claim_measures import MissingError, Tables, means_by_network, rows_where
 from ..states import as_shown
-from ..words import count_of, each, listed, network, plural, span
+from ..words import averaged_over, count_of, each, listed, network, span
 
 
 def describe_stability(tables: Tables) -> str:
@@ -19,7 +19,7 @@ def describe_stability(tables: Tables) -> str:
         f"Trained, it is lower than at init in {count_of(len(lower), len(both))}{_all_but(lower, both)}, and below one in "
         f"{count_of(sum(value < 1 for value in trained.values()), len(trained))}; {_falls(table, 'D')}, {_falls(table, 'G')}.",
         _other_reading(tables, initial),
-        _seeds(table),
+        averaged_over(table.seed.nunique()),
     ]
     return " ".join(filter(None, sentences))
 
@@ -52,8 +52,3 @@ def _other_reading(tables: Tables, initial: dict[str, float]) -> str:
         f"With batch-norm estimated once on training images, :math:`R_f` at init would be {each(values)}, where those of each "
         f"set of images give {span(initial[net] for net in values)}."
     )
-
-
-def _seeds(table) -> str:
-    count = table.seed.nunique()
-    return f"Numbers are geometric means over {plural(count, 'seed')}." if count > 1 else ""
