@@ -12,8 +12,11 @@ from diffeo_stability.networks.training import steps_per_epoch
 from diffeo_stability.pipeline.config import parse_config
 from diffeo_stability.pipeline.plan import Plan
 
-# of stability_vs_train_size, first_layer_filters and hidden_layer_pooling, but for those of the networks themselves
-OTHER_TRAININGS = 16  # on other numbers of images, of other widths, or of the read-out alone
+# of stability_vs_train_size, first_layer_filters, hidden_layer_pooling, scale_detection and noise_training, but for those of the
+# networks themselves
+OTHER_TRAININGS = (
+    29  # on other numbers of images, of other widths, of the read-out alone, on other images, or with noise
+)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..data.settings import TwoPoints
 from ..figures import FIGURES
 from ..figures.registry import Given
 from ..figures.settings import Probe
@@ -28,6 +29,7 @@ def given_to(job: Any) -> Given:
         settings=figure.settings.model_construct(**params["settings"]),
         probe=Probe(**params["probe"]) if "probe" in params else None,
         stability=Stability.model_construct(**params["stability"]) if "stability" in params else None,
+        two_points=TwoPoints(**params["two_points"]) if "two_points" in params else None,
         copy_of=params.get("copy_of"),
         device=device,
         dataset=load_dataset(files["dataset"]) if "dataset" in files else None,
