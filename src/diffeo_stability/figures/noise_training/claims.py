@@ -7,6 +7,7 @@ from ...core import quantiles
 from ..claim_measures import Measured, MissingError, Tables, measures, rows_where
 
 FEWEST = 4  # nets, of which a correlation has an interval
+CERTAIN = 1 - 1e-12  # a correlation; that of points on a line has no finite angle
 
 
 def points(tables: Tables) -> pd.DataFrame:
@@ -23,9 +24,9 @@ def correlations(tables: Tables, quantity: str) -> dict[float, Measured]:
     for noise, rows in points(tables).groupby("noise"):
         if len(rows) < FEWEST:
             continue
-        value = float(np.corrcoef(np.log(rows.test_error), np.log(rows[quantity]))[0, 1])
-        half = quantiles.NORMAL / math.sqrt(len(rows) - 3)
-        found[noise] = Measured(value, *(math.tanh(math.atanh(value) + sign * half) for sign in (-1, 1)))
+        value = float(np.corrcoef(np.log(rows.test_error), np.log(rows[quantity]))[0, 1].clip(-CERTAIN, CERTAIN))
+        angle, half = math.atanh(value), quantiles.NORMAL / math.sqrt(len(rows) - 3)
+        found[noise] = Measured(value, math.tanh(angle - half), math.tanh(angle + half))
     if not found:
         raise MissingError(f"the run has no {FEWEST} nets with the same noise")
     return found
