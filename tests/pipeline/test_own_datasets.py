@@ -35,6 +35,16 @@ def test_noise_reaches_the_training_and_where_errors_are_measured(raw):
     assert settings["recipe"]["epochs"] == 10
 
 
+def test_two_figures_that_train_the_same_in_different_ways_are_named(raw):
+    """The run's own data set is the figure's, but the figure's recipe is another one."""
+    run = {key: raw[key] for key in ("run", "seeds", "training", "probe", "scale_detection")}
+    run["networks"] = {"lenet": {"architecture": "lenet", "training": {"train_size": 1024}}}
+    run["dataset"] = run["scale_detection"].pop("dataset")
+    run["scale_detection"]["networks"] = ["lenet"]
+    with pytest.raises(InputError, match="two figures train lenet on two_points in different ways"):
+        Plan(parse_config(run))
+
+
 def wrong(raw, change):
     changed = copy.deepcopy(raw)
     change(changed)
@@ -46,7 +56,6 @@ def wrong(raw, change):
     [
         (lambda raw: raw["scale_detection"].pop("dataset"), "the run's own images .mnist5k. are no pairs of pixels"),
         (lambda raw: raw["scale_detection"]["training"].pop("crop_padding"), "crops would cut active pixels off"),
-        (lambda raw: raw["scale_detection"]["training"].pop("epochs"), "training.epochs is missing"),
         (lambda raw: raw["scale_detection"].update(train_sizes=[4096]), "4096 is more than 2048"),
         (lambda raw: raw["scale_detection"]["dataset"].update(name="mnist5k"), "another data set is called mnist5k"),
         (lambda raw: raw["scale_detection"]["dataset"].pop("two_points"), "two_points is missing"),

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ..data.settings import TwoPoints
     from .settings import FigureSettings, Probe
 
-OCTOBER, NOVEMBER, PAPERS = "October deck", "November and December decks", "Papers"
+OCTOBER, NOVEMBER = "October deck", "November and December decks"
+PAPERS = "The papers, arXiv:2105.02468 and arXiv:2210.01506"
 SOURCES = (OCTOBER, NOVEMBER, PAPERS)
 TRAINING = ("dataset", "checkpoints")
 

@@ -55,10 +55,14 @@ class Plan:
 
     A variant is a name such as ``seed0``, ``seed0-400-images`` or ``seed0-width0.5-read_out`` that is looked up here and never
     taken apart.
+
+    Raises:
+        InputError: two figures ask for different trainings of one name.
     """
 
     def __init__(self, config: Run):
         self.config = config
+        self.trainings = self._all_trainings()
         self._content_hash = cache(lambda source: content_hash(source, Path(self.dataset).parent / MEMORY))
 
     @property
@@ -74,8 +78,7 @@ class Plan:
         """Return the file that holds the data set that a network is trained on."""
         return self.dataset_file(self.trainings[network, variant].dataset)
 
-    @cached_property
-    def trainings(self) -> dict[tuple[str, str], Training]:
+    def _all_trainings(self) -> dict[tuple[str, str], Training]:
         """All trainings of the run, by network and variant."""
         usual = [self._training(name, seed) for name in self.config.networks for seed in self._seeds_of(name)]
         special = [training for stem in self.stems for training in self.trainings_of(stem)]

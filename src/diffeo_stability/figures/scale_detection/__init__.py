@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ...data.settings import DatasetBlock
 from ...networks.settings import RecipeChanges
@@ -19,7 +19,8 @@ class ScaleDetection(FigureSettings):
         None, description="of source `two_points`; the run's own data set, which must be such a one, if not given"
     )
     train_sizes: Annotated[list[Count], Field(min_length=1), WithoutRepeats] = Field(
-        description="numbers of training images, each trained for the recipe's number of epochs"
+        description="numbers of training images; each is trained for the figure's `training.epochs`, or if that is not given "
+        "for as many steps as the network's own `train_size`"
     )
     training: RecipeChanges = Field(
         RecipeChanges(), description="keys of `training` that differ for this figure, e.g. `loss: hinge`"
@@ -31,12 +32,6 @@ class ScaleDetection(FigureSettings):
         changes = self.training.model_dump(exclude_none=True)
         own = {} if self.dataset is None else {"dataset": self.dataset.folder}
         return [{**own, **changes, "train_size": size} for size in self.train_sizes]
-
-    @model_validator(mode="after")
-    def _epochs_are_said(self):
-        if self.training.epochs is None:
-            raise ValueError("training.epochs is missing: say how long nets are trained on each number of images")
-        return self
 
     def check_run(self, run: Any) -> None:
         images = self.dataset_of(run)
