@@ -35,7 +35,7 @@ def test_captions_say_what_a_run_shows(root, stem):
 
 
 @pytest.mark.parametrize("stem", FIGURES)
-def test_the_readme_has_a_row_for_the_figure_that_says_which_deck_it_comes_from(root, stem):
+def test_the_readme_has_a_row_for_the_figure_that_says_where_it_comes_from(root, stem):
     readme = (root / "README.md").read_text()
     (row,) = [line for line in readme.splitlines() if f"| `{stem}` |" in line]
     assert row.split("|")[3].split(",")[0].strip() in FIGURES[stem].source

@@ -124,6 +124,13 @@ def test_one_network_more_in_a_block_changes_no_other_measurement(raw):
     assert Plan(parse_config(raw)).settings_of("noise_curves") != before
 
 
+def test_a_figure_names_the_images_that_it_was_made_from_if_there_are_any(raw):
+    plan = Plan(parse_config(raw))
+    without = {stem for stem in plan.stems if not plan.images_in(stem)}
+    assert without == {stem for stem in plan.stems if not plan.read_by(stem) and FIGURES[stem].measured}
+    assert "constant_filters" in without and plan.images_in("stability_vs_error") == "MNIST, 5,000 digits"
+
+
 def test_the_report_knows_every_training_and_the_history_of_those_that_are_trained_here(raw):
     raw["networks"]["mine"] = {"architecture": "lenet", "weights": "mine.pt"}
     raw["dataset"]["normalisation"] = "images"

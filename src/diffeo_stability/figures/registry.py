@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .settings import FigureSettings, Probe
 
 OCTOBER, NOVEMBER = "October deck", "November and December decks"
-PAPERS = "The papers, arXiv:2105.02468 and arXiv:2210.01506"
+PAPERS = "Papers arXiv:2105.02468 and arXiv:2210.01506"
 SOURCES = (OCTOBER, NOVEMBER, PAPERS)
 TRAINING = ("dataset", "checkpoints")
 
@@ -35,7 +35,7 @@ class Figure:
         source: where the figure comes from, one of ``SOURCES``; its category in the report.
         order: place among the figures of its source.
         measured: once for every training, once for a run, or not at all: then it shows what another figure measured.
-        reads: files that it is measured from: ``dataset``, ``checkpoints``.
+        reads: files that it is measured from: ``dataset``, ``checkpoints``; none if it is about neither images nor trainings.
         tables: tables of other figures that it is measured from.
         takes: settings that decide the numbers besides the figure's own: the blocks ``probe`` and ``stability``; ``copy_of`` and
             ``two_points`` of the data set's block.

@@ -20,8 +20,8 @@ def given_to(job: Any) -> Given:
     figure, params = FIGURES[job.params.stem], dict(job.params.items())
     files = dict(job.input.items())
     device: Any = "cpu"
-    if figure.reads:
-        from ..data.store import load_dataset  # seconds to import, and what is measured from tables needs no torch
+    if figure.reads or not figure.tables:  # what is measured from tables needs no torch, which takes seconds to import
+        from ..data.store import load_dataset
 
         device = set_up_torch(params["device"], job.threads)
     return Given(

@@ -275,6 +275,11 @@ class Plan:
         shown = [block.network] if hasattr(block, "network") else getattr(block, "networks", self.config.networks)
         return {name: self.looks[name]._asdict() for name in shown}
 
+    def images_in(self, stem: str) -> str:
+        """What stands below a figure: the images that it was made from, if there are any."""
+        figure = FIGURES[stem]
+        return self.config.dataset.title if figure.reads or figure.tables else ""
+
     def settings_of(self, stem: str) -> dict[str, Any]:
         """Settings that decide a figure's numbers, as plain values: it is measured again when one of them changes."""
         own = {"settings": self.config.figures[stem].measured_with()}
