@@ -11,15 +11,15 @@ from torch import nn
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.core.seeds import generator_for
-from diffeo_stability.data.datasets import split_dataset
+from diffeo_stability.data.datasets import Dataset, split_dataset
 from diffeo_stability.networks import training as training_module
 from diffeo_stability.networks.batch_norm import estimate_batch_norm
+from diffeo_stability.networks.batches import TrainingBatches
 from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint, read_metadata
 from diffeo_stability.networks.evaluation import error_rate
 from diffeo_stability.networks.progress import Progress
 from diffeo_stability.networks.settings import Recipe
 from diffeo_stability.networks.training import (
-    augment,
     freeze_all_but_read_out,
     learning_rate_at,
     log_spaced_epochs,
@@ -252,18 +252,49 @@ def test_precision_and_layout_change_little(splits, tmp_path):
     assert losses[2] == pytest.approx(losses[0], rel=0.1)
 
 
+def augmented(images, generator, **changes):
+    """All images, in order, as a recipe augments them."""
+    labels = torch.zeros(len(images), dtype=torch.int64)
+    dataset = Dataset(images, labels, images[:1], labels[:1], ("a",))
+    recipe = Recipe(epochs=1, learning_rate=0.1, **changes)
+    return TrainingBatches(split_dataset(dataset, validation_images=0, seed=0), recipe).pixels(
+        _in_order(images), generator
+    )
+
+
+def _in_order(images):
+    """Where each image lies in a split, which takes them in an order of its own."""
+    return torch.randperm(len(images), generator=generator_for("split", 0)).argsort()
+
+
 def test_crops_are_shifts_of_the_image_with_a_black_margin(generator):
     images = torch.arange(1, 51, dtype=torch.uint8).reshape(1, 2, 5, 5).repeat(200, 1, 1, 1)
-    crops = augment(images, crop_padding=2, horizontal_flip=False, generator=generator)
+    crops = augmented(images, generator, crop_padding=2)
     padded = nn.functional.pad(images[0], (2, 2, 2, 2))
     possible = {tuple(padded[:, r : r + 5, c : c + 5].flatten().tolist()) for r in range(5) for c in range(5)}
     seen = {tuple(crop.flatten().tolist()) for crop in crops}
     assert seen <= possible and len(seen) > 20
 
 
+def test_a_batch_is_cropped_before_it_is_mirrored_and_keeps_its_labels(mnist5k):
+    """The same numbers from the generator, one step after the other."""
+    splits = split_dataset(mnist5k, validation_images=0, seed=0)
+    recipe = Recipe(epochs=1, learning_rate=0.1, crop_padding=3, horizontal_flip=True)
+    index = torch.tensor([5, 0, 17, 5])
+    pixels, labels = TrainingBatches(splits, recipe).take(index, generator_for("a"))
+    draws = generator_for("a")
+    offsets, mirrored = torch.randint(7, (2, 4, 1), generator=draws), torch.rand(4, generator=draws) < 0.5
+    for k, number in enumerate(index):
+        padded = nn.functional.pad(splits.train.images[number], (3, 3, 3, 3))
+        crop = padded[:, offsets[0, k, 0] : offsets[0, k, 0] + 28, offsets[1, k, 0] : offsets[1, k, 0] + 28]
+        expected = crop.flip(-1) if mirrored[k] else crop
+        assert torch.equal(pixels[k], splits.normalise(expected[None])[0])
+    assert labels.tolist() == splits.train.labels[index].tolist()
+
+
 def test_half_of_the_images_are_mirrored(generator):
-    images = torch.rand(2000, 1, 4, 4, generator=generator)
-    flipped = augment(images, crop_padding=0, horizontal_flip=True, generator=generator)
+    images = torch.randint(256, (2000, 1, 4, 4), generator=generator, dtype=torch.uint8)
+    flipped = augmented(images, generator, horizontal_flip=True)
     mirrored = (flipped == images.flip(-1)).all((1, 2, 3))
     assert (mirrored | (flipped == images).all((1, 2, 3))).all()
     assert 900 < mirrored.sum() < 1100

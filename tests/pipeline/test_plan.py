@@ -1,7 +1,6 @@
 """What a run consists of, from its configuration."""
 
 import copy
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -56,8 +55,7 @@ def test_smaller_training_sets_reach_recipe_and_split(raw):
 
 def steps_of(recipe):
     """Steps of a training by the code that trains."""
-    images = SimpleNamespace(train=range(recipe["train_size"]))
-    return recipe["epochs"] * steps_per_epoch(images, Recipe(**recipe))
+    return recipe["epochs"] * steps_per_epoch(recipe["train_size"], Recipe(**recipe))
 
 
 @pytest.mark.parametrize("size", [63, 400, 1200, 5000])

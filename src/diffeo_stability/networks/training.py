@@ -20,6 +20,7 @@ from ..core.seeds import build_seeded, derive_seed, generator_for
 from ..data.datasets import Splits
 from ..data.tensors import read_tensors, save_tensors
 from .batch_norm import estimate_batch_norm
+from .batches import TrainingBatches
 from .checkpoints import save_checkpoint
 from .evaluation import error_rate, evaluated
 from .progress import Progress
@@ -62,25 +63,6 @@ def learning_rate_at(recipe: Recipe, progress: float) -> float:
     return recipe.learning_rate * share
 
 
-def augment(images: Tensor, *, crop_padding: int, horizontal_flip: bool, generator: torch.Generator) -> Tensor:
-    """Crop each image at random from itself with a black margin, and mirror half of them; all at once, on their device.
-
-    Args:
-        images: ``(B, C, n, n)``, of any dtype, 0 for black.
-    """
-    batch_size, _, size, _ = images.shape
-    if crop_padding:
-        padded = F.pad(images, (crop_padding, crop_padding, crop_padding, crop_padding))
-        offsets = torch.randint(2 * crop_padding + 1, (2, batch_size, 1), generator=generator).to(images.device)
-        places = offsets + torch.arange(size, device=images.device)
-        image = torch.arange(batch_size, device=images.device)[:, None, None]
-        images = padded.permute(0, 2, 3, 1)[image, places[0][:, :, None], places[1][:, None, :]].permute(0, 3, 1, 2)
-    if horizontal_flip:
-        mirrored = (torch.rand(batch_size, generator=generator) < 0.5).to(images.device)
-        images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
-    return images
-
-
 def freeze_all_but_read_out(network: nn.Module) -> None:
     """Keep everything but the last linear map from being trained.
 
@@ -116,7 +98,13 @@ def mean_loss(kind: str, logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def train_epoch(
-    network: nn.Module, optimizer: torch.optim.Optimizer, splits: Splits, recipe: Recipe, *, seed: int, epoch: int
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: TrainingBatches,
+    recipe: Recipe,
+    *,
+    seed: int,
+    epoch: int,
 ) -> tuple[float, float]:
     """Train for one epoch, all of whose randomness comes from ``seed`` and ``epoch``.
 
@@ -128,9 +116,9 @@ def train_epoch(
     """
     device = next(network.parameters()).device
     generator = generator_for("training", seed, epoch)
-    order = torch.randperm(len(splits.train), generator=generator)
+    order = torch.randperm(len(images), generator=generator)
     # Batches of nearly equal size: a last batch of one image would have no batch statistics
-    batches = order.tensor_split(steps_per_epoch(splits, recipe))
+    batches = order.tensor_split(steps_per_epoch(len(images), recipe))
     total = torch.zeros(2, dtype=torch.float64, device=device)
     # Evaluated where a part is frozen, so that no batch-norm statistic of it moves
     network.train(all(parameter.requires_grad for parameter in network.parameters()))
@@ -140,8 +128,7 @@ def train_epoch(
             progress = (epoch - 1 + step / len(batches)) / recipe.epochs
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(recipe, progress)
-            images, labels = _training_batch(splits, recipe, index.to(device), generator)
-            total += _train_step(network, optimizer, images, labels, recipe)
+            total += _train_step(network, optimizer, *images.take(index, generator), recipe)
     loss, error = (total / len(order)).tolist()
     if not math.isfinite(loss):
         raise InputError(
@@ -151,21 +138,9 @@ def train_epoch(
     return loss, error
 
 
-def steps_per_epoch(splits: Splits, recipe: Recipe) -> int:
-    """Return in how many steps the training images are passed once."""
-    return math.ceil(len(splits.train) / recipe.batch_size)
-
-
-def _training_batch(splits: Splits, recipe: Recipe, index: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Training images as the network gets them, augmented and normalised, and their labels."""
-    images = augment(
-        splits.train.images[index],
-        crop_padding=recipe.crop_padding,
-        horizontal_flip=recipe.horizontal_flip,
-        generator=generator,
-    )
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    return splits.shown(images, generator).contiguous(memory_format=layout), splits.train.labels[index]
+def steps_per_epoch(count: int, recipe: Recipe) -> int:
+    """Return in how many steps so many training images are passed once."""
+    return math.ceil(count / recipe.batch_size)
 
 
 def _train_step(
@@ -224,14 +199,15 @@ def train_network(
     key = json.dumps([metadata, recipe.model_dump(), seed, checkpoints, str(device), code])
     state = _TrainingState(partial / "resume.safetensors", key)
     described = {**metadata, **(origin or {}), "seed": seed}
-    keeper = _Keeper(partial, described, steps_per_epoch(splits, recipe))
+    keeper = _Keeper(partial, described, steps_per_epoch(len(splits.train), recipe))
+    images = TrainingBatches(splits, recipe)
     for leftover in partial.glob(".*"):
         leftover.unlink()  # of a write that was killed
     history = state.load(network, optimizer) or _begin(network, optimizer, splits, recipe, state, keeper)
     kept = log_spaced_epochs(recipe.epochs, checkpoints)
     with Progress(folder, history[-1].epoch, recipe.epochs) as progress:
         for epoch in progress:
-            loss, error = train_epoch(network, optimizer, splits, recipe, seed=seed, epoch=epoch)
+            loss, error = train_epoch(network, optimizer, images, recipe, seed=seed, epoch=epoch)
             history.append(Epoch(epoch, loss, error, _validation_error(network, splits)))
             progress.show(loss=loss, train_error=error, validation_error=history[-1].validation_error)
             if epoch in kept:
