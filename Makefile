@@ -1,6 +1,6 @@
 # Thin front door: every target sets up what it needs by itself. `make` explains.
 .DEFAULT_GOAL := help
-.PHONY: help environment slurm imagenet figures notebooks report page crate rocrate gallery adopt tidy test test-fast lint format generate benchmarks lock clean
+.PHONY: help environment slurm imagenet figures notebooks report page crate rocrate gallery adopt tidy profile test test-fast lint format generate benchmarks lock clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -24,6 +24,7 @@ help:
 	@echo 'make notebooks    executed HTML copies of the analyses'
 	@echo 'make adopt        check a run that was copied without its times, and set them right'
 	@echo 'make tidy         remove the figures and tables of the run that its configuration no longer has'
+	@echo 'make profile      where the minutes of the run went: what its jobs took, by rule'
 	@echo 'make test         run the whole test suite; make test-fast what needs no pipeline run, no Slurm and no browser'
 	@echo 'make lint         check style and imports; make format mends style'
 	@echo 'make generate     write what is generated: the schema and the tables of config/README.md'
@@ -83,6 +84,9 @@ adopt: environment $(CONFIG)
 
 tidy: environment $(CONFIG)
 	@$(BIN)/python -m diffeo_stability tidy $(CONFIG)
+
+profile: environment $(CONFIG)
+	@$(BIN)/python -m diffeo_stability profile $(CONFIG)
 
 # One thread per worker, and in all that it starts: more of them than cores wait for each other. One worker more than cores, as some
 # wait for a cluster or for a run that others make.

@@ -1,4 +1,4 @@
-"""Commands of the project: ``diffeo-stability measure``, ``provenance``, ``claims``, ``adopt`` and ``tidy``.
+"""Commands of the project: ``diffeo-stability measure``, ``provenance``, ``claims``, ``adopt``, ``tidy`` and ``profile``.
 
 ``python -m diffeo_stability measure`` and so on are the same. The first one needs the library alone, the others the pipeline.
 """
@@ -41,7 +41,9 @@ def _add_pipeline_commands(commands: argparse._SubParsersAction) -> None:
         "tidy", help="remove the figures and tables of a run that its configuration no longer has"
     )
     tidy.add_argument("file", metavar="config", help="config/<run>.yaml")
-    for parser in (provenance, claims, adopt, tidy):
+    profile = commands.add_parser("profile", help="where the minutes of a run went: what its jobs took, by rule")
+    profile.add_argument("file", metavar="config", help="config/<run>.yaml")
+    for parser in (provenance, claims, adopt, tidy, profile):
         parser.set_defaults(run=_run_pipeline_command)
 
 

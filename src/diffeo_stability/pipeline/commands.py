@@ -5,6 +5,7 @@ import sys
 from .adopt import adopt
 from .claims import COLUMNS, format_claims
 from .config import load_config
+from .costs import costs, format_costs
 from .leftovers import remove_left_over
 from .plan import Plan
 from .provenance import as_tree, trace
@@ -41,4 +42,16 @@ def tidy_run(config: str) -> int:
     return 0
 
 
-COMMANDS = {"provenance": print_provenance, "claims": print_claims, "adopt": adopt_run, "tidy": tidy_run}
+def print_costs(config: str) -> int:
+    """Print what the jobs of a run took, by rule."""
+    print(format_costs(costs(load_config(config))))
+    return 0
+
+
+COMMANDS = {
+    "provenance": print_provenance,
+    "claims": print_claims,
+    "adopt": adopt_run,
+    "tidy": tidy_run,
+    "profile": print_costs,
+}
