@@ -17,6 +17,7 @@ from diffeo_stability.networks.batch_norm import estimate_batch_norm
 from diffeo_stability.networks.batches import TrainingBatches
 from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint, read_metadata
 from diffeo_stability.networks.evaluation import error_rate
+from diffeo_stability.networks.precision import computes_bfloat16, precision_on
 from diffeo_stability.networks.progress import Progress
 from diffeo_stability.networks.settings import Recipe
 from diffeo_stability.networks.training import (
@@ -265,6 +266,14 @@ def augmented(images, generator, **changes):
 def _in_order(images):
     """Where each image lies in a split, which takes them in an order of its own."""
     return torch.randperm(len(images), generator=generator_for("split", 0)).argsort()
+
+
+def test_precision_is_the_devices_own_where_nothing_else_is_asked_for(splits, tmp_path):
+    device = torch.device("cpu")
+    assert precision_on(device, "float32") == "float32" and precision_on(device, "bfloat16") == "bfloat16"
+    train(tmp_path / "net", splits, {**NETWORK, "name": "lenet"}, epochs=1)
+    used = read_metadata(list_checkpoints(tmp_path / "net")[-1])["precision"]
+    assert used == precision_on(device, "auto") == ("bfloat16" if computes_bfloat16(device) else "float32")
 
 
 def test_crops_are_shifts_of_the_image_with_a_black_margin(generator):

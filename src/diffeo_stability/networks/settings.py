@@ -48,7 +48,11 @@ class Recipe(Block):
         None, description="train and test on the first so many classes; on all if not given"
     )
     train_size: Count | None = Field(None, description="training images; all but the validation images if not given")
-    precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="bfloat16 is autocast")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="bfloat16 is autocast; `auto` takes it where the processor or GPU computes in it by itself, else float32, "
+        "which is then about twice as fast",
+    )
     channels_last: bool = Field(True, description="memory layout, faster for convolutions")
     trained_part: TrainedPart = Field(
         "all", description="`read_out`: the last linear map alone, all else stays as drawn"

@@ -23,6 +23,7 @@ from .batch_norm import estimate_batch_norm
 from .batches import TrainingBatches
 from .checkpoints import save_checkpoint
 from .evaluation import error_rate, evaluated
+from .precision import precision_on
 from .progress import Progress
 from .settings import Recipe
 
@@ -194,11 +195,12 @@ def train_network(
     device, folder = torch.device(device), Path(folder)
     partial = folder.with_name(f"{folder.name}.partial")
     splits = splits.to(device)
+    recipe = recipe.model_copy(update={"precision": precision_on(device, recipe.precision)})
     network = prepare_network(build, recipe, seed, device)
     optimizer = make_optimizer(network, recipe)
     key = json.dumps([metadata, recipe.model_dump(), seed, checkpoints, str(device), code])
     state = _TrainingState(partial / "resume.safetensors", key)
-    described = {**metadata, **(origin or {}), "seed": seed}
+    described = {**metadata, **(origin or {}), "seed": seed, "precision": recipe.precision}
     keeper = _Keeper(partial, described, steps_per_epoch(len(splits.train), recipe))
     images = TrainingBatches(splits, recipe)
     for leftover in partial.glob(".*"):
