@@ -168,7 +168,7 @@ def _check_classes(path: Path, found: Found, parts: Sequence[str]) -> None:
             raise InputError(f"{path} holds no {part}/<class>/ folders: images must lie in {wanted}")
     for (part, category), images in sorted(found.items()):
         if not category.isprintable():
-            raise InputError(f"{path}: class {category} is not printable: rename the folder")
+            raise InputError(f"{path}: class {category!r} is not printable: rename the folder")
         if not images:
             raise InputError(f"{path}: {part}/{category} holds no image: add images or remove the folder")
     for category in sorted({category for _, category in found}):
@@ -228,7 +228,7 @@ def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[
         if read is not None and not is_image(PurePosixPath(name).name):
             skipped.append(name)
             continue
-        image = None if read is None else _decode(read(), f"{path}: {name}", image_size)
+        image = None if read is None else _decode(read(), f"{path}: {printable(name)}", image_size)
         if image is not None:
             decoded += image.nbytes
             check_fits(decoded, path)
@@ -387,7 +387,7 @@ class _Members:
             size: of the member, in bytes.
             regular: whether it is a file or a folder.
         """
-        path, steps = self._path, PurePosixPath(name)
+        path, steps, name = self._path, PurePosixPath(name), printable(name)
         self._bytes += size
         self._others += -1 if size and is_image(steps.name) else 1
         if steps.is_absolute() or ".." in steps.parts:
