@@ -81,6 +81,13 @@ def png_of_zeros(width: int, height: int, *chunks: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
+def zipped_text(kind: bytes, size: int) -> bytes:
+    """A chunk of a PNG with a text of so many letters, ``zTXt`` or ``iTXt``, packed without ever holding it."""
+    packer = zlib.compressobj(1)
+    packed = b"".join(packer.compress(b" " * 2**20) for _ in range(size // 2**20)) + packer.flush()
+    return png_chunk(kind, b"Description\0" + {b"zTXt": b"\0", b"iTXt": b"\1\0\0\0"}[kind] + packed)
+
+
 def member(name: str, **attributes) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
     for attribute, value in attributes.items():
