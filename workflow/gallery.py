@@ -45,7 +45,12 @@ def readme(about: str, tables: list[Path], stems: list[str], labels: dict[str, s
     shown = {stem: with_labels(FIGURES[stem].describe(found), labels) for stem in stems}
     rows = [f"| `{stem}` | {_as_markdown(text)} |" for stem, text in shown.items() if text]
     claims = format_claims(read_table(paths["claims"]))
-    parts = (about.strip(), f"```\n{claims}\n```", "\n".join(("| figure | what this run shows |", "|---|---|", *rows)))
+    fence = "`" * (1 + max(map(len, re.findall("`+", f"`` {claims}"))))  # longer than any within
+    parts = (
+        about.strip(),
+        f"{fence}\n{claims}\n{fence}",
+        "\n".join(("| figure | what this run shows |", "|---|---|", *rows)),
+    )
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,5 +1,6 @@
 """The gallery: what a run puts into it is small, and still says where it comes from."""
 
+import json
 import runpy
 import subprocess
 import sys
@@ -63,9 +64,9 @@ def test_a_figure_of_photographs_is_scaled_down(root):
     smaller = runpy.run_path(str(root / "workflow" / "gallery.py"))["smaller"]
     noise = np.random.default_rng(0).integers(256, size=(600, 600, 3), dtype=np.uint8)
     drawn, carried = BytesIO(), PngInfo()
-    carried.add_text("Description", "where it comes from")
+    carried.add_text("Description", '{"stem": "photographs"}')
     Image.fromarray(noise).save(drawn, "png", pnginfo=carried, dpi=(300, 300))
     small = smaller(drawn.getvalue())
     with Image.open(BytesIO(small)) as image:
         assert len(small) < 200_000 and 300 < image.size[0] == image.size[1] < 600
-        assert image.text["Description"] == "where it comes from"
+        assert json.loads(image.text["Description"])["stem"] == "photographs"

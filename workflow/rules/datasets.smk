@@ -20,9 +20,10 @@ rule fetch_dataset:
         # The images' content and not their times, by which Snakemake goes for inputs
         contents=lambda wildcards: plan.contents(plan.images()),
         source=settings.dataset.source,
-        path=settings.dataset.path,
+        # Of what functions return Snakemake takes nothing in braces for wildcards
+        path=lambda wildcards: settings.dataset.path,
         image_size=settings.dataset.image_size,
-        mirror=settings.dataset.mirror,
+        mirror=lambda wildcards: settings.dataset.mirror,
         test_only=settings.dataset.test_only,
         normalisation=settings.dataset.scale,
     message:

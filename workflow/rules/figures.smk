@@ -123,8 +123,8 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
             mem_mb=growing(1000),
             runtime=growing(10),
         params:
-            images=settings.dataset.title,
-            looks=plan.looks_in(stem),
+            images=as_param(settings.dataset.title),
+            looks=as_param(plan.looks_in(stem)),
             code=code.drawing(stem),
             notebook=code.contents(f"workflow/notebooks/{stem}.py"),
         message:
