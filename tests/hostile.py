@@ -13,6 +13,8 @@ from pathlib import Path
 
 from waiting import HANGS
 
+# Ends a script or a text, runs another in any page that does not escape it, and means something to Snakemake and to Jinja
+SCRIPT = "{place}{{run}}{{{{x}}}}</script><img src=x onerror=document.title=1>"
 MEMORY = 2 * 2**30  # bytes that reading a hostile file may take at most
 
 
