@@ -20,7 +20,8 @@ from diffeo_stability.pipeline.measuring import given_to
 from diffeo_stability.pipeline.plan import Plan
 from diffeo_stability.pipeline.tables import read_table, write_table
 
-LABEL = "$1 *star* |bar| {{x}} 100%_"
+LABEL = "$1 *star* |bar| {{x}} 100%_ </script>"
+TITLE = "{run} {x} <results> </script> $1 and 2_"
 TABLE_COLUMNS = {
     "deformations": "cutoff, temperature, delta_formula, delta_exact, delta_measured",
     "stability": "net, seed, state, cutoff, delta, D, G, R, D_low, D_high, G_low, G_high, R_low, R_high, D_median, "
@@ -221,10 +222,10 @@ def test_a_diverging_training_ends_in_one_line_and_leaves_nothing(finished_copy)
 
 def test_a_run_on_images_of_ones_own(project, tmp_path):
     """A folder of colour images, two networks, a few figures: a configuration, no code; names are text, whatever they are."""
-    rng = np.random.default_rng(0)
+    rng, images = np.random.default_rng(0), tmp_path / "{run} {x} <images>"
     for part, count in (("train", 40), ("test", 20)):
         for category, hue in (("NA", 0), ("$18_", 2)):
-            folder = tmp_path / "images" / part / category
+            folder = images / part / category
             folder.mkdir(parents=True)
             for k in range(count):
                 pixels = rng.integers(0, 120, (24, 20, 3), dtype=np.uint8)
@@ -235,7 +236,7 @@ def test_a_run_on_images_of_ones_own(project, tmp_path):
 run: own
 seeds: [0]
 dataset:
-  {{source: image_folder, name: mine, title: "$1 and 2_", path: {tmp_path / "images"}, image_size: 16, validation_images: 10}}
+  {{source: image_folder, name: mine, title: "{TITLE}", path: "{images}", image_size: 16, validation_images: 10}}
 training:
   {{epochs: 2, batch_size: 10, optimizer: adam, learning_rate: 0.005, horizontal_flip: true, crop_padding: 1}}
 networks:
@@ -257,10 +258,11 @@ noise_bump_images: {{network: "007", images: 1}}
     assert "in 007 and " in unescape(html) and f"in {LABEL}" in unescape(html)
     report = project.snakemake("--report", "report.html", config="config/own.yaml")
     assert report.returncode == 0, report.stderr
+    assert "</script> $1" not in (project.folder / "report.html").read_text()
     config.write_text(config.read_text().replace(f'label: "{LABEL}"', "label: other"))
     rules = jobs_of(project.snakemake("-n", "--quiet", "rules", config="config/own.yaml"))
     assert rules == {"draw_stability": 1, "draw_noise_curves": 1, "write_captions": 1, "evaluate_claims": 1}
-    (tmp_path / "images" / "train" / "NA" / "0.png").unlink()
+    (images / "train" / "NA" / "0.png").unlink()
     assert jobs_of(project.snakemake("-n", "--quiet", "rules", config="config/own.yaml"))["fetch_dataset"] == 1
 
 
