@@ -85,6 +85,14 @@ def write_json(path: str | Path, content: Mapping) -> None:
         partial.write_text(json.dumps(content, indent=1) + "\n")
 
 
+def is_there(path: str | Path) -> bool:
+    """Return whether a file or folder is there; one with a name that none can have, being too long, say, is not."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def open_regular(path: str | Path) -> BinaryIO:
     """Open a file to be read; a pipe or a device, which would be waited for or never end, is none.
 

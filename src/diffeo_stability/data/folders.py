@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ..core.errors import InputError, one_line, printable
 from .contents import FORMATS, is_image, walk
-from .files import as_input_error, check_fits, most_unpacked, open_regular, read_bounded
+from .files import as_input_error, check_fits, is_there, most_unpacked, open_regular, read_bounded
 from .requests import Request, fields_of
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
@@ -78,7 +78,7 @@ def load_images(
             into memory, a ``mean`` or ``std`` that does not fit the channels.
     """
     path = Path(path)
-    if not path.exists():
+    if not is_there(path):
         raise InputError(f"{path} does not exist")
     if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
         raise InputError(f"image_size is {image_size}: it must be a whole number of at least 1")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..core.errors import InputError, printable
 from ..data.contents import content_hash, located, memory_beside
-from ..data.files import METADATA, read_json
+from ..data.files import METADATA, is_there, read_json
 from .carried import Carried, read_carried
 from .records import hash_of, record_of
 
@@ -46,7 +46,7 @@ def read_record(path: Path) -> Record | None:
         InputError: it is none that a job writes.
     """
     place = record_of(path)
-    if not _exists(place):
+    if not is_there(place):
         return None
     try:
         return Record.model_validate(read_json(place))
@@ -101,7 +101,7 @@ def trace(path: str | Path) -> Origin:
         InputError: it is not there, or nothing is known of how it was made.
     """
     path = Path(path)
-    if not _exists(path):
+    if not is_there(path):
         raise InputError(f"{path} does not exist")
     seen: dict[str, tuple[str, str]] = {}
     carried = read_carried(path)
@@ -120,14 +120,6 @@ def trace(path: str | Path) -> Origin:
     facts = _checkpoint_facts(path)
     state = _state(hash_of(path), read_json(path.with_suffix(".json")).get("sha256", ""))
     return Origin(str(path), state, "a checkpoint of", facts, [origin])
-
-
-def _exists(path: Path) -> bool:
-    """Whether a path is there; one with a name such as no file can have is not."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _figure(path: Path, carried: Carried, seen: dict[str, tuple[str, str]]) -> Origin:
@@ -149,7 +141,7 @@ def _table(name: str, expected: str, seen: dict[str, tuple[str, str]]) -> Origin
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         return Origin(name, "elsewhere", sha256=expected)
-    if not _exists(Path(name)) or not Path(name).is_file():
+    if not (is_there(name) and Path(name).is_file()):
         return Origin(name, "missing", sha256=expected)
     origin = _follow(name, expected, seen)
     if origin.state in ("given", "outside"):
@@ -159,7 +151,7 @@ def _table(name: str, expected: str, seen: dict[str, tuple[str, str]]) -> Origin
 
 def _maker(path: Path) -> Path | None:
     """The path itself or the folder it lies in, whichever has a record."""
-    return next((made for made in (path, path.parent) if _exists(record_of(made))), None)
+    return next((made for made in (path, path.parent) if is_there(record_of(made))), None)
 
 
 def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -> Origin:
@@ -170,7 +162,7 @@ def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -
         seen: hash and state, by path, of what was followed before, which is neither hashed nor followed again.
     """
     path = Path(name)
-    if not _exists(path):
+    if not is_there(path):
         return Origin(name, "missing", sha256=expected or "")
     if name in seen:
         found, before = seen[name]
@@ -193,7 +185,7 @@ def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -
 
 def _brought_along(name: str, expected: str, made: Path) -> Origin:
     """Images or weights of the user's own, from which something was made."""
-    if not _exists(located(name)):
+    if not is_there(located(name)):
         return Origin(name, "missing")
     found = content_hash(name, memory_beside(made))
     return Origin(name, "outside" if found == expected else "changed", facts=[f"sha256 {found[:SHORT]}"])
