@@ -160,6 +160,12 @@ def names_within_names(path):
     tar_with(path, (member("././@LongLink", type=tarfile.GNUTYPE_LONGNAME, size=8), 512), times=2000)
 
 
+def no_numbers(path):
+    """Where a sparse file would have its holes."""
+    with tarfile.open(path, "w:xz", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member("a.png", pax_headers={"GNU.sparse.map": "x,y", "GNU.sparse.size": "1"}))
+
+
 @pytest.mark.parametrize(
     ("write", "message"),
     [
@@ -170,6 +176,7 @@ def names_within_names(path):
         (notes_without_end, "holds far more than its files and their names"),
         (negative_size, "refused|truncated"),
         (names_within_names, "refused|truncated"),
+        (no_numbers, "truncated or no archive"),
         (os.mkfifo, "is no regular file"),
     ],
 )

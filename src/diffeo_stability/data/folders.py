@@ -10,7 +10,6 @@ import lzma
 import tarfile
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -36,18 +35,6 @@ MOST_NOTES = 1000  # that apply to a member: all are copied for the next one
 MOST_OTHERS = 100_000  # members of an archive that are no images, beyond as many as there are images
 PARTS = ("train", "test")
 Found = dict[tuple[str, str], dict[str, np.ndarray]]  # pixels by part and class, then by name of the image
-# Encrypted zips give a RuntimeError, compressions that zipfile does not know a NotImplementedError
-BROKEN_ARCHIVE = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    OSError,
-    RuntimeError,
-    NotImplementedError,
-    MemoryError,
-)
 GREYS = ("1", "L", "LA", "La")
 DEEP_GREYS = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # of 16 bits
 Entry = tuple[str, Callable[[], bytes] | None]  # name, and what reads it, of a file; name and nothing, of a folder
@@ -71,7 +58,8 @@ def load_images(
         mean, std: one number, or one per channel: ``(pixel / 255 - mean) / std`` is what the model gets.
 
     Returns:
-        ``(N, C, n, n)`` float32 on the CPU. Grey images have one channel if all are grey, else three.
+        ``(N, C, n, n)`` float32 on the CPU, of all AVIF, BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF and WebP files. Grey images
+        have one channel if all are grey, else three.
 
     Raises:
         InputError: no images, a damaged image or archive, images of different sizes, that are not square or that do not fit
@@ -236,7 +224,7 @@ def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[
     if skipped:
         more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
         names = printable(", ".join(skipped[:3]))
-        logger.warning("%s: no images, by their names, and skipped: %s%s", path, names, more)
+        logger.warning("%s: no images, by their names, and skipped: %s%s", printable(str(path)), names, more)
 
 
 def _entries(path: Path) -> Iterator[Entry]:
@@ -257,7 +245,9 @@ def _entries(path: Path) -> Iterator[Entry]:
 def _named_if_broken(path: Path) -> Iterator[None]:
     try:
         yield
-    except BROKEN_ARCHIVE as error:
+    except InputError:
+        raise
+    except Exception as error:  # readers of archives have errors of many kinds for what is damaged
         raise InputError(f"{path} is truncated or no archive ({one_line(error)}): replace it") from None
 
 
