@@ -10,7 +10,7 @@ from torch import nn
 from diffeo_stability import build_network
 from diffeo_stability.networks.checkpoints import save_checkpoint
 
-SPLIT = {"validation_images": 100, "seed": 0, "train_size": 200, "label_count": None}
+SPLIT = {"validation_images": 100, "seed": 0, "train_size": 200, "label_count": None, "noise": 0.0}
 
 
 def save_training(folder: Path, networks: Iterable[nn.Module], arguments: dict, trained_part: str = "all") -> None:

@@ -211,8 +211,8 @@ def test_mixtures_have_the_covariance_of_the_filters_whatever_their_scale(genera
 
 
 def smooth_fields(generator):
-    """12 Gaussian fields, crops of larger ones, as smooth as trained filters and of no shape."""
-    noise = torch.randn(12, 1, 21, 21, generator=generator, dtype=torch.float64)
+    """10 Gaussian fields, crops of larger ones, as smooth as trained filters and of no shape."""
+    noise = torch.randn(10, 1, 21, 21, generator=generator, dtype=torch.float64)
     place = torch.arange(-6, 7, dtype=torch.float64)
     blur = torch.exp(-(place**2) / 4)
     return torch.nn.functional.conv2d(noise, (blur[:, None] * blur)[None, None])[:, 0]
@@ -226,9 +226,9 @@ def p_against_mixtures(filters, generator):
 
 @pytest.mark.slow
 def test_smooth_filters_of_no_shape_are_not_taken_for_gabor_functions(generator):
-    """Their p-values are spread over 0 to 1: of six, the median lies in the middle and none is small."""
-    p = sorted(p_against_mixtures(smooth_fields(generator), generator) for _ in range(6))
-    assert p[0] > 0.005 and 0.15 < (p[2] + p[3]) / 2 < 0.85
+    """Their p-values are spread over 0 to 1: of four, the middle ones lie in the middle and none is small."""
+    p = sorted(p_against_mixtures(smooth_fields(generator), generator) for _ in range(4))
+    assert p[0] > 0.005 and 0.1 < (p[1] + p[2]) / 2 < 0.9
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from diffeo_stability import InputError, build_network
+from diffeo_stability.core.seeds import generator_for
 from diffeo_stability.data.datasets import split_dataset
 from diffeo_stability.networks import training as training_module
 from diffeo_stability.networks.batch_norm import estimate_batch_norm
@@ -22,6 +23,7 @@ from diffeo_stability.networks.training import (
     freeze_all_but_read_out,
     learning_rate_at,
     log_spaced_epochs,
+    mean_loss,
     train_network,
 )
 
@@ -159,6 +161,27 @@ def test_a_damaged_state_is_started_over(splits, tmp_path):
     assert same(weights(tmp_path / "broken"), weights(tmp_path / "whole"))
 
 
+def test_a_bit_that_flipped_in_the_state_is_noticed(splits, tmp_path, monkeypatch, caplog):
+    """One bit of the weights, in a file that is a valid one still."""
+    network = {**NETWORK, "name": "lenet", "width": 0.5}
+    train(tmp_path / "whole", splits, network, epochs=2)
+    monkeypatch.setattr(training_module, "train_epoch", _interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", splits, network, epochs=2)
+    monkeypatch.undo()
+    state = tmp_path / "broken.partial" / "resume.safetensors"
+    content = bytearray(state.read_bytes())
+    content[-1000] ^= 1
+    state.write_bytes(content)
+    train(tmp_path / "broken", splits, network, epochs=2)
+    assert "resume.safetensors is damaged: the training begins anew" in caplog.text
+    assert same(weights(tmp_path / "broken"), weights(tmp_path / "whole"))
+
+
+def _interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
 def test_checkpoints_are_at_init_log_spaced_epochs_and_the_end(splits, tmp_path):
     train(tmp_path / "checkpoints", splits, epochs=4)
     metadata = [read_metadata(path) for path in list_checkpoints(tmp_path / "checkpoints")]
@@ -244,6 +267,31 @@ def test_half_of_the_images_are_mirrored(generator):
     mirrored = (flipped == images.flip(-1)).all((1, 2, 3))
     assert (mirrored | (flipped == images).all((1, 2, 3))).all()
     assert 900 < mirrored.sum() < 1100
+
+
+def test_the_hinge_loss_has_known_values():
+    logits = torch.tensor([[0.0, 3.0], [0.0, 3.0], [0.5, 0.0]])
+    # Beyond the margin; wrong by 3, so 1 + 3; right by half, so 1 - 0.5
+    assert mean_loss("hinge", logits, torch.tensor([1, 0, 0])).item() == pytest.approx((0 + 4 + 0.5) / 3)
+    three = torch.tensor([[1.0, 0.5, -2.0]])
+    assert mean_loss("hinge", three, torch.tensor([0])).item() == pytest.approx(0.5)
+
+
+def test_noise_has_its_norm_and_counts_in_training_and_errors(mnist5k, tmp_path):
+    loud = split_dataset(mnist5k, validation_images=100, seed=0, train_size=300, noise=60.0)
+    images = loud.train.images
+    noise = loud.shown(images, generator_for("a")) - loud.normalise(images)
+    assert noise.flatten(1).norm(dim=1).square().mean().sqrt().item() == pytest.approx(60, rel=0.02)
+    assert torch.equal(noise, loud.shown(images, generator_for("a")) - loud.normalise(images))
+    quiet = dataclasses.replace(loud, noise=0.0)
+    network = {**NETWORK, "name": "fully_connected_2", "width": 0.1}
+    settings = {"network": network, "epochs": 5, "optimizer": "adam", "learning_rate": 0.005, "crop_padding": 0}
+    for name, splits in (("loud", loud), ("quiet", quiet)):
+        train(tmp_path / name, splits, **settings)
+    trained = {name: load_checkpoint(list_checkpoints(tmp_path / name)[-1])[0] for name in ("loud", "quiet")}
+    assert not same(trained["loud"].state_dict(), trained["quiet"].state_dict())
+    on_noise, without = (error_rate(trained["quiet"], splits, splits.test) for splits in (loud, quiet))
+    assert on_noise > without + 0.05 and error_rate(trained["quiet"], loud, loud.test) == on_noise
 
 
 def test_learning_rate_schedules():

@@ -1,16 +1,12 @@
 """Networks that are trained already: their weights from every source, and what is wrong with them in one line."""
 
-import os
 import pickle
-import re
 from functools import partial
 
-import pandas as pd
 import pytest
 import torch
 from hostile import RunsWhenUnpickled
-from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from diffeo_stability import InputError, build_network
@@ -252,47 +248,3 @@ def test_networks_of_ones_own_are_built_by_their_function(tmp_path, monkeypatch)
     }.items():
         with pytest.raises(InputError, match=message):
             build_network(name, **SIZES)
-
-
-def block_of(text, language):
-    """The code block of a language in the README's section on what is one's own."""
-    section = text.partition("## Your own images and networks")[2].partition("\n## ")[0]
-    (block,) = re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)
-    return block
-
-
-def test_the_readmes_example_runs(root, project, mnist5k):
-    readme = (root / "README.md").read_text()
-    for part, count in (("train", 150), ("test", 80)):
-        images, labels = getattr(mnist5k, f"{part}_images"), getattr(mnist5k, f"{part}_labels")
-        for number, (image, label) in enumerate(zip(images[:count], labels[:count], strict=True)):
-            folder = project.folder / "my_images" / part / f"digit{label}"
-            folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image[0].numpy()).save(folder / f"{number}.png")
-    (project.folder / "my_networks.py").write_text(block_of(readme, "python"))
-    (project.folder / "config" / "mine.yaml").write_text(block_of(readme, "yaml"))
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 64), nn.ReLU(), nn.Linear(64, 10))
-    torch.save(network.state_dict(), project.folder / "my_perceptron.pt")
-    command = block_of(readme, "sh").strip()
-    assert command == "PYTHONPATH=. snakemake --configfile config/mine.yaml"
-    done = project.snakemake(config="config/mine.yaml", env=os.environ | {"PYTHONPATH": "."})
-    assert done.returncode == 0, done.stdout + done.stderr
-    table = pd.read_csv(project.folder / "results" / "mine" / "tables" / "stability.csv")
-    assert table.groupby("net").state.apply(list).to_dict() == {
-        net: ["init", "trained"] for net in ("perceptron", "my_perceptron", "lenet")
-    }
-    assert (project.folder / "figures" / "mine" / "stability.pdf").exists()
-    checkpoints = project.folder / "results" / "mine" / "networks" / "my_perceptron" / "seed0" / "checkpoints"
-    kept = load_file(checkpoints / "epoch0001.safetensors")
-    assert_equal(kept, network.state_dict())
-    source = block_of(readme, "python")
-    for edited, expected in (
-        (source + "\n# edited\n", set()),
-        (source.replace("64", "65"), {("import_network", "1"), ("train_network", "1")}),
-    ):
-        (project.folder / "my_networks.py").write_text(edited)
-        env = os.environ | {"PYTHONPATH": "."}
-        done = project.snakemake("-n", "--quiet", "rules", config="config/mine.yaml", env=env)
-        counts = re.findall(r"^(train_network|import_network) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
-        assert set(counts) == expected

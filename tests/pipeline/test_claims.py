@@ -24,7 +24,7 @@ from diffeo_stability.pipeline.claims import (
     sort_claims,
 )
 
-NUMBERS = 15  # of what the sources claim and ask
+NUMBERS = 20  # of what the sources claim and ask
 ABOVE_ONE = Claim(claim="1", kind="claim", stem="stability", statement="s", measured="m", above=1.0, source="d")
 
 

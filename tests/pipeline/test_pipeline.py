@@ -1,15 +1,19 @@
 """The whole pipeline, end to end on real data: figures, reruns, breaks, bad input and the report."""
 
 import json
+import os
 import re
 from html import unescape
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 from PIL import Image
+from safetensors.torch import load_file
 from snakemake.iocontainers import Params
+from torch import nn
 
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.figures.states import as_shown
@@ -22,6 +26,7 @@ from diffeo_stability.pipeline.tables import read_table, write_table
 
 LABEL = "$1 *star* |bar| {{x}} 100%_ </script>"
 TITLE = "{run} {x} <results> </script> $1 and 2_"
+IMAGES = "{run} {x} <images>"
 TABLE_COLUMNS = {
     "deformations": "cutoff, temperature, delta_formula, delta_exact, delta_measured",
     "stability": "net, seed, state, cutoff, delta, D, G, R, D_low, D_high, G_low, G_high, R_low, R_high, D_median, "
@@ -43,6 +48,9 @@ TABLE_COLUMNS = {
     "field_decomposition": "cutoff, temperature, patch_size, part, norm_formula, norm_measured, share",
     "neuron_stability": "net, seed, state, layer, transformation, patch_choice, alpha, low, high, neurons, left_out",
     "receptive_fields": "net, seed, state, layer, size, stride, centre_x, centre_y, effective_size, effective_x, effective_y",
+    "stability_by_depth": "net, seed, state, variant, batch_norm, operation, operation_index, kind, depth, D, G, R, D_low",
+    "scale_detection": "net, seed, state, train_size, operation, operation_index, kind, depth, D, G, R, test_error",
+    "noise_training": "net, seed, state, noise, images, D, G, R, D_low, D_high, G_low, G_high, R_low, R_high, test_error",
 }
 SUMMARIES = {
     "stability_vs_train_size": "net, quantity, a, b, b_low, b_high, sizes, seeds",
@@ -56,6 +64,7 @@ SUMMARIES = {
     "hidden_layer_pooling": "net, trained_part, seed, state, width, basis, energy",
     "neuron_stability": "net, seed, state, layer, transformation, patch_choice, ratio_to_translation, ratio_low, ratio_high",
     "receptive_fields": "net, seed, state, layer, transformation, distance, alpha, low, high",
+    "scale_detection": "net, seed, train_size, layer, filter_size, eigenvalue, multiplicity, c, ratio, ratio_low, ratio_high",
 }
 
 
@@ -146,7 +155,8 @@ def test_calling_the_images_something_else_redraws_the_figures_alone(finished_co
     config = finished_copy.folder / "config" / "smoke.yaml"
     config.write_text(config.read_text().replace("  source: mnist5k\n", "  source: mnist5k\n  title: Digits\n"))
     jobs = jobs_of(finished_copy.snakemake("-n", "--quiet", "rules"))
-    assert jobs == {f"draw_{stem}": 1 for stem in FIGURES} | {"write_captions": 1}
+    of_images = {stem for stem, figure in FIGURES.items() if figure.reads or figure.tables}
+    assert jobs == {f"draw_{stem}": 1 for stem in of_images} | {"write_captions": 1}
 
 
 BATCHED = {
@@ -220,50 +230,81 @@ def test_a_diverging_training_ends_in_one_line_and_leaves_nothing(finished_copy)
     assert not (folder / "checkpoints").exists() and not (folder / "history.csv").exists()
 
 
-def test_a_run_on_images_of_ones_own(project, tmp_path):
-    """A folder of colour images, two networks, a few figures: a configuration, no code; names are text, whatever they are."""
-    rng, images = np.random.default_rng(0), tmp_path / "{run} {x} <images>"
-    for part, count in (("train", 40), ("test", 20)):
+def block_of(text, language):
+    """The code block of a language in the README's section on what is one's own."""
+    section = text.partition("## Your own images and networks")[2].partition("\n## ")[0]
+    (block,) = re.findall(rf"```{language}\n(.*?)```", section, flags=re.DOTALL)
+    return block
+
+
+MORE = """
+noise_curves: {networks: ["007", perceptron], smallest_norm: 0.5, largest_norm: 20.0, norms: 4}
+noise_bump_images: {network: "007", images: 1}
+"""
+
+
+def bring_along(folder, readme):
+    """Put what the README's example needs into a folder: colour images of two classes, networks and weights."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 60), ("test", 40)):
         for category, hue in (("NA", 0), ("$18_", 2)):
-            folder = images / part / category
-            folder.mkdir(parents=True)
+            images = folder / IMAGES / part / category
+            images.mkdir(parents=True)
             for k in range(count):
-                pixels = rng.integers(0, 120, (24, 20, 3), dtype=np.uint8)
+                pixels = rng.integers(0, 120, (36, 32, 3), dtype=np.uint8)
                 pixels[..., hue] += 100
-                Image.fromarray(pixels).save(folder / f"{k}.png")
-    config = project.folder / "config" / "own.yaml"
-    config.write_text(f"""
-run: own
-seeds: [0]
-dataset:
-  {{source: image_folder, name: mine, title: "{TITLE}", path: "{images}", image_size: 16, validation_images: 10}}
-training:
-  {{epochs: 2, batch_size: 10, optimizer: adam, learning_rate: 0.005, horizontal_flip: true, crop_padding: 1}}
-networks:
-  "007": {{architecture: lenet, color: wine}}
-  "null": {{architecture: lenet, label: "{LABEL}"}}
-probe: {{images: 30}}
-stability: {{}}
-noise_curves: {{networks: ["007", "null"], smallest_norm: 0.5, largest_norm: 20.0, norms: 4}}
-noise_bump_images: {{network: "007", images: 1}}
-""")
-    done = project.snakemake("all", "page", config="config/own.yaml")
-    assert done.returncode == 0, done.stderr
-    results = project.folder / "results" / "own"
-    assert (project.folder / "figures" / "own" / "noise_bump_images.pdf").exists()
+                Image.fromarray(pixels).save(images / f"{k}.png")
+    (folder / "my_networks.py").write_text(block_of(readme, "python"))
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 28 * 28, 64), nn.ReLU(), nn.Linear(64, 2))
+    torch.save(network.state_dict(), folder / "my_perceptron.pt")
+    return network.state_dict()
+
+
+def test_the_readmes_example_runs_on_what_is_ones_own(root, project):
+    """Its configuration with two more figures and names of any kind: names are text, whatever they are."""
+    readme = (root / "README.md").read_text()
+    brought = bring_along(project.folder, readme)
+    assert block_of(readme, "sh").strip() == "PYTHONPATH=. snakemake --configfile config/mine.yaml"
+    text = block_of(readme, "yaml").replace("title: My images", f'title: "{TITLE}"')
+    text = text.replace("path: my_images", f'path: "{IMAGES}"')
+    renamed = f'  "007": {{architecture: lenet, color: wine, label: "{LABEL}"}}'
+    named = text.replace("  lenet: {architecture: lenet}", renamed)
+    assert named != text and TITLE in named and IMAGES in named
+    config = project.folder / "config" / "mine.yaml"
+    config.write_text(named + MORE)
+
+    def run(*arguments):
+        return project.snakemake(*arguments, config="config/mine.yaml", env=os.environ | {"PYTHONPATH": "."})
+
+    done = run("all", "page")
+    assert done.returncode == 0, done.stdout + done.stderr
+    results, figures = (project.folder / part / "mine" for part in ("results", "figures"))
+    assert all((figures / f"{stem}.pdf").exists() for stem in ("stability", "noise_bump_images"))
     stability = read_table(results / "tables" / "stability.csv")
-    assert set(stability.net) == {"007", "null"} and stability.test_error.iloc[-1] < 0.2
+    assert stability.groupby("net").state.apply(list).to_dict() == {
+        net: ["init", "trained"] for net in ("perceptron", "my_perceptron", "007")
+    }
+    assert stability.test_error.iloc[-1] < 0.2
     assert set(read_table(results / "tables" / "noise_bump_images.csv").label) <= {"NA", "$18_"}
+    kept = load_file(results / "networks" / "my_perceptron" / "seed0" / "checkpoints" / "epoch0001.safetensors")
+    assert kept.keys() == brought.keys() and all(torch.equal(kept[name], brought[name]) for name in brought)
     _, html = as_html((results / "captions" / "stability.rst").read_text(), "stability.rst")
-    assert "in 007 and " in unescape(html) and f"in {LABEL}" in unescape(html)
-    report = project.snakemake("--report", "report.html", config="config/own.yaml")
+    assert f"in {LABEL}" in unescape(html)
+    report = run("--report", "report.html")
     assert report.returncode == 0, report.stderr
     assert "</script> $1" not in (project.folder / "report.html").read_text()
     config.write_text(config.read_text().replace(f'label: "{LABEL}"', "label: other"))
-    rules = jobs_of(project.snakemake("-n", "--quiet", "rules", config="config/own.yaml"))
-    assert rules == {"draw_stability": 1, "draw_noise_curves": 1, "write_captions": 1, "evaluate_claims": 1}
-    (images / "train" / "NA" / "0.png").unlink()
-    assert jobs_of(project.snakemake("-n", "--quiet", "rules", config="config/own.yaml"))["fetch_dataset"] == 1
+    drawn = ("stability", "noise_curves", "noise_bump_images")
+    redrawn = {f"draw_{stem}": 1 for stem in drawn} | {"write_captions": 1, "evaluate_claims": 1}
+    networks = project.folder / "my_networks.py"
+    networks.write_text(networks.read_text() + "\n# edited\n")
+    assert jobs_of(run("-n", "--quiet", "rules")) == redrawn
+    networks.write_text(networks.read_text().replace("64", "65"))
+    planned = jobs_of(run("-n", "--quiet", "rules"))
+    assert (planned["train_network"], planned["import_network"]) == (1, 1)
+    (project.folder / IMAGES / "train" / "NA" / "0.png").unlink()
+    assert jobs_of(run("-n", "--quiet", "rules"))["fetch_dataset"] == 1
 
 
 def test_snakemakes_own_report_loads_nothing_from_elsewhere(finished_project, tmp_path):

@@ -12,8 +12,11 @@ from diffeo_stability.networks.training import steps_per_epoch
 from diffeo_stability.pipeline.config import parse_config
 from diffeo_stability.pipeline.plan import Plan
 
-# of stability_vs_train_size, first_layer_filters and hidden_layer_pooling, but for those of the networks themselves
-OTHER_TRAININGS = 16  # on other numbers of images, of other widths, or of the read-out alone
+# of stability_vs_train_size, first_layer_filters, hidden_layer_pooling, scale_detection and noise_training, but for those of the
+# networks themselves
+OTHER_TRAININGS = (
+    29  # on other numbers of images, of other widths, of the read-out alone, on other images, or with noise
+)
 
 
 @pytest.fixture
@@ -119,6 +122,13 @@ def test_one_network_more_in_a_block_changes_no_other_measurement(raw):
     assert Plan(parse_config(raw)).settings_of("noise_curves") == before
     raw["noise_curves"]["norms"] += 1
     assert Plan(parse_config(raw)).settings_of("noise_curves") != before
+
+
+def test_a_figure_names_the_images_that_it_was_made_from_if_there_are_any(raw):
+    plan = Plan(parse_config(raw))
+    without = {stem for stem in plan.stems if not plan.images_in(stem)}
+    assert without == {stem for stem in plan.stems if not plan.read_by(stem) and FIGURES[stem].measured}
+    assert "constant_filters" in without and plan.images_in("stability_vs_error") == "MNIST, 5,000 digits"
 
 
 def test_the_report_knows_every_training_and_the_history_of_those_that_are_trained_here(raw):

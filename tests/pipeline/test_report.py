@@ -98,7 +98,7 @@ def test_the_page_opens_on_the_claims(browser):
     assert "that this run does not have" in browser.find_element("id", "claims").text
 
 
-def test_figures_stand_under_their_decks_with_caption_table_and_provenance(browser, root):
+def test_figures_stand_under_their_sources_with_caption_table_and_provenance(browser, root):
     assert texts(browser, "section > h2") == ["Claims", "Networks", *SOURCES]
     for number, source in enumerate(SOURCES, start=1):
         stems = [stem for stem, figure in FIGURES.items() if figure.source == source]

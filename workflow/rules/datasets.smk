@@ -6,27 +6,23 @@ localrules:
 
 rule fetch_dataset:
     output:
-        dataset=plan.dataset,
+        dataset=plan.dataset_file("{dataset}"),
     log:
-        f"logs/datasets/{settings.dataset.folder}.log",
+        "logs/datasets/{dataset}.log",
     benchmark:
-        f"logs/datasets/{settings.dataset.folder}.benchmark.tsv"
+        "logs/datasets/{dataset}.benchmark.tsv"
+    wildcard_constraints:
+        dataset=one_of(settings.datasets),
     threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
     params:
-        code=code.dataset(),
+        code=lambda wildcards: code.dataset(wildcards.dataset),
         # The images' content and not their times, by which Snakemake goes for inputs
-        contents=lambda wildcards: plan.contents(plan.images()),
-        source=settings.dataset.source,
-        # Of what functions return Snakemake takes nothing in braces for wildcards
-        path=lambda wildcards: settings.dataset.path,
-        image_size=settings.dataset.image_size,
-        mirror=lambda wildcards: settings.dataset.mirror,
-        test_only=settings.dataset.test_only,
-        normalisation=settings.dataset.scale,
+        contents=lambda wildcards: plan.contents(plan.images(wildcards.dataset)),
+        images=lambda wildcards: plan.dataset_settings(wildcards.dataset),
     message:
-        "Data: fetch {params.source}"
+        "Data: fetch {wildcards.dataset}"
     script:
         "../scripts/fetch_dataset.py"

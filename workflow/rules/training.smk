@@ -1,6 +1,6 @@
 rule train_network:
     input:
-        dataset=plan.dataset,
+        dataset=lambda wildcards: plan.dataset_of(wildcards.net, wildcards.variant),
     output:
         checkpoints=directory("results/{run}/networks/{net}/{variant}/checkpoints"),
         history="results/{run}/networks/{net}/{variant}/history.csv",

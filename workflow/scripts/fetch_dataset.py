@@ -8,15 +8,7 @@ from diffeo_stability.data.store import save_dataset
 from diffeo_stability.pipeline.jobs import running
 
 with running(snakemake):
-    dataset = prepare_dataset(
-        snakemake.params.source,
-        Path(snakemake.output.dataset).parent,
-        path=snakemake.params.path,
-        image_size=snakemake.params.image_size,
-        mirror=snakemake.params.mirror,
-        test_only=snakemake.params.test_only,
-        normalisation=snakemake.params.normalisation,
-    )
+    dataset = prepare_dataset(folder=Path(snakemake.output.dataset).parent, **snakemake.params.images)
     save_dataset(dataset, snakemake.output.dataset)
     numbers = len(dataset.train_images), len(dataset.test_images), dataset.image_size
     logging.info("%d training and %d test images of %d pixels", *numbers)

@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
 
@@ -43,6 +44,7 @@ from .seeds import generator_for
 from .set_statistics import BatchNorm, Forward, set_normalised
 
 NoiseNorm = Literal["mean", "per_image"]
+View = Callable[[Tensor], Tensor | None]
 Take = Callable[[str, Tensor], None]
 Evaluate = Callable[[Sequence[Tensor], Take], None]
 EvaluateBy = Callable[[nn.Module, Forward, Sequence[Tensor], Take], None]
@@ -147,6 +149,10 @@ class PerturbedImages:
     batch of perturbed images at a time.
 
     Arguments and errors are those of :func:`relative_stability`.
+
+    Args:
+        deformed: the images as the caller deforms them, one for one, instead of by ``displacement``, ``cutoff`` and
+            ``interpolation``.
     """
 
     def __init__(
@@ -159,13 +165,17 @@ class PerturbedImages:
         noise_norm: NoiseNorm = "mean",
         batch_size: int = 250,
         generator: torch.Generator | None = None,
+        deformed: Images | None = None,
     ):
         _check_perturbation(displacement, noise_norm, batch_size)
-        temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
-        _warn_of_overhangs(displacement, cutoff, images.shape[-1])
         self._images = images
-        self._interpolation: Interpolation = interpolation
-        self._coefficients = coefficients_for(images, cutoff, temperature, generator)
+        if deformed is None:
+            temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
+            _warn_of_overhangs(displacement, cutoff, images.shape[-1])
+            coefficients = coefficients_for(images, cutoff, temperature, generator)
+            self._deform = lambda x, part: deform_with(x, coefficients[part], interpolation)
+        else:
+            self._deform = lambda _x, part: deformed[part]
         norms = [self._displaced_norms(x, part) for part, x in batches_of(images, _images_per_batch(batch_size))]
         self._norms = torch.cat(norms)
         if noise_norm == "mean":
@@ -175,12 +185,12 @@ class PerturbedImages:
         """Yield them batch by batch, noise drawn from a generator."""
         for part, x in batches_of(self._images, batch_size):
             noise = unit_noise(x, generator).mul_(self._norms[part].to(x.dtype)[:, None, None, None])
-            yield Perturbed(x, deform_with(x, self._coefficients[part], self._interpolation), noise.add_(x))
+            yield Perturbed(x, self._deform(x, part), noise.add_(x))
 
     def _displaced_norms(self, images: Tensor, part: slice) -> Tensor:
         """How far each image of a part is moved by its field, ``|tau x - x|``: float64 ``(B,)``."""
         _check_finite(images)
-        return norms_of(deform_with(images, self._coefficients[part], self._interpolation) - images)
+        return norms_of(self._deform(images, part) - images)
 
 
 def perturbed_batches(
@@ -540,6 +550,8 @@ def distances_by_operation(
     images: ImageSource,
     *,
     generator: torch.Generator | None = None,
+    deformed: Images | None = None,
+    view: View | None = None,
     **perturbation: Unpack[PerturbationSettings],
 ) -> dict[str, Distances]:
     """Measure how far the output of every named operation moves, image by image: under deformation, then noise.
@@ -547,26 +559,39 @@ def distances_by_operation(
     For what :func:`stability_by_operation` does not tell, such as an interval of how two models compare on the same images;
     :func:`stability_of` turns them into its results. Settings and the order of operations are those of
     :func:`stability_by_operation`.
+
+    Args:
+        deformed: the images as the caller deforms them, one for one, instead of by the displacement, cutoff and interpolation.
+        view: returns what of an operation's output ``(B, ...)`` is compared, or nothing to leave the operation out; all of it is
+            if not given.
     """
-    with _operations_looked_at(model, images, generator, **perturbation) as look:
+    with _operations_looked_at(model, images, generator, view, deformed=deformed, **perturbation) as look:
         return measure_distances(*look)
 
 
 def _operations_looked_at(
-    model: nn.Module, images: ImageSource, generator: torch.Generator | None, **settings
+    model: nn.Module,
+    images: ImageSource,
+    generator: torch.Generator | None,
+    view: View | None = None,
+    **settings,
 ) -> AbstractContextManager["_Look"]:
     module = original(as_module(model))
     check_parts_known(module, "measuring by operation")
-    return _looked_at(module, images, _take_operations, generator, **settings)
+    return _looked_at(module, images, partial(_take_operations, view), generator, **settings)
 
 
-def _take_operations(model: nn.Module, forward: Forward, batch: Sequence[Tensor], take: Take) -> None:
-    """Evaluate a model, taking the output of every named operation that gives one per image."""
+def _take_operations(
+    view: View | None, model: nn.Module, forward: Forward, batch: Sequence[Tensor], take: Take
+) -> None:
+    """Evaluate a model, taking the output of every named operation that gives one per image, or a view of it."""
     count = sum(map(len, batch))
 
     def take_images(name: str, output: Tensor) -> None:
         if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count:
-            take(name, output)
+            seen = output if view is None else view(output)
+            if seen is not None:
+                take(name, seen)
 
     with observing(model, take_images):
         forward(torch.cat(batch), *range(len(batch)))

@@ -1,7 +1,8 @@
 """Images, labels and fixed splits, as tensors in memory."""
 
 import hashlib
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -79,21 +80,36 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """Training, validation and test split, and the data set's mean and standard deviation per channel, ``(C,)``."""
+    """Training, validation and test split, and how a network gets their images.
+
+    Attributes:
+        mean, std: of the data set per channel, ``(C,)``.
+        noise: root mean square norm of the Gaussian noise that is added to every normalised image.
+    """
 
     train: Split
     validation: Split
     test: Split
     mean: Tensor
     std: Tensor
+    noise: float = 0.0
 
     def normalise(self, images: Tensor) -> Tensor:
         """Return uint8 images as float32 ones; see :func:`normalise`."""
         return normalise(images, self.mean, self.std)
 
+    def shown(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return uint8 images as a network gets them: normalised (see :func:`normalise`), with noise if there is some.
+
+        Args:
+            generator: of the noise.
+        """
+        return add_noise(self.normalise(images), self.noise, generator)
+
     def to(self, device: torch.device | str) -> "Splits":
         """Return the splits on a device."""
-        return Splits(*(getattr(self, part.name).to(device) for part in fields(self)))
+        tensors = ("train", "validation", "test", "mean", "std")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -106,6 +122,18 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return torch.addcmul(shift[:, None, None], images.float(), scale[:, None, None])
 
 
+def add_noise(images: Tensor, norm: float, generator: torch.Generator) -> Tensor:
+    """Add Gaussian noise whose root mean square norm over an image is ``norm`` to images ``(N, C, n, n)``.
+
+    Its standard deviation in a pixel is ``norm / sqrt(C n^2)``, as where noise is added to the training images of
+    arXiv:2210.01506. The images themselves are returned where there is none.
+    """
+    if norm == 0:
+        return images
+    noise = torch.randn(images.shape, generator=generator).to(images)
+    return torch.add(images, noise, alpha=norm / math.sqrt(images[0].numel()))
+
+
 def split_dataset(
     dataset: Dataset,
     *,
@@ -113,6 +141,7 @@ def split_dataset(
     seed: int,
     train_size: int | None = None,
     label_count: int | None = None,
+    noise: float = 0.0,
 ) -> Splits:
     """Split a data set: the same validation and test images for every ``train_size``, smaller training sets in larger ones.
 
@@ -121,6 +150,7 @@ def split_dataset(
         seed: of the hold-out and of the order in which training images are taken.
         train_size: training images taken; all that are left if not given.
         label_count: keep only images of the first ``label_count`` classes.
+        noise: root mean square norm of noise that networks get added to all normalised images; see :func:`add_noise`.
 
     Raises:
         InputError: more images or classes asked for than there are.
@@ -140,7 +170,7 @@ def split_dataset(
     if train_size is not None and train_size > available:
         raise InputError(f"train_size is {train_size}: there are {available} images besides the validation images")
     kept = order[validation_images:][:train_size]
-    return Splits(train.take(kept), train.take(order[:validation_images]), test, dataset.mean, dataset.std)
+    return Splits(train.take(kept), train.take(order[:validation_images]), test, dataset.mean, dataset.std, noise)
 
 
 def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.seeds import generator_for
-from .datasets import Dataset, normalise
+from .datasets import Dataset, add_noise, normalise
 
 
 class ProbeImages:
@@ -29,6 +29,31 @@ class ProbeImages:
     def __getitem__(self, part: slice) -> Tensor:
         pixels = self._dataset.test_images[self._picked[part]].to(self.device)
         return normalise(pixels, self._dataset.mean, self._dataset.std)
+
+
+class NoisyImages:
+    """Images, each with Gaussian noise of its own, which depends on its number and a seed alone.
+
+    Sliced like :class:`ProbeImages`.
+
+    Args:
+        images: the images without noise.
+        norm: root mean square norm of the noise.
+    """
+
+    def __init__(self, images: ProbeImages, norm: float, seed: int):
+        self._images, self._norm, self._seed = images, norm, seed
+        self.shape, self.dtype, self.device = images.shape, images.dtype, images.device
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, part: slice) -> Tensor:
+        noisy = [
+            add_noise(image[None], self._norm, generator_for("noise on probe image", self._seed, number))
+            for number, image in zip(range(len(self))[part], self._images[part], strict=True)
+        ]
+        return torch.cat(noisy)
 
 
 def probe_images(dataset: Dataset, count: int, seed: int, device: torch.device | str = "cpu") -> ProbeImages:

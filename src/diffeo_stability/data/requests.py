@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -20,7 +21,7 @@ class Request:
         source: what is known of it.
         folder: where copies put by hand are looked for (in ``download/``).
         path: of the user's own images.
-        image_size, mirror, test_only: as in the block ``dataset`` of a configuration.
+        image_size, mirror, test_only, two_points: as in the block ``dataset`` of a configuration.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Request:
     image_size: int | None = None
     mirror: str | None = None
     test_only: bool = False
+    two_points: Mapping[str, Any] | None = None
 
 
 def fields_of(parts: Mapping[str, tuple[Tensor, Tensor]], classes: tuple[str, ...]) -> dict:

@@ -1,10 +1,10 @@
 """The block ``dataset`` of a configuration."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from ..settings import Block, Name, Positive, Seed, Text
+from ..settings import Block, Name, NotNegative, Positive, Seed, Text
 from .sources import SOURCES
 
 NORMALISED_LIKE = r"^(images|(timm|torchvision):[A-Za-z0-9_.]+)$"
@@ -16,6 +16,29 @@ class Normalisation(Block):
 
     mean: Annotated[list[float], Field(min_length=1)] = Field(description="one number per channel")
     std: Annotated[list[Positive], Field(min_length=1)] = Field(description="one number per channel")
+
+
+class TwoPoints(Block):
+    """Images with two active pixels, `near` where they are closer than about `xi` to each other and else `far`."""
+
+    size: Annotated[int, Field(ge=4, le=64)] = Field(28, description="pixels along a side")
+    xi: Positive = Field(14.0, description="distance of the two pixels, in pixels, that tells the classes apart")
+    gap: NotNegative = Field(2.0, description="no pair is closer to `xi` than half of this")
+    norm: Literal["L2", "Linf"] = Field("L2", description="by which the distance is taken")
+    background_noise: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.0, description="standard deviation of noise in every pixel, in units of an active one"
+    )
+    train_images: Annotated[int, Field(ge=2, multiple_of=2)] = Field(2048, description="half of each class")
+    test_images: Annotated[int, Field(ge=2, multiple_of=2)] = Field(5000, description="half of each class")
+    seed: Seed = Field(0, description="of the pairs that are drawn")
+
+
+class Counts(NamedTuple):
+    """How many images and classes there are."""
+
+    train_images: int
+    test_images: int
+    classes: int
 
 
 def _usual_title(block: dict) -> str:
@@ -55,6 +78,7 @@ class DatasetBlock(Block):
         description="the training images' own statistics if not given. Networks with `weights` need one: that of their training, "
         "in numbers, `timm:<name>` or `torchvision:<name>` for that of the library's weights, or `images` for these images' own",
     )
+    two_points: TwoPoints | None = Field(None, description="of source `two_points`: which pairs of pixels there are")
     validation_images: Annotated[int, Field(ge=0)] = Field(
         description="training images held out for the validation error in `history.csv`; 0 to train on all"
     )
@@ -67,7 +91,19 @@ class DatasetBlock(Block):
     @property
     def known_size(self) -> int | None:
         """Pixels along a side, if they are known before the images are read."""
+        if self.two_points is not None:
+            return self.two_points.size
         return SOURCES[self.source].image_size or self.image_size
+
+    @property
+    def known_counts(self) -> Counts | None:
+        """How many images and classes there are, if that is known before they are read."""
+        if self.two_points is not None:
+            return Counts(self.two_points.train_images, self.two_points.test_images, 2)
+        source = SOURCES[self.source]
+        if source.train_images is None:
+            return None
+        return Counts(source.train_images, source.test_images, source.classes)
 
     @property
     def scale(self) -> tuple[list[float], list[float]] | str | None:
@@ -85,6 +121,12 @@ class DatasetBlock(Block):
             raise ValueError(f"name is missing: source {self.source} needs a name for its folder below data_dir")
         if not own and self.path is not None:
             raise ValueError(f"path is given, but source {self.source} takes none")
+        if (self.source == "two_points") != (self.two_points is not None):
+            raise ValueError(
+                "two_points is missing: source two_points needs its block ({} for all defaults)"
+                if self.two_points is None
+                else f"two_points is given, but source {self.source} has other images"
+            )
         if not own and self.copy_of != self.source:
             raise ValueError(f"copy_of is {self.copy_of}, but source {self.source} is no copy of another: leave it out")
         if self.image_size is not None and self.source != "image_folder":

@@ -47,6 +47,7 @@ SOURCES = {
     ),
     "cifar10": Source("downloads", "CIFAR-10", 32, 50_000, 10_000, 10, torchvision_class="CIFAR10"),
     "svhn": Source("downloads", "SVHN", 32, 73_257, 26_032, 10, digits=True, torchvision_class="SVHN"),
+    "two_points": Source("two_points", "pairs of pixels"),
     "image_folder": Source("folders", own=True),
     "arrays": Source("arrays", own=True),
 }

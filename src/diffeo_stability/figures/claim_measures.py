@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from ..core import quantiles
 from ..networks.catalogue import kinds_of
 
 
@@ -86,7 +86,7 @@ def mean_over_seeds(table: pd.DataFrame, name: str, by: list[str], *, signed: bo
     columns = [[there(rows[column]) for column in (name, f"{name}_low", f"{name}_high")] for rows in groups]
     freedom = sum(len(values) - 1 for values, _, _ in columns)
     squares = sum(float(np.square(values - values.mean()).sum()) for values, _, _ in columns)
-    scatter = stats.t.ppf(0.975, freedom) * math.sqrt(squares / freedom) if freedom else 0.0
+    scatter = quantiles.student(freedom) * math.sqrt(squares / freedom) if freedom else 0.0
     found = []
     for values, lows, highs in columns:
         mean, over_seeds = values.mean(), scatter / math.sqrt(len(values))
@@ -127,7 +127,7 @@ def geometric_mean(ratios: pd.Series) -> Measured:
     logs = np.log(ratios.astype(float)).groupby(level=0).mean().to_numpy()
     if len(logs) < 2:
         raise MissingError("the run has one layer alone")
-    half = stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
+    half = quantiles.student(len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
     return Measured(*(float(np.exp(logs.mean() + sign * half)) for sign in (0, -1, 1)))
 
 
@@ -141,9 +141,11 @@ def change_over_depth(values: pd.Series) -> Measured:
     if len(logs) < 3:
         raise MissingError("the run has no 3 layers")
     depth = logs.index.to_numpy(float)
-    fit = stats.linregress((depth - depth.min()) / (depth.max() - depth.min()), logs.to_numpy())
-    half = stats.t.ppf(0.975, len(depth) - 2) * fit.stderr
-    return Measured(*(math.exp(fit.slope + sign * half) for sign in (0, -1, 1)))
+    x, y = (depth - depth.mean()) / (depth.max() - depth.min()), logs.to_numpy()
+    slope = x @ y / (x @ x)
+    error = np.linalg.norm(y - y.mean() - slope * x) / math.sqrt((len(x) - 2) * (x @ x))
+    half = quantiles.student(len(x) - 2) * error
+    return Measured(*(math.exp(slope + sign * half) for sign in (0, -1, 1)))
 
 
 def changes_by(rows: pd.DataFrame, kinds: list[str], quantity: str) -> pd.Series:

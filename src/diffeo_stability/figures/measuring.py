@@ -239,8 +239,11 @@ def curves_by_state(
             yield evaluated.columns, name, output, curve, resampled
 
 
-def _error_columns(evaluated: Evaluated, splits: Splits) -> dict:
-    """Columns on a network's errors, with the statistics of its checkpoint, and on its training; blank if that was elsewhere."""
+def error_columns(evaluated: Evaluated, splits: Splits) -> dict:
+    """Return the columns on a network's errors, with its checkpoint's statistics, and on its training.
+
+    Those on a training elsewhere are blank.
+    """
     network, metadata = evaluated.network, evaluated.metadata
     test_error = error_rate(network, splits, splits.test)
     low, high = error_interval(test_error, len(splits.test))
@@ -273,7 +276,7 @@ def stability_rows(given: Given) -> list[dict]:
             evaluated.network, images, batch_norm=evaluated.batch_norm, **settings_of(stability, probe)
         )
         if evaluated.state not in of_state:
-            of_state[evaluated.state] = _error_columns(evaluated, splits)
+            of_state[evaluated.state] = error_columns(evaluated, splits)
         rows.append(
             {
                 **evaluated.columns,

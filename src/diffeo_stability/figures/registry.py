@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..data.datasets import Dataset
+    from ..data.settings import TwoPoints
     from .settings import FigureSettings, Probe
 
 OCTOBER, NOVEMBER = "October deck", "November and December decks"
-SOURCES = (OCTOBER, NOVEMBER)
+PAPERS = "Papers arXiv:2105.02468 and arXiv:2210.01506"
+SOURCES = (OCTOBER, NOVEMBER, PAPERS)
 TRAINING = ("dataset", "checkpoints")
 
 
@@ -33,9 +35,10 @@ class Figure:
         source: where the figure comes from, one of ``SOURCES``; its category in the report.
         order: place among the figures of its source.
         measured: once for every training, once for a run, or not at all: then it shows what another figure measured.
-        reads: files that it is measured from: ``dataset``, ``checkpoints``.
+        reads: files that it is measured from: ``dataset``, ``checkpoints``; none if it is about neither images nor trainings.
         tables: tables of other figures that it is measured from.
-        takes: settings that decide the numbers besides the figure's own: the blocks ``probe`` and ``stability``; ``copy_of``.
+        takes: settings that decide the numbers besides the figure's own: the blocks ``probe`` and ``stability``; ``copy_of`` and
+            ``two_points`` of the data set's block.
         makes: what a measurement gives: ``table``, ``summary``, ``pictures``.
         collects: the figure whose measurements its table collects, if that is another one.
         summarised: whether the summary is computed when the table is collected, by ``collection.collect_<stem>``.
@@ -117,6 +120,7 @@ class Given:
         settings: block of the figure.
         probe: block ``probe``.
         stability: block ``stability``, of figures that measure D, G and R as it says.
+        two_points: which pairs of pixels the images are drawn from, of figures about them.
         copy_of: which known data set the images are or are a copy of, if they are of one; see the block ``dataset``.
         device: where networks are evaluated.
         dataset: the images.
@@ -127,6 +131,7 @@ class Given:
     settings: Any = None
     probe: Probe | None = None
     stability: Any = None
+    two_points: TwoPoints | None = None
     copy_of: str | None = None
     device: torch.device | str = "cpu"
     dataset: Dataset | None = None

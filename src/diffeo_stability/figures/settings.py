@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ..data.settings import DatasetBlock
 from ..settings import Block, Count, Name, Positive, Resamples, Seed, WithoutRepeats
 
 Networks = Annotated[list[Name], Field(min_length=1), WithoutRepeats]
@@ -33,8 +34,16 @@ class FigureSettings(Block):
     choose_trainings: ClassVar[frozenset[str]] = frozenset({"networks", "train_sizes", "widths"})
 
     def training_changes(self) -> list[dict[str, Any]]:
-        """Return in what the trainings of a network that the figure asks for differ from its usual one, one entry each."""
+        """Return in what the trainings of a network that the figure asks for differ from its usual one, one entry each.
+
+        Keys are those of a recipe, ``width``, and ``dataset``, the folder of a data set. Another ``train_size`` takes as many
+        steps as the usual one, unless ``epochs`` says how long it takes.
+        """
         return [{}]
+
+    def dataset_of(self, run: Any) -> DatasetBlock:
+        """Return the data set that the figure is about: its own, if its block has one (``dataset``), else the run's."""
+        return getattr(self, "dataset", None) or run.dataset
 
     def measured_with(self) -> dict[str, Any]:
         """Return the settings that decide the numbers of one training, as plain values."""

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ..core.operations import evaluating
+from ..core.seeds import generator_for
 from ..core.set_statistics import batch_norms
 from ..data.datasets import Splits
 from .evaluation import evaluation_batch
@@ -27,10 +28,11 @@ def estimate_batch_norm(network: nn.Module, splits: Splits) -> None:
             norm.reset_running_stats()
             norm.momentum = None
             norm.train()
+        generator = generator_for("noise on images of batch-norm")
         # Batches of nearly equal size: a last one of a single image would have no statistics, or as much weight as 500
         part = splits.train if len(splits.train) else splits.test
         batch = evaluation_batch(part.images.shape[-1])
         for images in part.images.tensor_split(math.ceil(len(part) / batch)):
-            network(splits.normalise(images.to(device)))
+            network(splits.shown(images.to(device), generator))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

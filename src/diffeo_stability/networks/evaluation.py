@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.operations import evaluating
+from ..core.seeds import generator_for
 from ..data.datasets import Split, Splits
 
 EVALUATION_BATCH = 500  # of images of 32 x 32 pixels and smaller
@@ -19,12 +20,16 @@ def evaluation_batch(image_size: int) -> int:
 
 @torch.no_grad()
 def evaluated(network: nn.Module, splits: Splits, part: Split) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield logits and labels of a part's images, batch by batch on the network's device, in float32 and evaluation mode."""
+    """Yield logits and labels of a part's images, batch by batch on the network's device, in float32 and evaluation mode.
+
+    Where images have noise added, it is the same one for every network and at every call.
+    """
     device = next(network.parameters()).device
+    generator = generator_for("noise on evaluated images")
     batch = evaluation_batch(part.images.shape[-1])
     with evaluating(network):
         for images, labels in zip(part.images.split(batch), part.labels.split(batch), strict=True):
-            yield network(splits.normalise(images.to(device))), labels.to(device)
+            yield network(splits.shown(images.to(device), generator)), labels.to(device)
 
 
 def error_rate(network: nn.Module, splits: Splits, part: Split) -> float:

@@ -28,6 +28,9 @@ class Recipe(Block):
     learning_rate: Positive = Field(description="largest learning rate")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum, or Adam's beta 1")
     weight_decay: NotNegative = Field(5e-4, description="weight decay")
+    loss: Literal["cross_entropy", "hinge"] = Field(
+        "cross_entropy", description="hinge asks that the right logit exceeds every other one by 1"
+    )
     schedule: Literal["constant", "cosine", "linear"] = Field("cosine", description="how the learning rate falls to 0")
     warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="share of the steps in which the learning rate first rises from 0"
@@ -36,6 +39,11 @@ class Recipe(Block):
         0, description="augmentation: random crops of the image with a margin of this many black pixels"
     )
     horizontal_flip: bool = Field(False, description="augmentation: mirror half of the images; refused for digits")
+    noise: NotNegative = Field(
+        0.0,
+        description="root mean square norm of Gaussian noise that is added to every normalised image, anew in every epoch, in "
+        "training and where errors are measured",
+    )
     label_count: Annotated[int, Field(ge=2)] | None = Field(
         None, description="train and test on the first so many classes; on all if not given"
     )

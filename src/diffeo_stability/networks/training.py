@@ -1,6 +1,8 @@
 """Seeded training that can be killed at any moment and goes on from where it was."""
 
+import hashlib
 import json
+import logging
 import math
 import shutil
 import time
@@ -24,6 +26,8 @@ from .progress import Progress
 from .settings import Recipe
 
 SECONDS_BETWEEN_SAVES = 10.0
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -100,6 +104,17 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return kind(parameters, betas=(recipe.momentum, 0.999), **settings)
 
 
+def mean_loss(kind: str, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean loss of logits ``(B, classes)`` for labels ``(B,)``: cross-entropy or hinge.
+
+    The hinge loss adds ``max(0, 1 - (f_y - f_j))`` over the classes j besides the right one, y (Weston and Watkins, 1999); of two
+    classes it is the usual one of their difference.
+    """
+    if kind == "hinge":
+        return F.multi_margin_loss(logits, labels) * logits.shape[1]
+    return F.cross_entropy(logits, labels)
+
+
 def train_epoch(
     network: nn.Module, optimizer: torch.optim.Optimizer, splits: Splits, recipe: Recipe, *, seed: int, epoch: int
 ) -> tuple[float, float]:
@@ -126,14 +141,14 @@ def train_epoch(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate_at(recipe, progress)
             images, labels = _training_batch(splits, recipe, index.to(device), generator)
-            total += _train_step(network, optimizer, images, labels, recipe.precision)
-    mean_loss, error = (total / len(order)).tolist()
-    if not math.isfinite(mean_loss):
+            total += _train_step(network, optimizer, images, labels, recipe)
+    loss, error = (total / len(order)).tolist()
+    if not math.isfinite(loss):
         raise InputError(
-            f"the training loss became {mean_loss} in epoch {epoch}: lower training.learning_rate "
+            f"the training loss became {loss} in epoch {epoch}: lower training.learning_rate "
             f"(now {recipe.learning_rate}), or add training.warmup"
         )
-    return mean_loss, error
+    return loss, error
 
 
 def steps_per_epoch(splits: Splits, recipe: Recipe) -> int:
@@ -150,16 +165,16 @@ def _training_batch(splits: Splits, recipe: Recipe, index: Tensor, generator: to
         generator=generator,
     )
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    return splits.normalise(images).contiguous(memory_format=layout), splits.train.labels[index]
+    return splits.shown(images, generator).contiguous(memory_format=layout), splits.train.labels[index]
 
 
 def _train_step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, precision: str
+    network: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor, recipe: Recipe
 ) -> Tensor:
     """Take one step; the loss, added up over the images, and how many of them were misclassified before it: ``(2,)``."""
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         logits = network(images)
-        loss = F.cross_entropy(logits, labels)
+        loss = mean_loss(recipe.loss, logits, labels)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -212,7 +227,7 @@ def train_network(
     keeper = _Keeper(partial, described, steps_per_epoch(splits, recipe))
     for leftover in partial.glob(".*"):
         leftover.unlink()  # of a write that was killed
-    history = state.load(network, optimizer) or _begin(network, optimizer, splits, state, keeper)
+    history = state.load(network, optimizer) or _begin(network, optimizer, splits, recipe, state, keeper)
     kept = log_spaced_epochs(recipe.epochs, checkpoints)
     with Progress(folder, history[-1].epoch, recipe.epochs) as progress:
         for epoch in progress:
@@ -265,23 +280,28 @@ class _Keeper:
 
 
 def _begin(
-    network: nn.Module, optimizer: torch.optim.Optimizer, splits: Splits, state: "_TrainingState", keeper: _Keeper
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    splits: Splits,
+    recipe: Recipe,
+    state: "_TrainingState",
+    keeper: _Keeper,
 ) -> list[Epoch]:
     """Start from nothing: the history of a network at init, which is kept."""
     shutil.rmtree(keeper.folder, ignore_errors=True)
     keeper.folder.mkdir(parents=True)
     estimate_batch_norm(network, splits)
-    history = [_describe_init(network, splits)]
+    history = [_describe_init(network, splits, recipe)]
     keeper.keep(network, history[0])
     state.save(network, optimizer, history)
     return history
 
 
-def _describe_init(network: nn.Module, splits: Splits) -> Epoch:
+def _describe_init(network: nn.Module, splits: Splits, recipe: Recipe) -> Epoch:
     """The history's row of a network before its first step, its loss and errors measured in evaluation mode."""
     loss, wrong = 0.0, 0
     for logits, labels in evaluated(network, splits, splits.train):
-        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+        loss += float(mean_loss(recipe.loss, logits, labels)) * len(labels)
         wrong += int((logits.argmax(1) != labels).sum())
     count = len(splits.train)
     return Epoch(0, loss / count, wrong / count, _validation_error(network, splits))
@@ -312,22 +332,38 @@ class _TrainingState:
         for index, entries in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{name}": value for name, value in entries.items() if value is not None}
         rows = json.dumps([vars(row) for row in history])
-        save_tensors(tensors, self.path, {"key": self._key, "history": rows})
+        digest = _digest(tensors, rows)
+        save_tensors(tensors, self.path, {"key": self._key, "history": rows, "sha256": digest})
         self._saved = time.monotonic()
 
     def load(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> list[Epoch] | None:
-        """Put network and optimizer back to where they were and return the history; nothing if there is no such state."""
+        """Put network and optimizer back to where they were and return the history.
+
+        Nothing if there is no such state, or if it is not the one that was written: then training begins anew.
+        """
         try:
             tensors, metadata = read_tensors(self.path)
         except (OSError, SafetensorError):
             return None
         if metadata.get("key") != self._key:
             return None
+        if metadata.get("sha256") != _digest(tensors, metadata.get("history", "")):
+            logger.warning("%s is damaged: the training begins anew", self.path)
+            return None
         network.load_state_dict(
             {name.removeprefix("network/"): value for name, value in tensors.items() if name.startswith("network/")}
         )
         optimizer.load_state_dict({**optimizer.state_dict(), "state": _optimizer_entries(tensors, optimizer)})
         return [Epoch(**row) for row in json.loads(metadata["history"])]
+
+
+def _digest(tensors: dict[str, Tensor], history: str) -> str:
+    """Hash of all that a training goes on from."""
+    digest = hashlib.sha256(history.encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _optimizer_entries(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:

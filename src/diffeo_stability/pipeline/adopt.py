@@ -27,7 +27,8 @@ def adopt(config: Run) -> int:
         InputError: there are none, or some are not what their job wrote or what they were made from: one line for each; then all
             times stay as they are.
     """
-    places = (Path(config.data_dir, config.dataset.folder), Path("results", config.run), Path("figures", config.run))
+    datasets = (Path(config.data_dir, folder) for folder in config.datasets)
+    places = (*datasets, Path("results", config.run), Path("figures", config.run))
     records = {path: read_json(record) for place in places for path, record in _recorded_in(place)}
     if not records:
         raise InputError(f"there is nothing of run {config.run} here: copy its data, results and figures first")

@@ -32,9 +32,10 @@ class CodeOf:
         """
         return fingerprint(self._project / "workflow" / "scripts" / f"{name}.py", *map(_module, modules))
 
-    def dataset(self) -> str:
-        """Return that of what reads the run's images."""
-        return self.script("fetch_dataset", "data.prepare", f"data.{SOURCES[self._config.dataset.source].reader}")
+    def dataset(self, folder: str) -> str:
+        """Return that of what reads the images of a data set."""
+        source = SOURCES[self._config.datasets[folder].source]
+        return self.script("fetch_dataset", "data.prepare", f"data.{source.reader}")
 
     def training(self) -> str:
         """Return that of how every network is trained."""

@@ -111,25 +111,25 @@ class Run(Block):
     @model_validator(mode="after")
     def _there_are_enough_images(self):
         """What the names of known data sets tell; images of one's own are counted when they are read."""
-        source, held_out = SOURCES[self.dataset.source], self.dataset.validation_images
-        if source.train_images is None:
+        known, held_out = self.dataset.known_counts, self.dataset.validation_images
+        if known is None:
             return self
-        left = source.train_images - held_out
+        left = known.train_images - held_out
         if left < 1:
-            raise ValueError(
-                f"dataset.validation_images: {held_out} leaves none of {source.train_images:,} to train on"
-            )
-        if self.probe.images > source.test_images:
-            raise ValueError(f"probe.images: {self.probe.images} is more than the {source.test_images:,} test images")
+            raise ValueError(f"dataset.validation_images: {held_out} leaves none of {known.train_images:,} to train on")
+        if self.probe.images > known.test_images:
+            raise ValueError(f"probe.images: {self.probe.images} is more than the {known.test_images:,} test images")
         for name in self.trained:
             recipe, own = self.recipe(name), self.networks[name].training
             key = "training.train_size" if own.train_size is None else f"networks.{name}.training.train_size"
             if (recipe.train_size or 0) > left:
                 raise ValueError(f"{key}: {recipe.train_size} is more than {left:,}, {_LEFT}")
             key = "training.label_count" if own.label_count is None else f"networks.{name}.training.label_count"
-            if (recipe.label_count or 0) > source.classes:
-                raise ValueError(f"{key}: {recipe.label_count} is more than the {source.classes} classes")
+            if (recipe.label_count or 0) > known.classes:
+                raise ValueError(f"{key}: {recipe.label_count} is more than the {known.classes} classes")
         for stem, block in self.figures.items():
+            if block.dataset_of(self) != self.dataset:
+                continue  # its own block knows
             sizes = [changes["train_size"] for changes in block.training_changes() if "train_size" in changes]
             if max(sizes, default=0) > left:
                 raise ValueError(f"{stem}.train_sizes: {max(sizes)} is more than {left:,}, {_LEFT}")
@@ -156,10 +156,20 @@ class Run(Block):
         return self
 
     @model_validator(mode="after")
+    def _data_sets_have_folders_of_their_own(self):
+        for stem, block in self.figures.items():
+            images = block.dataset_of(self)
+            if self.datasets[images.folder] != images or (
+                images != self.dataset and images.folder == self.dataset.folder
+            ):
+                raise ValueError(f"{stem}.dataset: another data set is called {images.folder}: give this one a name")
+        return self
+
+    @model_validator(mode="after")
     def _steps_of_other_train_sizes_are_known(self):
         """Figures that train on other numbers of images than a network's own do so for as many steps."""
         for stem, block in self.figures.items():
-            if not any("train_size" in changes for changes in block.training_changes()):
+            if not any("train_size" in changes and "epochs" not in changes for changes in block.training_changes()):
                 continue
             for name in block.networks:
                 if self.recipe(name).train_size is None:
@@ -194,6 +204,12 @@ class Run(Block):
                     "whose digits mean something else when mirrored; allowed is false"
                 )
         return self
+
+    @property
+    def datasets(self) -> dict[str, DatasetBlock]:
+        """The run's data set and those of figures that have one of their own, by folder."""
+        own = (block.dataset_of(self) for block in self.figures.values())
+        return {block.folder: block for block in (self.dataset, *own)}
 
     @property
     def figures(self) -> dict[str, FigureSettings]:

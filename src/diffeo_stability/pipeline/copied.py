@@ -16,7 +16,8 @@ def name_copied(plan: Plan) -> str | None:
     Paths are taken from the working directory, which has to be the project's folder.
     """
     checkpoints = [f"{training.place(plan.config.run)}/checkpoints" for training in plan.trainings.values()]
-    made = [path for path in (plan.dataset, *checkpoints, *plan.shown()) if Path(path).exists()]
+    datasets = map(plan.dataset_file, plan.config.datasets)
+    made = [path for path in (*datasets, *checkpoints, *plan.shown()) if Path(path).exists()]
     unknown = [path for path in made if record_of(path).exists() and not _is_known(path)]
     if not unknown:
         return None

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..data.settings import TwoPoints
 from ..figures import FIGURES
 from ..figures.registry import Given
 from ..figures.settings import Probe
@@ -19,8 +20,8 @@ def given_to(job: Any) -> Given:
     figure, params = FIGURES[job.params.stem], dict(job.params.items())
     files = dict(job.input.items())
     device: Any = "cpu"
-    if figure.reads:
-        from ..data.store import load_dataset  # seconds to import, and what is measured from tables needs no torch
+    if figure.reads or not figure.tables:  # what is measured from tables needs no torch, which takes seconds to import
+        from ..data.store import load_dataset
 
         device = set_up_torch(params["device"], job.threads)
     return Given(
@@ -28,6 +29,7 @@ def given_to(job: Any) -> Given:
         settings=figure.settings.model_construct(**params["settings"]),
         probe=Probe(**params["probe"]) if "probe" in params else None,
         stability=Stability.model_construct(**params["stability"]) if "stability" in params else None,
+        two_points=TwoPoints(**params["two_points"]) if "two_points" in params else None,
         copy_of=params.get("copy_of"),
         device=device,
         dataset=load_dataset(files["dataset"]) if "dataset" in files else None,

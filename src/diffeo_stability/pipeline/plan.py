@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -12,23 +12,38 @@ from ..core.errors import InputError
 from ..data.contents import MEMORY, PACKAGE, content_hash, located
 from ..data.files import check_access, is_there
 from ..figures import FIGURES
-from ..networks.settings import TrainedPart
+from ..networks.settings import Recipe
 from .config import Run
 from .looks import Look, looks_of
 
 SUFFIXES = {"table": ".csv", "summary": "_summary.csv", "pictures": ".safetensors"}
 
 
+# What a variant is called by where a figure asks for it; other differences go with the figure's own data set
+NAMED: dict[str, Callable[[Any], str]] = {
+    "dataset": str,
+    "train_size": "{}-images".format,
+    "width": "width{}".format,
+    "trained_part": str,
+    "noise": "noise{:g}".format,
+}
+
+
 @dataclass(frozen=True)
 class Training:
-    """One training of a network: its seed, and what a figure may ask to be different from the network's own settings."""
+    """One training of a network.
+
+    Attributes:
+        dataset: folder of the data set that it is trained on.
+        width, recipe: the network's own, or what a figure asks for instead.
+    """
 
     network: str
     variant: str
     seed: int
-    train_size: int | None
+    dataset: str
     width: float
-    trained_part: TrainedPart
+    recipe: Recipe
 
     def place(self, run: str) -> str:
         """Return the folder of the training and of all that is measured on it."""
@@ -40,23 +55,41 @@ class Plan:
 
     A variant is a name such as ``seed0``, ``seed0-400-images`` or ``seed0-width0.5-read_out`` that is looked up here and never
     taken apart.
+
+    Raises:
+        InputError: two figures ask for different trainings of one name.
     """
 
     def __init__(self, config: Run):
         self.config = config
+        self.trainings = self._all_trainings()
         self._content_hash = cache(lambda source: content_hash(source, Path(self.dataset).parent / MEMORY))
 
     @property
     def dataset(self) -> str:
-        """The file that holds the data set."""
-        return f"{self.config.data_dir}/{self.config.dataset.folder}/images.safetensors"
+        """The file that holds the run's data set."""
+        return self.dataset_file(self.config.dataset.folder)
 
-    @cached_property
-    def trainings(self) -> dict[tuple[str, str], Training]:
+    def dataset_file(self, folder: str) -> str:
+        """Return the file that holds the data set of a folder."""
+        return f"{self.config.data_dir}/{folder}/images.safetensors"
+
+    def dataset_of(self, network: str, variant: str) -> str:
+        """Return the file that holds the data set that a network is trained on."""
+        return self.dataset_file(self.trainings[network, variant].dataset)
+
+    def _all_trainings(self) -> dict[tuple[str, str], Training]:
         """All trainings of the run, by network and variant."""
         usual = [self._training(name, seed) for name in self.config.networks for seed in self._seeds_of(name)]
         special = [training for stem in self.stems for training in self.trainings_of(stem)]
-        return {(training.network, training.variant): training for training in (*usual, *special)}
+        found: dict[tuple[str, str], Training] = {}
+        for training in (*usual, *special):
+            if found.setdefault((training.network, training.variant), training) != training:
+                raise InputError(
+                    f"two figures train {training.network} on {training.dataset} in different ways: give the two data sets "
+                    "different names, or the figures the same training"
+                )
+        return found
 
     def trainings_of(self, stem: str) -> list[Training]:
         """Trainings that a figure's block asks for."""
@@ -74,24 +107,29 @@ class Plan:
 
     def _training(self, network: str, seed: int, changes: Mapping[str, Any] | None = None) -> Training:
         """A training as the network's own settings have it, but for the changes; its variant names what differs."""
-        recipe = self.config.recipe(network)
+        recipe, changes = self.config.recipe(network), dict(changes or {})
         usual = {
-            "train_size": recipe.train_size,
+            "dataset": self.config.dataset.folder,
             "width": self.config.networks[network].width,
-            "trained_part": recipe.trained_part,
+            **recipe.model_dump(),
         }
-        settings = {**usual, **(changes or {})}
-        names = {
-            "train_size": f"{settings['train_size']}-images",
-            "width": f"width{settings['width']}",
-            "trained_part": settings["trained_part"],
-        }
-        differing = [names[key] for key in usual if settings[key] != usual[key]]
-        return Training(network, "-".join((f"seed{seed}", *differing)), seed, **settings)
+        if "train_size" in changes:
+            changes.setdefault("epochs", epochs_of_equal_steps(recipe, changes["train_size"]))
+        settings = {**usual, **changes}
+        names = [name(settings[key]) for key, name in NAMED.items() if settings[key] != usual[key]]
+        dataset, width = settings.pop("dataset"), settings.pop("width")
+        return Training(network, "-".join((f"seed{seed}", *names)), seed, dataset, width, Recipe(**settings))
 
-    def images(self) -> list[str]:
-        """Return the path of the run's images, if they are the user's own."""
-        return [] if self.config.dataset.path is None else [self.config.dataset.path]
+    def dataset_settings(self, folder: str) -> dict[str, Any]:
+        """Return all that decides the images of a data set, as plain values: the arguments of ``prepare_dataset``."""
+        block = self.config.datasets[folder]
+        as_they_are = ("source", "path", "image_size", "mirror", "test_only", "two_points")
+        return block.model_dump(include=set(as_they_are), exclude_none=True) | {"normalisation": block.scale}
+
+    def images(self, folder: str) -> list[str]:
+        """Return the path of a data set's images, if they are the user's own."""
+        path = self.config.datasets[folder].path
+        return [] if path is None else [path]
 
     def weights(self, network: str) -> list[str]:
         """Return the file of a network's weights, if they are the user's own or lie in a package."""
@@ -112,7 +150,7 @@ class Plan:
         Raises:
             InputError: one line for each key that names what is not there, or a file that cannot be read.
         """
-        named = [("dataset.path", source) for source in self.images()]
+        named = [("dataset.path", source) for folder in self.config.datasets for source in self.images(folder)]
         named += [
             (f"networks.{name}.weights", source) for name in self.config.networks for source in self.weights(name)
         ]
@@ -122,18 +160,9 @@ class Plan:
         self.contents([source for _, source in named])
 
     def training_settings(self, network: str, variant: str) -> dict[str, Any]:
-        """Return all that decides a training, as plain values: the training is redone when one of them changes.
-
-        A training on another number of images than the network's own (``train_size``) takes as many steps, and so another number
-        of epochs, rounded up: else what figures show against the number of images would be how long networks were trained.
-        """
+        """Return all that decides a training, as plain values: the training is redone when one of them changes."""
         training, block = self.trainings[network, variant], self.config.networks[network]
-        changes = {
-            "train_size": training.train_size,
-            "trained_part": training.trained_part,
-            "epochs": self._epochs_of(training),
-        }
-        recipe = self.config.recipe(network).model_copy(update=changes)
+        recipe, images = training.recipe, self.config.datasets[training.dataset]
         options = {"name": block.architecture, "width": training.width, "filter_size": block.filter_size}
         return {
             "network": {name: value for name, value in options.items() if value is not None},
@@ -141,26 +170,28 @@ class Plan:
             "seed": training.seed,
             "checkpoints": self.config.checkpoints,
             "split": {
-                "validation_images": self.config.dataset.validation_images,
-                "seed": self.config.dataset.split_seed,
-                "train_size": training.train_size,
+                "validation_images": images.validation_images,
+                "seed": images.split_seed,
+                "train_size": recipe.train_size,
                 "label_count": recipe.label_count,
+                "noise": recipe.noise,
             },
         }
 
     def described_trainings(self) -> list[dict[str, Any]]:
         """Return all trainings as the report lists them, as plain values.
 
-        Each has network, variant, seed, train size, width and trained part; ``label``; ``architecture``; ``epochs``;
-        ``usual``, whether it is as the network's own settings have it; ``history``, its table of errors per epoch, nothing
-        where weights come from elsewhere.
+        Each has network, variant, seed, data set, width, train size, trained part and noise; ``label``; ``architecture``;
+        ``epochs``; ``usual``, whether it is as the network's own settings have it; ``history``, its table of errors per epoch,
+        nothing where weights come from elsewhere.
         """
+        of_recipe = ("train_size", "trained_part", "noise", "epochs")
         return [
             {
-                **vars(training),
+                **{key: value for key, value in vars(training).items() if key != "recipe"},
+                **{key: getattr(training.recipe, key) for key in of_recipe},
                 "label": self.labels[training.network],
                 "architecture": self.config.networks[training.network].architecture,
-                "epochs": self._epochs_of(training),
                 "usual": training == self._training(training.network, training.seed),
                 "history": f"{training.place(self.config.run)}/history.csv"
                 if training.network in self.config.trained
@@ -173,14 +204,6 @@ class Plan:
         """Tables of errors per epoch of all that the run trains."""
         return [training["history"] for training in self.described_trainings() if training["history"]]
 
-    def _epochs_of(self, training: Training) -> int:
-        """Epochs in which a training takes as many steps as the network's own number of images does, rounded up."""
-        recipe = self.config.recipe(training.network)
-        if training.train_size == recipe.train_size:
-            return recipe.epochs
-        usual, own = (math.ceil(size / recipe.batch_size) for size in (recipe.train_size, training.train_size))
-        return math.ceil(recipe.epochs * usual / own)
-
     @property
     def stems(self) -> list[str]:
         """Stems of the figures that the run asks for."""
@@ -189,7 +212,11 @@ class Plan:
     def read_by(self, stem: str) -> dict[str, str]:
         """What a figure is measured from, by name; of a training's files, patterns for all trainings."""
         figure = FIGURES[stem]
-        places = {"dataset": self.dataset, "checkpoints": "results/{run}/networks/{net}/{variant}/checkpoints"}
+        images = self.config.figures[stem].dataset_of(self.config)
+        places = {
+            "dataset": self.dataset_file(images.folder),
+            "checkpoints": "results/{run}/networks/{net}/{variant}/checkpoints",
+        }
         if figure.measured == "run" and "checkpoints" in figure.reads:
             network = self.config.figures[stem].network
             first = self._training(network, self.config.seeds[0])
@@ -248,6 +275,11 @@ class Plan:
         shown = [block.network] if hasattr(block, "network") else getattr(block, "networks", self.config.networks)
         return {name: self.looks[name]._asdict() for name in shown}
 
+    def images_in(self, stem: str) -> str:
+        """What stands below a figure: the images that it was made from, if there are any."""
+        figure = FIGURES[stem]
+        return self.config.dataset.title if figure.reads or figure.tables else ""
+
     def settings_of(self, stem: str) -> dict[str, Any]:
         """Settings that decide a figure's numbers, as plain values: it is measured again when one of them changes."""
         own = {"settings": self.config.figures[stem].measured_with()}
@@ -255,6 +287,7 @@ class Plan:
             "probe": lambda: self.config.probe.model_dump(),
             "stability": lambda: self.config.figures["stability"].measured_with(),
             "copy_of": lambda: self.config.dataset.copy_of,
+            "two_points": lambda: self.config.figures[stem].dataset_of(self.config).two_points.model_dump(),
         }
         return own | {name: taken[name]() for name in FIGURES[stem].takes}
 
@@ -305,14 +338,25 @@ class Plan:
         Raises:
             InputError: a folder cannot be read or written.
         """
-        dataset = Path(self.dataset)
-        check_access(dataset.parents[1], write=False)
-        check_access(dataset.parent, write=False)
-        for folder in () if dataset.exists() else (dataset.parents[1], dataset.parent):
-            check_access(folder, write=True)
+        for dataset in (Path(self.dataset_file(folder)) for folder in self.config.datasets):
+            check_access(dataset.parents[1], write=False)
+            check_access(dataset.parent, write=False)
+            for folder in () if dataset.exists() else (dataset.parents[1], dataset.parent):
+                check_access(folder, write=True)
         for part in ("results", "figures", "logs"):
             for folder, _, _ in os.walk(Path(part, self.config.run)):
                 check_access(folder, write=True)
+
+
+def epochs_of_equal_steps(recipe: Recipe, train_size: int) -> int:
+    """Return the number of epochs in which training on another number of images takes as many steps, rounded up.
+
+    Else what figures show against the number of images would be how long networks were trained.
+    """
+    if train_size == recipe.train_size:
+        return recipe.epochs
+    usual, own = (math.ceil(size / recipe.batch_size) for size in (recipe.train_size, train_size))
+    return math.ceil(recipe.epochs * usual / own)
 
 
 def _remedy(source: str) -> str:

@@ -20,7 +20,6 @@ Source: the November 2021 deck, "What if we take a trained net and randomly perm
 [spatial pooling by each filter], nothing should change. Can we decouple the contribution of the two?"
 """
 
-import copy
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,19 +27,18 @@ from itertools import product
 from typing import NamedTuple
 
 import torch
-from scipy import stats
 from torch import Tensor, nn
 
+from ...core import quantiles
 from ...core.bootstrap import bootstrap_means, percentile_interval, resample_counts
 from ...core.deformation import check_temperature_range
 from ...core.distances import Distances
 from ...core.errors import InputError
 from ...core.images import Images
 from ...core.seeds import generator_for
-from ...core.set_statistics import BatchNorm, batch_norms
+from ...core.set_statistics import BatchNorm
 from ...core.stability import distances_by_operation, stability_of
-from ...data.datasets import Splits, split_dataset
-from ...networks.batch_norm import estimate_batch_norm
+from ...data.datasets import split_dataset
 from ...networks.checkpoints import list_checkpoints, read_metadata
 from ..measuring import (
     Evaluated,
@@ -53,56 +51,13 @@ from ..measuring import (
 )
 from ..registry import Given, Measured
 from ..settings import Probe
-
-
-def _convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
-    return {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
-
-
-def random_permutations(network: nn.Module, generator: torch.Generator) -> dict[str, Tensor]:
-    """Draw an order of the input channels of every convolution, by its name: ``(in_channels,)`` each.
-
-    Channels of a grouped convolution stay in their group, which alone reads them: a depthwise one keeps its order.
-    """
-
-    def draw(channels: int, groups: int) -> Tensor:
-        size = channels // groups
-        return torch.cat([start + torch.randperm(size, generator=generator) for start in range(0, channels, size)])
-
-    return {name: draw(layer.in_channels, layer.groups) for name, layer in _convolutions(network).items()}
-
-
-@torch.no_grad()
-def permute_input_channels(network: nn.Module, permutations: Mapping[str, Tensor]) -> nn.Module:
-    """Return a copy of a network whose convolutions read their input channels in another order.
-
-    Input channel ``c`` meets the filters that were made for channel ``permutation[c]``: the weights become
-    ``weight[:, permutation]``. To permute the input channels themselves by the inverse permutation would give the same.
-
-    Args:
-        permutations: by the convolution's name, ``(in_channels,)``; convolutions that are not named stay as they are.
-
-    Raises:
-        InputError: a name that is no convolution, or not every input channel once and within its group.
-    """
-    permuted = copy.deepcopy(network)
-    convolutions = _convolutions(permuted)
-    for name, permutation in permutations.items():
-        if name not in convolutions:
-            raise InputError(f"{name!r} is no convolution of the network; it has {', '.join(convolutions) or 'none'}")
-        convolution = convolutions[name]
-        channels = torch.arange(convolution.in_channels).view(convolution.groups, -1)
-        if permutation.numel() != channels.numel() or not torch.equal(
-            permutation.view_as(channels).sort(dim=1).values, channels
-        ):
-            raise InputError(
-                f"the permutation of {name} must hold its {convolution.in_channels} input channels once each, those of "
-                f"each of its {convolution.groups} groups in that group's places"
-            )
-        orders = permutation.view_as(channels) - channels[:, :1]
-        groups = convolution.weight.chunk(convolution.groups)
-        convolution.weight.copy_(torch.cat([group[:, order] for group, order in zip(groups, orders, strict=True)]))
-    return permuted
+from ..shuffling import (
+    batch_norm_choices,
+    convolutions_of,
+    permute_input_channels,
+    random_permutations,
+    with_statistics,
+)
 
 
 def log_stabilities(
@@ -141,7 +96,7 @@ def mean_over_permutations(values: Tensor, generator: torch.Generator) -> Tensor
     means = values.mean(0)
     shares = resample_counts(count, values.shape[-1] - 1, generator).to(values) / count
     drawn = torch.einsum("nmr,rn->mr", values[..., 1:], shares)
-    wider = math.sqrt(count / (count - 1)) * stats.t.ppf(0.975, count - 1) / stats.norm.ppf(0.975)
+    wider = math.sqrt(count / (count - 1)) * quantiles.student(count - 1) / quantiles.NORMAL
     return torch.cat((means[:, :1], means[:, 1:] + wider * (drawn - means[:, 1:])), dim=1)
 
 
@@ -168,19 +123,6 @@ def surviving_gain(init: Tensor, trained: Tensor, shuffled: Tensor, generator: t
         columns |= {name: values[:, 0], f"{name}_low": low, f"{name}_high": high}
     gained = columns["gain_low"] > 0
     return columns | {name: columns[name].where(gained, math.nan) for name in ("share", "share_low", "share_high")}
-
-
-def batch_norm_choices(network: nn.Module) -> tuple[str, ...]:
-    """Return which statistics its batch-norm can be measured with: ``kept`` and ``re-estimated``, or ``none`` without one."""
-    return ("kept", "re-estimated") if batch_norms(network) else ("none",)
-
-
-def _with_statistics(network: nn.Module, batch_norm: str, splits: Splits) -> nn.Module:
-    if batch_norm != "re-estimated":
-        return network
-    estimated = copy.deepcopy(network)
-    estimate_batch_norm(estimated, splits)
-    return estimated
 
 
 class Compared(NamedTuple):
@@ -230,13 +172,13 @@ def networks_to_compare(given: Given) -> Iterator[Compared]:
             orders = random_permutations(trained, generator_for("channel permutation", given.probe.seed, number))
             network, state = permute_input_channels(trained, orders), "shuffled"
         for choice in batch_norm_choices(network):
-            yield Compared(state, number, choice, _with_statistics(network, choice, splits), "running", metadata)
+            yield Compared(state, number, choice, with_statistics(network, choice, splits), "running", metadata)
 
 
 def _check_comparable(trained: nn.Module, untrained: list[Evaluated], metadata: dict) -> None:
     if not untrained:
         raise InputError(f"{metadata['net']} has no init to compare with: {_remedy(metadata)}")
-    if all(layer.in_channels == layer.groups for layer in _convolutions(trained).values()):
+    if all(layer.in_channels == layer.groups for layer in convolutions_of(trained).values()):
         raise InputError(
             f"{metadata['net']} has no convolution that combines channels, nothing to shuffle: {_remedy(metadata)}"
         )

@@ -4,14 +4,12 @@ Source: the October 2021 deck, "Filters actually learn to pool".
 """
 
 import torch
-from torch import Tensor, nn
 
-from ...core.bootstrap import bootstrap_means, percentile_interval
 from ...core.errors import InputError
-from ...core.laplacian import laplacian_components, laplacian_eigenspaces
-from ...core.operations import named_operations
+from ...core.laplacian import laplacian_components
 from ...core.seeds import generator_for
 from ...networks.checkpoints import list_checkpoints, read_metadata
+from ..filters import component_rows, square_filters
 from ..measuring import describe, is_imported, layer_columns, load_network
 from ..registry import Given, Measured
 
@@ -35,7 +33,7 @@ def measure_laplacian_spectra(given: Given) -> Measured:
     without_init = len(paths) == 1 and is_imported(read_metadata(paths[0]))
     for path in paths:
         network, metadata = load_network(path, given.device)
-        layers = {name: laplacian_components(filters).mean(1) for name, filters in _square_filters(network).items()}
+        layers = {name: laplacian_components(filters).mean(1) for name, filters in square_filters(network).items()}
         if not layers:
             raise InputError(
                 f"{metadata['net']} has no convolution with square filters of at least 2 pixels: "
@@ -50,42 +48,7 @@ def measure_laplacian_spectra(given: Given) -> Measured:
         for layer in layer_columns(describe(None, metadata), layers):
             name = layer["layer"]
             generator = generator_for("filters", given.probe.seed, name)
-            both = torch.cat((layers[name], initial[name]), dim=1).T
-            means, initial_means = bootstrap_means(both, given.probe.resamples, generator).chunk(2)
-            convolution = network.get_submodule(name)
-            for row in _layer_rows(convolution, layers[name], initial[name], means / initial_means):
-                rows.append(layer | time | row)
+            size = network.get_submodule(name).kernel_size[0]
+            found = component_rows(size, layers[name], initial[name], given.probe.resamples, generator)
+            rows += [layer | time | row for row in found]
     return Measured(rows)
-
-
-def _square_filters(network: nn.Module) -> dict[str, Tensor]:
-    """Filters ``(out, in, k, k)`` in double precision of every convolution that has square ones, by name of the layer."""
-    return {
-        name: module.weight.detach().double()
-        for name, module in named_operations(network).items()
-        if isinstance(module, nn.Conv2d) and module.kernel_size[0] == module.kernel_size[1] >= 2
-    }
-
-
-def _layer_rows(convolution: nn.Conv2d, components: Tensor, initial: Tensor, ratios: Tensor) -> list[dict]:
-    """Rows of one layer at one time.
-
-    Args:
-        components, initial: of its channels, then and at init, ``(out, eigenspaces)``.
-        ratios: of bootstrap samples of the channels, ``(eigenspaces, resamples)``.
-    """
-    size = convolution.kernel_size[0]
-    ratio = components.mean(0) / initial.mean(0)
-    low, high = percentile_interval(ratios)
-    return [
-        {
-            "filter_size": size,
-            "eigenvalue": eigenvalue,
-            "multiplicity": len(basis),
-            "c": float(components[:, index].mean()),
-            "ratio": float(ratio[index]),
-            "ratio_low": float(low[index]),
-            "ratio_high": float(high[index]),
-        }
-        for index, (eigenvalue, basis) in enumerate(laplacian_eigenspaces(size))
-    ]

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from ...core import quantiles
 from ...core.errors import InputError
 from ..claim_measures import Measured, mean_over_seeds
 from ..registry import Collected
@@ -84,7 +84,7 @@ def _scatter_about_lines(lines: list[tuple[np.ndarray, np.ndarray]]) -> float:
     """Half of the 95% t interval of a value that scatters as those of all networks do about their own lines; 0 if none can."""
     freedom = sum(len(x) - 2 for x, _ in lines)
     squares = sum(float(np.square(y - y.mean() - x * (x @ y) / (x @ x)).sum()) for x, y in lines)
-    return stats.t.ppf(0.975, freedom) * math.sqrt(squares / freedom) if freedom else 0.0
+    return quantiles.student(freedom) * math.sqrt(squares / freedom) if freedom else 0.0
 
 
 def _slope_of_seed(rows: pd.DataFrame, quantity: str) -> dict[str, float]:

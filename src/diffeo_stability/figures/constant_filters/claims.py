@@ -1,0 +1,46 @@
+import pandas as pd
+
+from ..claim_measures import Measured, Tables, interval_in_row, measures, rows_where
+
+
+def exponents(tables: Tables, *, strided: bool) -> pd.DataFrame:
+    """Exponents of the net with stride 1, or of the strided one, with the longest inputs and noise rectified as in the source."""
+    table = tables["constant_filters_summary"]
+    table = rows_where(table, "nets with constant filters", against="depth", rectified="everywhere")
+    rows = rows_where(table.assign(strided=table.stride > 1), "such net", strided=strided)
+    return rows[rows.length == rows.length.max()]
+
+
+def _exponent(tables: Tables, quantity: str, *, strided: bool) -> Measured:
+    rows = rows_where(exponents(tables, strided=strided), f"exponent of {quantity}", quantity=quantity)
+    return interval_in_row(rows.iloc[0], "exponent")
+
+
+@measures("18a", "D")
+def shift_at_stride_1(tables: Tables) -> Measured:
+    return _exponent(tables, "D", strided=False)
+
+
+@measures("18a", "G")
+def noise_at_stride_1(tables: Tables) -> Measured:
+    return _exponent(tables, "G", strided=False)
+
+
+@measures("18a", "R")
+def relative_at_stride_1(tables: Tables) -> Measured:
+    return _exponent(tables, "R", strided=False)
+
+
+@measures("18b", "D")
+def shift_with_strides(tables: Tables) -> Measured:
+    return _exponent(tables, "D", strided=True)
+
+
+@measures("18b", "G")
+def noise_with_strides(tables: Tables) -> Measured:
+    return _exponent(tables, "G", strided=True)
+
+
+@measures("18b", "R")
+def relative_with_strides(tables: Tables) -> Measured:
+    return _exponent(tables, "R", strided=True)

@@ -1,0 +1,47 @@
+import pandas as pd
+
+from ..claim_measures import (
+    Measured,
+    MissingError,
+    Tables,
+    by_network,
+    change_over_depth,
+    geometric_mean,
+    measures,
+    rows_where,
+)
+
+
+def trained(tables: Tables) -> pd.DataFrame:
+    return rows_where(tables["stability_by_depth"], "trained nets", state="trained", variant="whole")
+
+
+def over_depth(rows: pd.DataFrame, quantity: str) -> Measured:
+    """By what factor a quantity of one net changes from its first operation to its last."""
+    return change_over_depth(rows.set_index("operation_index")[quantity])
+
+
+def averaged_over_whole(tables: Tables, quantity: str) -> dict[str, Measured]:
+    """A quantity of the convolutions' maps averaged over channels, over that of the maps: by net, mean of convolutions."""
+    which = ["net", "seed", "operation_index"]
+    rows = rows_where(tables["stability_by_depth"], "averaged maps", variant="averaged", kind="conv")
+    both = rows.merge(trained(tables)[[*which, quantity]], on=which, suffixes=("", "_whole"))
+    ratios = both.assign(ratio=both[quantity] / both[f"{quantity}_whole"])
+    if ratios.empty:
+        raise MissingError("the run has no maps averaged over channels")
+    return by_network(ratios, lambda of_net: geometric_mean(of_net.set_index("operation_index").ratio))
+
+
+@measures("17a")
+def deformation_stability_falls(tables: Tables) -> dict[str, Measured]:
+    return by_network(trained(tables), lambda rows: over_depth(rows, "D"))
+
+
+@measures("17b")
+def noise_stability_rises(tables: Tables) -> dict[str, Measured]:
+    return by_network(trained(tables), lambda rows: over_depth(rows, "G"))
+
+
+@measures("17c")
+def channel_means_are_more_stable(tables: Tables) -> dict[str, Measured]:
+    return averaged_over_whole(tables, "D")

@@ -1,0 +1,66 @@
+import pandas as pd
+
+from ..claim_measures import MissingError, Tables, by_network
+from ..words import averaged_over, count_of, each, factor
+from .claims import averaged_over_whole, over_depth, trained
+
+
+def describe_stability_by_depth(tables: Tables) -> str:
+    """How D and G change over depth, trained and at init, and what a shuffle and a mean over channels do."""
+    table = tables["stability_by_depth"]
+    sentences = [
+        f"From the first operation to the last, {_changes(trained(tables))}.",
+        _at_init(table),
+        _shuffled(table),
+        _averaged(tables),
+        averaged_over(table.seed.nunique()),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _factors(rows: pd.DataFrame, quantity: str) -> dict[str, float]:
+    return {net: found.value for net, found in by_network(rows, lambda of_net: over_depth(of_net, quantity)).items()}
+
+
+def _changes(rows: pd.DataFrame) -> str:
+    """By what factors D and G change, and in how many nets they do so in the way that the paper reports."""
+    deformation, noise = _factors(rows, "D"), _factors(rows, "G")
+    falling = count_of(sum(value < 1 for value in deformation.values()), len(deformation))
+    rising = count_of(sum(value > 1 for value in noise.values()), len(noise))
+    return (
+        f"after training :math:`D_k` changes by a factor of {each(deformation, factor)} (it falls in {falling}) and "
+        f":math:`G_k` by {each(noise, factor)} (it rises in {rising})"
+    )
+
+
+def _at_init(table: pd.DataFrame) -> str:
+    init = table[(table.state == "init") & (table.batch_norm != "estimated")]
+    if init.empty:
+        return ""
+    text = f"At init :math:`D_k` changes by {each(_factors(init, 'D'), factor)}"
+    estimated = table[(table.state == "init") & (table.batch_norm == "estimated")]
+    if len(estimated):
+        text += f", and with batch-norm estimated once on training images by {each(_factors(estimated, 'D'), factor)}"
+    return f"{text}."
+
+
+def _shuffled(table: pd.DataFrame) -> str:
+    shuffled = table[(table.variant == "shuffled") & (table.batch_norm != "kept")]
+    if shuffled.empty:
+        return ""
+    text = f"With shuffled channels it changes by {each(_factors(shuffled, 'D'), factor)}"
+    kept = table[(table.variant == "shuffled") & (table.batch_norm == "kept")]
+    if len(kept):
+        text += f", and where batch-norm keeps its statistics by {each(_factors(kept, 'D'), factor)}"
+    return f"{text}."
+
+
+def _averaged(tables: Tables) -> str:
+    try:
+        ratios = {net: found.value for net, found in averaged_over_whole(tables, "D").items()}
+    except MissingError:
+        return ""
+    return (
+        "Averaged over its channels, a trained convolution's output has a :math:`D_k` of "
+        f"{each(ratios, factor)} times its own, mean of convolutions."
+    )
