@@ -275,7 +275,8 @@ def test_the_readmes_example_runs_on_what_is_ones_own(root, project):
     config.write_text(named + MORE)
 
     def run(*arguments):
-        return project.snakemake(*arguments, config="config/mine.yaml", env=os.environ | {"PYTHONPATH": "."})
+        path = os.pathsep.join((".", os.environ.get("PYTHONPATH", "")))
+        return project.snakemake(*arguments, config="config/mine.yaml", env=os.environ | {"PYTHONPATH": path})
 
     done = run("all", "page")
     assert done.returncode == 0, done.stdout + done.stderr
