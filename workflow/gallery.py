@@ -12,10 +12,10 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.figures.words import with_labels
+from diffeo_stability.pipeline.carried import seal_png
 from diffeo_stability.pipeline.claims import Tables, format_claims
 from diffeo_stability.pipeline.config import read_yaml
 from diffeo_stability.pipeline.looks import labels_of
@@ -28,14 +28,11 @@ LARGEST_FIGURE = 200_000
 
 def smaller(png: bytes) -> bytes:
     """Return a PNG with 256 colours, scaled down if that is still too large, with all that it carries of where it comes from."""
-    carried = PngInfo()
     with Image.open(BytesIO(png)) as drawn:
-        for key, text in drawn.text.items():
-            carried.add_text(key, text)
-        image, dpi = drawn.convert("RGB"), drawn.info["dpi"]
+        image, texts, dpi = drawn.convert("RGB"), drawn.text, drawn.info["dpi"]
     while True:
-        reduced = BytesIO()
-        image.quantize(256).save(reduced, "png", optimize=True, pnginfo=carried, dpi=dpi)
+        reduced, of_few_colors = BytesIO(), image.quantize(256)
+        of_few_colors.save(reduced, "png", optimize=True, pnginfo=seal_png(of_few_colors, texts), dpi=dpi)
         if len(reduced.getvalue()) < LARGEST_FIGURE:
             return reduced.getvalue()
         image = image.resize([round(0.8 * side) for side in image.size], Image.Resampling.LANCZOS)
@@ -48,7 +45,12 @@ def readme(about: str, tables: list[Path], stems: list[str], labels: dict[str, s
     shown = {stem: with_labels(FIGURES[stem].describe(found), labels) for stem in stems}
     rows = [f"| `{stem}` | {_as_markdown(text)} |" for stem, text in shown.items() if text]
     claims = format_claims(read_table(paths["claims"]))
-    parts = (about.strip(), f"```\n{claims}\n```", "\n".join(("| figure | what this run shows |", "|---|---|", *rows)))
+    fence = "`" * (1 + max(map(len, re.findall("`+", f"`` {claims}"))))  # longer than any within
+    parts = (
+        about.strip(),
+        f"{fence}\n{claims}\n{fence}",
+        "\n".join(("| figure | what this run shows |", "|---|---|", *rows)),
+    )
     return "\n\n".join(parts) + "\n"
 
 

@@ -17,6 +17,14 @@ Cutoff = Annotated[int, Field(ge=2)]
 Resamples = Annotated[int, Field(ge=100)]  # fewer give no 95% interval
 
 
+def _plain(text: str) -> str:
+    if not text or not text.isprintable() or text != text.strip():
+        raise ValueError(
+            f"{text!r} is no plain text: allowed are printable characters on one line, no space at its ends"
+        )
+    return text
+
+
 def _odd(value: int) -> int:
     if value % 2 == 0:
         raise ValueError(f"{value} is even: it must be odd, so that a patch has a pixel in the middle")
@@ -30,6 +38,7 @@ def _without_repeats(values: list) -> list:
     return values
 
 
+Text = Annotated[str, AfterValidator(_plain)]  # shown as it is wherever it appears, and nothing in it is obeyed
 WithoutRepeats = AfterValidator(_without_repeats)
 PatchSize = Annotated[int, Field(ge=1), AfterValidator(_odd)]
 

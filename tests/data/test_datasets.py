@@ -6,12 +6,12 @@ import io
 import struct
 import tarfile
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
 import torch
 import torchvision.datasets
+from hostile import member, png_of_zeros
 from PIL import Image
 
 from diffeo_stability import InputError, load_images
@@ -345,13 +345,6 @@ def test_truncated_archives_are_named(tmp_path, archive):
         prepare_dataset("image_folder", tmp_path / "data", path=path)
 
 
-def member(name, **attributes):
-    entry = tarfile.TarInfo(name)
-    for attribute, value in attributes.items():
-        setattr(entry, attribute, value)
-    return entry
-
-
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
@@ -404,21 +397,9 @@ def test_decompression_bombs_are_refused(tmp_path, name, pack, message):
     assert not list((tmp_path / "data").rglob("*.safetensors"))
 
 
-def png_of_zeros(side):
-    """A black image of one bit a pixel, packed without ever holding it."""
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    packer = zlib.compressobj(1)
-    rows = b"".join(packer.compress(bytes(1 + (side + 7) // 8)) for _ in range(side)) + packer.flush()
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-
-
 def test_an_image_of_a_billion_pixels_is_refused(tmp_path):
     write_tree(tmp_path / "images")
-    content = png_of_zeros(31_623)
+    content = png_of_zeros(31_623, 31_623)
     assert len(content) < 2**20
     (tmp_path / "images" / "train" / "cat" / "huge.png").write_bytes(content)
     with pytest.raises(InputError, match=r"huge\.png is no image that can be read .*1000014129 pixels"):

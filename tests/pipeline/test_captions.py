@@ -3,7 +3,9 @@
 import re
 import runpy
 from html import unescape
+from types import SimpleNamespace
 
+import docutils.core
 import jinja2
 import pandas as pd
 import pytest
@@ -17,6 +19,15 @@ from diffeo_stability.pipeline.claims import Tables
 from diffeo_stability.pipeline.config import parse_config
 
 CONFIG = {"probe": {"images": 7}}
+TITLES = (
+    "MNIST",
+    "`a <javascript:alert(1)>`_ \\",
+    "* | _ ** `` {{ x }} {% if %}",
+    "<img src=x>",
+    "{run} {x}",
+    "<results>",
+    "&lt;",
+)
 
 
 def test_captions_are_filled_in_and_formulas_are_mathml(tmp_path):
@@ -58,6 +69,9 @@ def test_wrong_captions_are_named_in_one_line(tmp_path, text, message):
         "<b>",
         "[1]_",
         "a::",
+        "a@b.ch & co. &lt;",
+        "`a <javascript:alert(1)>`_",
+        "https://a.b",
     ],
 )
 def test_names_read_as_they_are(tmp_path, name):
@@ -69,6 +83,44 @@ def test_names_read_as_they_are(tmp_path, name):
     assert jinja2.Template(caption).render() == caption
     _, html = as_html(caption, path)
     assert unescape(re.sub("<[^>]*>", "", html)).strip() == f"A title. In {name}. It falls in {name} (b), after {name}."
+
+
+def test_what_breaks_lines_is_shown_as_in_python(tmp_path):
+    text = verbatim("a\x1c\x1c.. raw:: html\n\n <b>\u2028")
+    assert text.isprintable()
+    _, html = as_html(f"After {text}.", "a.rst")
+    assert "<p>After a\\x1c\\x1c.. raw:: html\\n\\n &lt;b&gt;\\u2028.</p>" in html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".. raw:: html\n\n   <script></script>",
+        ".. include:: /etc/passwd",
+        ".. raw:: html\n   :file: /etc/passwd",
+        ".. csv-table::\n   :file: /etc/passwd",
+        ".. csv-table::\n   :url: file:///etc/passwd",
+        ".. role:: own(raw)\n   :format: html\n\n:own:`<script></script>`",
+    ],
+)
+def test_captions_hold_no_html_and_no_other_files(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docutils.conf").write_text("[general]\nraw_enabled: yes\nfile_insertion_enabled: yes\n")
+    with pytest.raises(InputError, match="a.rst") as caught:
+        as_html(text, "a.rst")
+    assert "\n" not in str(caught.value) and "root:" not in str(caught.value)
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_title_reads_as_it_is_in_the_introduction_whoever_renders_it(root, title):
+    """Snakemake's own report fills in the introduction itself, and lets reStructuredText hold HTML and other files."""
+    template = root / "workflow" / "report" / "workflow.rst"
+    config = {"run": "mine", "dataset": {"title": title}}
+    ours = fill_caption(template, config)
+    theirs = jinja2.Template(template.read_text()).render(snakemake=SimpleNamespace(config=config))
+    for text in (ours, theirs):
+        html = docutils.core.publish_parts(text, writer="html5", settings_overrides={"halt_level": 2})["fragment"]
+        assert f"<strong>{title}</strong>" in unescape(html) and "<a" not in html
 
 
 def test_in_the_gallerys_table_a_name_ends_no_cell(root):

@@ -1,14 +1,16 @@
 """The configuration: every wrong key ends in one line that names it and what is allowed."""
 
 import copy
+import os
 
 import jsonschema
 import pytest
 import yaml
+from hostile import YAML_BOMBS
 
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
-from diffeo_stability.pipeline.config import load_config, parse_config, typed
+from diffeo_stability.pipeline.config import load_config, parse_config, read_yaml, typed
 from diffeo_stability.pipeline.generate import generated, schema_yaml
 from diffeo_stability.pipeline.plan import Plan
 
@@ -118,7 +120,17 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("field_decomposition.cutoffs", [40], "field_decomposition.cutoffs: 40 leaves an empty temperature range"),
         ("training.trained_part", "head", "training.trained_part is 'head': input should be 'all' or 'read_out'"),
         ("seeds", [], "seeds is"),
-        ("dataset.title", "two\nlines", "dataset.title is"),
+        ("dataset.title", "two\nlines", r"dataset.title: 'two\\nlines' is no plain text"),
+        (
+            "dataset.title",
+            "\x1c\x1c.. raw:: html",
+            "dataset.title: .* is no plain text: allowed are printable characters",
+        ),
+        ("dataset.title", "at its end ", "dataset.title: .* is no plain text"),
+        ("dataset.mirror", "http://\x1b[2J", "dataset.mirror: .* is no plain text"),
+        ("data_dir", "data/{run}", "data_dir"),
+        ("data_dir", "<results>", "data_dir"),
+        ("seeds", [["x" * 10**6] * 1000] * 1000, "seeds"),
         ("run", "../elsewhere", "run is '../elsewhere'"),
         ("run", "reference", "run: 'reference' is the folder of the committed figures"),
         ("seeds", [0, 1, 0], "seeds: 0 stands in the list more than once"),
@@ -296,6 +308,33 @@ def test_files_that_are_no_configuration_are_named(tmp_path):
             load_config(tmp_path / "run.yaml")
     with pytest.raises(InputError, match="cannot be read"):
         load_config(tmp_path / "nothing.yaml")
+
+
+@pytest.mark.parametrize("content", YAML_BOMBS.values(), ids=YAML_BOMBS)
+def test_a_few_lines_that_stand_for_billions_of_values_are_refused(tmp_path, content):
+    (tmp_path / "run.yaml").write_text(content)
+    with pytest.raises(InputError, match=r"run.yaml (cannot be read|is larger)") as caught:
+        load_config(tmp_path / "run.yaml")
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+
+
+def test_aliases_are_read(tmp_path):
+    (tmp_path / "run.yaml").write_text("networks: {a: &net {architecture: lenet}, b: {<<: *net, width: 2.0}, c: *net}")
+    networks = read_yaml(tmp_path / "run.yaml")["networks"]
+    assert networks["a"] == networks["c"] and networks["b"] == {"architecture": "lenet", "width": 2.0}
+
+
+def test_configurations_that_would_be_waited_for_are_named(tmp_path):
+    os.mkfifo(tmp_path / "run.yaml")
+    for path in (tmp_path / "run.yaml", "/dev/zero", tmp_path):
+        with pytest.raises(InputError, match="is no regular file|cannot be read"):
+            load_config(path)
+
+
+def test_a_wrong_key_leaves_what_is_not_given_unmentioned(raw):
+    with pytest.raises(InputError) as caught:
+        parse_config(changed(raw, "dataset.title", ""))
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_generated_is_up_to_date(root):

@@ -222,7 +222,11 @@ def test_code_that_planning_cannot_see_is_refused(tmp_path, monkeypatch):
 
 def test_every_path_that_does_not_exist_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for named, remedy in (("wieghts.pt", "put there what it names"), ("package:no_such/w.pt", "install the package")):
+    for named, remedy in (
+        ("wieghts.pt", "put there what it names"),
+        ("w" * 300 + ".pt", "put there what it names"),
+        ("package:no_such/w.pt", "install the package"),
+    ):
         (tmp_path / "own.yaml").write_text(CONFIG.replace("weights.pt", named))
         with pytest.raises(InputError) as caught:
             Plan(load_config("own.yaml")).check_sources()

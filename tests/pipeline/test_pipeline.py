@@ -24,7 +24,9 @@ from diffeo_stability.pipeline.measuring import given_to
 from diffeo_stability.pipeline.plan import Plan
 from diffeo_stability.pipeline.tables import read_table, write_table
 
-LABEL = "$1 *star* |bar| {{x}} 100%_"
+LABEL = "$1 *star* |bar| {{x}} 100%_ </script>"
+TITLE = "{run} {x} <results> </script> $1 and 2_"
+IMAGES = "{run} {x} <images>"
 TABLE_COLUMNS = {
     "deformations": "cutoff, temperature, delta_formula, delta_exact, delta_measured",
     "stability": "net, seed, state, cutoff, delta, D, G, R, D_low, D_high, G_low, G_high, R_low, R_high, D_median, "
@@ -246,7 +248,7 @@ def bring_along(folder, readme):
     rng = np.random.default_rng(0)
     for part, count in (("train", 60), ("test", 40)):
         for category, hue in (("NA", 0), ("$18_", 2)):
-            images = folder / "my_images" / part / category
+            images = folder / IMAGES / part / category
             images.mkdir(parents=True)
             for k in range(count):
                 pixels = rng.integers(0, 120, (36, 32, 3), dtype=np.uint8)
@@ -264,15 +266,17 @@ def test_the_readmes_example_runs_on_what_is_ones_own(root, project):
     readme = (root / "README.md").read_text()
     brought = bring_along(project.folder, readme)
     assert block_of(readme, "sh").strip() == "PYTHONPATH=. snakemake --configfile config/mine.yaml"
-    text = block_of(readme, "yaml").replace("title: My images", 'title: "$1 and 2_"')
+    text = block_of(readme, "yaml").replace("title: My images", f'title: "{TITLE}"')
+    text = text.replace("path: my_images", f'path: "{IMAGES}"')
     renamed = f'  "007": {{architecture: lenet, color: wine, label: "{LABEL}"}}'
     named = text.replace("  lenet: {architecture: lenet}", renamed)
-    assert named != text and "$1 and 2_" in named
+    assert named != text and TITLE in named and IMAGES in named
     config = project.folder / "config" / "mine.yaml"
     config.write_text(named + MORE)
 
     def run(*arguments):
-        return project.snakemake(*arguments, config="config/mine.yaml", env=os.environ | {"PYTHONPATH": "."})
+        path = os.pathsep.join((".", os.environ.get("PYTHONPATH", "")))
+        return project.snakemake(*arguments, config="config/mine.yaml", env=os.environ | {"PYTHONPATH": path})
 
     done = run("all", "page")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -290,6 +294,7 @@ def test_the_readmes_example_runs_on_what_is_ones_own(root, project):
     assert f"in {LABEL}" in unescape(html)
     report = run("--report", "report.html")
     assert report.returncode == 0, report.stderr
+    assert "</script> $1" not in (project.folder / "report.html").read_text()
     config.write_text(config.read_text().replace(f'label: "{LABEL}"', "label: other"))
     drawn = ("stability", "noise_curves", "noise_bump_images")
     redrawn = {f"draw_{stem}": 1 for stem in drawn} | {"write_captions": 1, "evaluate_claims": 1}
@@ -299,7 +304,7 @@ def test_the_readmes_example_runs_on_what_is_ones_own(root, project):
     networks.write_text(networks.read_text().replace("64", "65"))
     planned = jobs_of(run("-n", "--quiet", "rules"))
     assert (planned["train_network"], planned["import_network"]) == (1, 1)
-    (project.folder / "my_images" / "train" / "NA" / "0.png").unlink()
+    (project.folder / IMAGES / "train" / "NA" / "0.png").unlink()
     assert jobs_of(run("-n", "--quiet", "rules"))["fetch_dataset"] == 1
 
 

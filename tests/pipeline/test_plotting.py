@@ -15,6 +15,7 @@ from tueplots import fontsizes
 from diffeo_stability.networks.catalogue import families, family_of
 from diffeo_stability.networks.settings import ARCHITECTURES
 from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.carried import BLANK
 from diffeo_stability.pipeline.interactive import Job
 from diffeo_stability.pipeline.looks import OWN_COLORS, looks_of
 
@@ -153,7 +154,8 @@ def test_figures_are_the_same_bytes_every_time_and_carry_their_provenance(tmp_pa
     with Image.open(first / "stem.png") as image:
         provenance = json.loads(image.info["Description"])
         assert image.size == (975, 600 + 36)
-    assert provenance.keys() == {"stem", "run", "commit", "dirty", "config", "tables"} and provenance["stem"] == "stem"
+    assert provenance.keys() == {"stem", "run", "commit", "dirty", "config", "tables", "picture"}
+    assert provenance["stem"] == "stem" and provenance["picture"] != BLANK
 
 
 def test_what_was_set_before_has_no_say(tmp_path):

@@ -3,19 +3,25 @@
 import json
 import os
 import shutil
+import struct
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pytest
+from hostile import png_chunk, png_of_zeros, within_bounds, zipped_text
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from trainings import write_training
 
 from diffeo_stability.__main__ import main
 from diffeo_stability.data.contents import MEMORY, content_hash
 from diffeo_stability.data.store import save_dataset
 from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.carried import read_carried
 from diffeo_stability.pipeline.interactive import Job
-from diffeo_stability.pipeline.provenance import as_tree, embedded_record, trace
+from diffeo_stability.pipeline.provenance import as_tree, trace
 from diffeo_stability.pipeline.records import code_state, hash_of, hashes_of, record_of, write_records
 
 CONFIG = {"run": "mine", "numbers": [1, 2]}
@@ -138,10 +144,12 @@ def test_a_figure_leads_down_to_the_data(chain, kind):
 def test_a_copy_of_a_figure_elsewhere_carries_its_record(chain, tmp_path):
     copy = shutil.copy(chain.png, tmp_path / "copy.png")
     assert trace(copy).matches()
-    record = embedded_record(copy)
-    assert record == embedded_record(chain.pdf)
-    assert record["tables"] == {"results/mine/tables/stem.csv": hash_of(chain.table)}
-    assert record["run"] == "mine" and record["stem"] == "stem" and isinstance(record["dirty"], bool)
+    assert main(["provenance", copy.as_posix()]) == 0
+    of_png, of_pdf = read_carried(copy), read_carried(chain.pdf)
+    assert of_png.intact and of_pdf.intact and of_png.record.picture != of_pdf.record.picture
+    assert of_png.record.model_copy(update={"picture": of_pdf.record.picture}) == of_pdf.record
+    assert of_png.record.tables == {"results/mine/tables/stem.csv": hash_of(chain.table)}
+    assert of_png.record.run == "mine" and of_png.record.stem == "stem"
 
 
 @pytest.mark.parametrize("part", ["table", "first", "data"])
@@ -250,8 +258,179 @@ def test_files_of_a_training_lead_to_it(tmp_path, monkeypatch):
     assert trace(folder / "epoch0001.safetensors").state == "changed"
 
 
-def test_text_in_a_pdf_may_hold_brackets(tmp_path):
-    record = {"tables": {"a (b) \\ c": "0"}, "stem": "x"}
+def carried_by(chain, **changes):
+    """The record that a figure carries, changed."""
+    return json.loads(read_carried(chain.png).record.model_dump_json()) | changes
+
+
+def pdf_with(record):
+    """A PDF that says no more than where it comes from."""
     text = json.dumps(record).replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
-    (tmp_path / "x.pdf").write_bytes(b"<< /Keywords (" + text.encode() + b") >>")
-    assert embedded_record(tmp_path / "x.pdf") == record
+    return b"%PDF-1.4\n<< /Keywords (" + text.encode() + b") >>"
+
+
+def test_text_in_a_pdf_may_hold_brackets(chain, tmp_path):
+    record = carried_by(chain, tables={"a (b) \\ c": "0" * 64})
+    (tmp_path / "x.pdf").write_bytes(pdf_with(record))
+    assert read_carried(tmp_path / "x.pdf").record.tables == record["tables"]
+
+
+# Figures that came by mail
+
+
+def painted_over_png(path):
+    with Image.open(path) as image:
+        info, dpi, texts = PngInfo(), image.info["dpi"], image.text
+        for key, text in texts.items():
+            info.add_text(key, text)
+        image.putpixel((3, 3), (255, 0, 0, 255))
+        image.save(path, pnginfo=info, dpi=dpi)
+
+
+def recoloured_png(path):
+    """The same pixels, shown in other colours."""
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(content[:33] + png_chunk(b"gAMA", struct.pack(">I", 500_000)) + content[33:])
+
+
+def painted_over_pdf(path):
+    """As editors of PDFs do: what is new stands at the end."""
+    with Path(path).open("ab") as file:
+        file.write(b"\n4 0 obj\n<< >>\nendobj\n")
+
+
+@pytest.mark.parametrize(
+    "paint", [painted_over_png, recoloured_png, painted_over_pdf], ids=lambda paint: paint.__name__
+)
+def test_a_picture_that_was_painted_over_is_marked(chain, tmp_path, capsys, paint):
+    copy = Path(shutil.copy(chain.pdf if paint is painted_over_pdf else chain.png, tmp_path / "by-mail"))
+    copy = copy.rename(copy.with_suffix(Path(chain.pdf if paint is painted_over_pdf else chain.png).suffix))
+    assert main(["provenance", str(copy)]) == 0
+    paint(copy)
+    assert main(["provenance", str(copy)]) == 1
+    printed = capsys.readouterr()
+    assert f"{copy}  [CHANGED since]" in printed.out and "not those that this was made from" in printed.err
+
+
+def test_a_picture_that_was_only_packed_anew_is_the_one(chain, tmp_path):
+    with Image.open(chain.png) as image:
+        info = PngInfo()
+        info.add_text("Description", image.text["Description"], zip=True)
+        image.save(tmp_path / "packed.png", pnginfo=info, optimize=True)
+    assert trace(tmp_path / "packed.png").matches()
+
+
+def test_what_cannot_be_checked_is_said(chain, tmp_path, capsys):
+    """Figures of older versions carry no hash of their picture."""
+    record = carried_by(chain)
+    del record["picture"]
+    (tmp_path / "old.pdf").write_bytes(pdf_with(record))
+    assert main(["provenance", str(tmp_path / "old.pdf")]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("Every other file on disk") and "Not checked is what it shows" in said
+    assert main(["provenance", chain.png]) == 0
+    assert "Not checked" not in capsys.readouterr().out
+
+
+NAMED = {
+    "/dev/zero": "NOT LOOKED AT",
+    "/etc/passwd": "NOT LOOKED AT",
+    "../../etc/passwd": "NOT LOOKED AT",
+    "results/../../x": "NOT LOOKED AT",
+    "results/" + "x" * 300: "MISSING",
+    "results/endless": "MISSING",
+    "results/pipe": "MISSING",
+    ".": "MISSING",
+    "given.txt": "NO RECORD",
+}
+
+
+def test_a_figure_names_files_of_this_project_alone(chain, capsys):
+    (chain.folder / "given.txt").write_text("by anyone")
+    os.mkfifo(chain.folder / "results" / "pipe")
+    (chain.folder / "results" / "endless").symlink_to("/dev/zero")
+    tables = dict.fromkeys(NAMED, hash_of(chain.folder / "given.txt"))
+    (chain.folder / "mail.pdf").write_bytes(pdf_with(carried_by(chain, tables=tables)))
+    with within_bounds():
+        assert main(["provenance", "mail.pdf"]) == 1
+    printed = capsys.readouterr().out
+    for name, mark in NAMED.items():
+        assert f"{name}  [{mark}" in printed
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tables": {}},
+        {"tables": []},
+        {"tables": {"results/x.csv": 1}},
+        {"tables": {"results/\x1b[2J.csv": "0" * 64}},
+        {"tables": {"results/\0": "0" * 64}},
+        {"commit": 7},
+        {"commit": "\x1b[2J"},
+        {"run": "../x"},
+        {"picture": "x"},
+    ],
+)
+def test_a_record_of_another_form_is_none(chain, tmp_path, capsys, changes):
+    (tmp_path / "mail.pdf").write_bytes(pdf_with(carried_by(chain, **changes)))
+    assert main(["provenance", str(tmp_path / "mail.pdf")]) == 1
+    printed = capsys.readouterr()
+    assert "carries no record" in printed.err and printed.err.count("\n") == 1 and printed.err[:-1].isprintable()
+
+
+def deeply_nested(chain):
+    return json.dumps(carried_by(chain)).replace("{", '{"x": ' + "[" * 10**5 + "]" * 10**5 + ", ", 1).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.png", lambda _: png_of_zeros(4, 4, zipped_text(b"zTXt", 2**26)), "is no PNG image that can be read"),
+        ("a.png", lambda _: png_of_zeros(4, 4, zipped_text(b"iTXt", 2**26)), "is no PNG image that can be read"),
+        ("a.png", lambda _: png_of_zeros(40_000, 40_000), "is no PNG image that can be read"),
+        ("a.png", lambda chain: Path(chain.png).read_bytes()[:-500], "is no PNG image that can be read"),
+        ("a.png", lambda _: b"%!PS-Adobe-3.0 EPSF-3.0\n", "is no PNG image"),
+        ("a.pdf", lambda chain: b"/Keywords (" + deeply_nested(chain) + b")", "carries no record"),
+        ("a.pdf", lambda _: b"/Keywords (" + b"(" * 2**21, "carries no record"),
+        ("a.png", "pipe", "is no regular file"),
+        ("a.pdf", "/dev/zero", "is no regular file"),
+        ("a.csv", "pipe", "nothing is known"),
+        ("x" * 300 + ".png", None, "does not exist"),
+        ("a\x1b[2J.png", lambda _: b"", "is no PNG image"),
+    ],
+)
+def test_hostile_figures_end_in_one_line(chain, tmp_path, capsys, name, content, message):
+    path = tmp_path / name
+    if content == "pipe":
+        os.mkfifo(path)
+    elif isinstance(content, str):
+        path.symlink_to(content)
+    elif content:
+        path.write_bytes(content(chain))
+    with within_bounds():
+        assert main(["provenance", str(path)]) == 1
+    printed = capsys.readouterr()
+    assert message in printed.err and printed.err.count("\n") == 1 and printed.err[:-1].isprintable()
+
+
+def test_a_table_of_claims_that_never_ends_is_refused(tmp_path, capsys):
+    os.mkfifo(tmp_path / "claims.csv")
+    with within_bounds():
+        assert main(["claims", str(tmp_path / "claims.csv")]) == 1
+    assert "is no regular file" in capsys.readouterr().err
+
+
+def test_a_damaged_record_is_named(chain, capsys):
+    for text in ("[]", "{}", '{"sha256": 1}', "[" * 10**5):
+        record_of(chain.table).write_text(text)
+        assert main(["provenance", chain.png]) == 1
+        error = capsys.readouterr().err
+        assert "stem.csv.json" in error and "run again" in error and error.count("\n") == 1
+
+
+def test_names_are_printed_without_escapes(chain, tmp_path, capsys):
+    odd = make(tmp_path / "results" / "mine" / "a\x1b[31m\nb.csv", "odd", chain.data)
+    assert main(["provenance", str(odd)]) == 0
+    printed = capsys.readouterr().out
+    assert "a\\x1b[31m\\nb.csv" in printed and all(map(str.isprintable, printed.splitlines()))

@@ -1,20 +1,36 @@
 """The report, and the executed analyses: pages of a finished run as a reader sees them in a browser."""
 
 import json
+import runpy
 import shutil
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlparse
 
+import mistune
+import nbformat
+import pandas as pd
 import pytest
 import yaml
+from hostile import SCRIPT
 from PIL import Image
 
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.figures.registry import SOURCES
+from diffeo_stability.pipeline import notebooks
+from diffeo_stability.pipeline.captions import write_captions
+from diffeo_stability.pipeline.carried import embed_record, seal_png
+from diffeo_stability.pipeline.claims import Tables
 from diffeo_stability.pipeline.config import parse_config
+from diffeo_stability.pipeline.crate import pack_crate
+from diffeo_stability.pipeline.interactive import Job
+from diffeo_stability.pipeline.notebooks import injected_cells
+from diffeo_stability.pipeline.params import as_param, read_param
 from diffeo_stability.pipeline.plan import Plan
-from diffeo_stability.pipeline.report import inches_wide
-from diffeo_stability.pipeline.tables import read_table
+from diffeo_stability.pipeline.records import hashes_of, write_records
+from diffeo_stability.pipeline.report import inches_wide, write_report
+from diffeo_stability.pipeline.tables import read_table, write_table
 
 PAGE = 6.75  # inches, as wide as figures of the width of a page are
 
@@ -215,3 +231,119 @@ def test_an_executed_analysis_shows_formulas_and_fits_a_narrow_screen(driver, fi
     assert driver.execute_script("return document.documentElement.scrollWidth") <= 360
     assert table.rect["width"] > 360  # and is scrolled in its place
     assert all(pre.is_displayed() for pre in driver.find_elements("css selector", "details.code pre"))
+
+
+WROTE = (
+    "title",
+    "label",
+    "layer",
+    "reason",
+    "weights",
+    "path",
+    "mirror",
+    "output",
+)  # places where texts of people come from
+
+
+def wrote(place):
+    return SCRIPT.format(place=place)
+
+
+@pytest.fixture
+def run_of_a_stranger(root, tmp_path, monkeypatch):
+    """Its pages, each with the places that it shows texts from: every one of them would run a script, were it no text."""
+    monkeypatch.chdir(tmp_path)
+    gallery = root / "figures" / "reference" / "mnist5k"
+    raw = yaml.safe_load((gallery / "config.yaml").read_text())
+    raw |= {"run": "mine", "dataset": {**raw["dataset"], "title": wrote("title"), "mirror": wrote("mirror")}}
+    raw["networks"]["vgg11"]["label"] = wrote("label")
+    plan = Plan(parse_config(raw))
+    tables = Path("results/mine/tables")
+    tables.mkdir(parents=True)
+    for name in ("stability", "laplacian_spectra", "claims"):
+        table = read_table(gallery / f"{name}.csv")
+        if "layer" in table:
+            table["layer"] = wrote("layer") + table.layer
+        write_table(table.assign(reason=wrote("reason")) if name == "claims" else table, tables / f"{name}.csv")
+    Path(wrote("weights").replace("/", "")).touch()
+    contents = {wrote("weights").replace("/", ""): "0" * 64}
+    for path in tables.iterdir():
+        write_records([path], rule="make", inputs={}, contents=contents, params={}, config=raw)
+    return {
+        "report": (strangers_report(root, plan), {"title", "label", "layer", "reason", "weights"}),
+        "notebook": (strangers_notebook(plan), {"title", "label", "path", "mirror", "output"}),
+        "markdown": (strangers_markdown(root, plan), {"title", "label", "layer", "reason"}),
+        "snakemake": (strangers_params(plan), {"title", "label"}),
+    }
+
+
+def strangers_report(root, plan):
+    """The report of two figures, whose pictures show nothing."""
+    stems, config, tables = ["stability", "laplacian_spectra"], plan.config.model_dump(), Path("results/mine/tables")
+    named = Tables({stem: tables / f"{stem}.csv" for stem in stems})
+    templates = root / "workflow" / "report"
+    write_captions("captions", templates=templates, stems=stems, tables=named, config=config, labels=plan.labels)
+    Path("figures").mkdir()
+    for stem in stems:
+        record = {"stem": stem, "run": "mine", "commit": "unknown", "dirty": False, "config": "0" * 64}
+        text = embed_record(record | {"tables": hashes_of([tables / f"{stem}.csv"])})
+        image = Image.new("RGB", (2, 2))
+        image.save(f"figures/{stem}.png", pnginfo=seal_png(image, {"Description": text}), dpi=(300, 300))
+    write_report(
+        "report.html",
+        template=templates / "page.html",
+        claims=tables / "claims.csv",
+        stems=stems,
+        trainings=[training | {"history": None} for training in plan.described_trainings()],
+        captions="captions",
+        introduction=templates / "workflow.rst",
+        figures="figures",
+        tables=tables,
+        config=config,
+    )
+    return Path("report.html").read_text()
+
+
+def strangers_notebook(plan):
+    """An executed notebook: what its job is told, and what a table of names looks like."""
+    params = SimpleNamespace(looks=plan.looks_in("stability"), path=wrote("path"))
+    nothing = SimpleNamespace()
+    job = Job("draw_stability", nothing, nothing, params, nothing, plan.config.model_dump())
+    shown = nbformat.v4.new_output("display_data", {"text/html": pd.DataFrame([wrote("output")])._repr_html_()})
+    printed = nbformat.v4.new_output("stream", text=wrote("output"))
+    cells = [*injected_cells(job), nbformat.v4.new_code_cell("table", outputs=[shown, printed])]
+    return notebooks.as_html(nbformat.v4.new_notebook(cells=cells), "stability")
+
+
+def strangers_markdown(root, plan):
+    """What stands in the RO-Crate and in the gallery, shown with all HTML that it holds."""
+    table = Path("results/mine/tables/stability.csv")
+    Path("Snakefile").touch()
+    pack_crate("crate.zip", [table], workflow=["Snakefile"], stems=[], config=plan.config.model_dump())
+    with zipfile.ZipFile("crate.zip") as crate:
+        of_crate = crate.read("README.md").decode()
+    readme = runpy.run_path(str(root / "workflow" / "gallery.py"))["readme"]
+    tables = sorted(table.parent.glob("*.csv"))
+    of_gallery = readme("# Mine", tables, ["stability", "laplacian_spectra"], plan.labels)
+    return mistune.create_markdown(escape=False, plugins=["table"])(f"{of_crate}\n\n{of_gallery}")
+
+
+def strangers_params(plan):
+    """The page of ``snakemake --report``, which puts params into a script as they are."""
+    params = [as_param(plan.config.dataset.title)(None), as_param(plan.looks_in("stability"))(None)]
+    assert read_param(params[0]) == wrote("title")
+    shown = "document.body.textContent = params.map(JSON.parse).map(value => JSON.stringify(value)).join()"
+    return f"<body><script>const params = {json.dumps(params)}; {shown}</script>"
+
+
+def test_texts_that_people_wrote_are_text_in_every_page(driver, run_of_a_stranger, tmp_path):
+    assert {place for _, places in run_of_a_stranger.values() for place in places} == set(WROTE)
+    for name, (page, places) in run_of_a_stranger.items():
+        path = tmp_path / f"{name}.html"
+        path.write_text(page)
+        opened(driver, path)
+        assert driver.find_elements("css selector", "[onerror]") == [], name
+        text = driver.execute_script("return document.body.textContent")
+        for place in places:
+            written = wrote(place).replace("/", "") if place == "weights" else wrote(place)
+            assert written in text, (name, place)

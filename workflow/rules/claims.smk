@@ -19,7 +19,7 @@ rule evaluate_claims:
         runtime=growing(10),
     params:
         code=code.claims(),
-        labels=plan.labels,
+        labels=as_param(plan.labels),
         claims=code.contents("config/claims.yaml"),
     message:
         "Table: claims"

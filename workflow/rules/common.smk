@@ -10,6 +10,7 @@ from diffeo_stability.pipeline.config import parse_config, read_yaml, typed
 from diffeo_stability.pipeline.copied import name_copied
 from diffeo_stability.pipeline.leftovers import name_left_over
 from diffeo_stability.pipeline.own_code import check_own_code
+from diffeo_stability.pipeline.params import as_param
 from diffeo_stability.pipeline.plan import Plan
 from diffeo_stability.pipeline.run_log import RunLog, what_went_wrong
 from snakemake.utils import update_config

@@ -123,8 +123,8 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
             mem_mb=growing(1000),
             runtime=growing(10),
         params:
-            images=plan.images_in(stem),
-            looks=plan.looks_in(stem),
+            images=as_param(plan.images_in(stem)),
+            looks=as_param(plan.looks_in(stem)),
             code=code.drawing(stem),
             notebook=code.contents(f"workflow/notebooks/{stem}.py"),
         message:

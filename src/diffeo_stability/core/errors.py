@@ -5,10 +5,18 @@ class InputError(ValueError):
     """An argument, file or setting that cannot be used.
 
     The message is one line that names what is wrong, what is allowed and, where there is one, the remedy. Jobs of the
-    pipeline print it without a traceback.
+    pipeline print it without a traceback. It is printable, whatever the names in it hold.
     """
+
+    def __str__(self) -> str:
+        return "\n".join(map(printable, super().__str__().split("\n")))
 
 
 def one_line(error: Exception) -> str:
     """Return what an error says, in one line."""
-    return " ".join(str(error).split())
+    return printable(" ".join(str(error).split()))
+
+
+def printable(text: str) -> str:
+    """Return a text in which what a terminal would obey, or what breaks lines, is written as in Python: ``\\x1b``."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import InputError
-from .files import check_fits
+from ..core.errors import InputError, one_line
+from .files import check_fits, most_unpacked, open_regular
 from .requests import Request, fields_of
 
 
@@ -22,7 +22,7 @@ def read(request: Request) -> dict:
     parts = ("test",) if request.test_only else ("train", "test")
     arrays = _read_arrays(path, [f"{letter}_{part}" for part in parts for letter in "xy"])
     images = {part: _images(arrays[f"x_{part}"], f"{path}: x_{part}") for part in parts}
-    labels = {part: _labels(arrays[f"y_{part}"], f"{path}: y_{part}") for part in parts}
+    labels = {part: _labels(arrays[f"y_{part}"], f"{path}: y_{part}", len(images[part])) for part in parts}
     _check_classes(path, labels)
     largest = max((int(part.max()) for part in labels.values() if len(part)), default=-1)
     return fields_of({part: (images[part], labels[part]) for part in parts}, tuple(map(str, range(largest + 1))))
@@ -30,16 +30,21 @@ def read(request: Request) -> dict:
 
 def _read_arrays(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            check_fits(sum(member.file_size for member in archive.infolist()), path)
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in names}
+        with open_regular(path) as file:
+            with zipfile.ZipFile(file) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+            check_fits(size, path)
+            if size > most_unpacked(path):
+                raise InputError(f"{path} unpacks to a hundred times its size and more: refused, images do not")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in names}
     except InputError:
         raise
     except KeyError as error:
         raise InputError(f"{path} has no array {error.args[0].split()[0]}: it must hold {', '.join(names)}") from None
     except Exception as error:  # numpy, zipfile and zlib each have errors of their own for a damaged file
-        raise InputError(f"{path} cannot be read as .npz ({error}): replace it") from None
+        raise InputError(f"{path} cannot be read as .npz ({one_line(error)}): replace it") from None
 
 
 def _images(array: np.ndarray, name: str) -> Tensor:
@@ -48,7 +53,7 @@ def _images(array: np.ndarray, name: str) -> Tensor:
         raise InputError(f"{name} is {array.dtype}: pixels must be uint8, 0 to 255")
     if array.ndim == 3:
         array = array[:, None]
-    if array.ndim != 4 or array.shape[2] != array.shape[3]:
+    if array.ndim != 4 or array.shape[2] != array.shape[3] or 0 in array.shape[1:]:
         raise InputError(f"{name} has shape {array.shape}: it must be (N, n, n) or (N, channels, n, n)")
     return torch.from_numpy(array)
 
@@ -63,8 +68,10 @@ def _check_classes(path: Path, labels: dict[str, Tensor]) -> None:
         )
 
 
-def _labels(array: np.ndarray, name: str) -> Tensor:
-    """Labels ``(N,)``; an error calls the array by its name."""
+def _labels(array: np.ndarray, name: str, images: int) -> Tensor:
+    """Labels ``(N,)`` of so many images; an error calls the array by its name."""
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise InputError(f"{name} is {array.dtype} {array.shape}: it must hold one whole number per image")
+    if len(array) != images:
+        raise InputError(f"{name} goes with {images} images but {len(array)} labels: they must match")
     return torch.from_numpy(array.astype(np.int64))

@@ -1,7 +1,7 @@
 """What the user's own files hold, as a hash: by it results belong to them, and not by their names or times alone.
 
-Of a folder its images count, as :mod:`diffeo_stability.data.folders` reads them, and nothing else. What was hashed before is
-remembered, with all by which a file tells that it was written to, so that later a folder is only looked through.
+Of a folder its images count, as :mod:`diffeo_stability.data.folders` reads them, and nothing else is read. What was hashed before
+is remembered, with all by which a file tells that it was written to, so that later a folder is only looked through.
 """
 
 import contextlib
@@ -18,6 +18,8 @@ from ..core.errors import InputError
 from .files import as_input_error, sha256_of, write_json
 
 PACKAGE = "package:"
+# Formats of images, by Pillow's names: those that it reads by itself, while for some others it starts another program
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 MEMORY = ".contents"  # folder, beside a data set
 SETTLED = (
     2e9  # nanoseconds: file systems note times this coarsely, and a second write in the same instant would not show
@@ -105,7 +107,7 @@ def is_image(name: str) -> bool:
 def _image_endings() -> frozenset[str]:
     from PIL import Image
 
-    return frozenset(Image.registered_extensions())
+    return frozenset(ending for ending, name in Image.registered_extensions().items() if name in FORMATS)
 
 
 def _state_of(path: str, known: list | None) -> list:

@@ -6,13 +6,16 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from ..core.errors import InputError
 
 METADATA = "json"  # the one entry of a safetensors file's metadata
+LARGEST_JSON = 256 * 2**20  # bytes; records of tens of thousands of files are smaller
 SLACK = 64 * 2**20  # bytes that a file may unpack to whatever its own size
 REMEDIES = {
     errno.ENOSPC: "free some space there",
@@ -82,6 +85,42 @@ def write_json(path: str | Path, content: Mapping) -> None:
         partial.write_text(json.dumps(content, indent=1) + "\n")
 
 
+def is_there(path: str | Path) -> bool:
+    """Return whether a file or folder is there; one with a name that none can have, being too long, say, is not."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a file to be read; a pipe or a device, which would be waited for or never end, is none.
+
+    Raises:
+        InputError: it is none.
+        OSError: it is missing, or may not be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(f"{path} is no regular file, but a folder, pipe or device: remove it, or name a file")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bounded(path: str | Path, most: int) -> bytes:
+    """Return what a file holds, of at most so many bytes.
+
+    Raises:
+        InputError: it holds more, or is no regular file.
+        OSError: it is missing, or may not be read.
+    """
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise InputError(f"{path} is larger than {most / 2**20:,.0f} MiB, the most that such a file has: refused")
+    return content
+
+
 def read_json(path: str | Path) -> dict:
     """Read a JSON file.
 
@@ -89,8 +128,8 @@ def read_json(path: str | Path) -> dict:
         InputError: it is missing or is no JSON.
     """
     try:
-        return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
+        return json.loads(read_bounded(path, LARGEST_JSON))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}): delete it and run again, to make it anew") from None
 
 
@@ -114,6 +153,10 @@ def check_fits(size: int, path: str | Path) -> None:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with Path(path).open("rb") as file:
+    """Return the SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: it is a folder, pipe or device.
+    """
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from ..settings import Block, Name, NotNegative, Positive, Seed
+from ..settings import Block, Name, NotNegative, Positive, Seed, Text
 from .sources import SOURCES
 
 NORMALISED_LIKE = r"^(images|(timm|torchvision):[A-Za-z0-9_.]+)$"
@@ -55,7 +55,7 @@ class DatasetBlock(Block):
 
     source: Literal[tuple(SOURCES)] = Field(description="where the images come from")
     name: Name | None = Field(None, description="folder below `data_dir`; the source's name if not given")
-    title: Annotated[str, Field(pattern=r"^[^\s*][^*\n]*$", max_length=80)] = Field(
+    title: Annotated[Text, Field(max_length=80)] = Field(
         default_factory=_usual_title,
         description="what every figure and the report call the images; the data set's or the folder's name if not given",
     )
@@ -64,11 +64,11 @@ class DatasetBlock(Block):
         description="of `image_folder` and `arrays`: which known data set the images are a copy of, so that what was reported of "
         "it is shown beside; other sources are themselves",
     )
-    path: str | None = Field(None, description="folder, archive or .npz file, for `image_folder` and `arrays`")
+    path: Text | None = Field(None, description="folder, archive or .npz file, for `image_folder` and `arrays`")
     image_size: Annotated[int, Field(ge=2)] | None = Field(
         None, description="pixels along a side to which `image_folder` scales and crops; as they are if not given"
     )
-    mirror: str | None = Field(None, description="address of a folder to download from, instead of the usual one")
+    mirror: Text | None = Field(None, description="address of a folder to download from, instead of the usual one")
     test_only: bool = Field(
         False,
         description="`image_folder` is a tree `<class>/*`, `arrays` has `x_test`, `y_test` alone: for networks with `weights`",

@@ -9,11 +9,12 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from ..core.errors import printable
 from .claim_measures import Measured
 
 NAMED_AT_MOST = 5
 # What reStructuredText, Markdown or a template could take for something else than itself
-MARKUP = re.compile(r"[\\`*_|{}%<>\[\]$#~:^]")
+MARKUP = re.compile(r"[\\`*_|{}%<>\[\]$#~:^&@]")
 NETWORK = re.compile(r":net:`([^`]*)`")
 
 
@@ -24,7 +25,7 @@ def network(name: str) -> str:
 
 def verbatim(name: str) -> str:
     """Return a name such that it reads as it is, in reStructuredText and in Markdown, whatever it holds."""
-    return MARKUP.sub(r"\\\g<0>", name)
+    return MARKUP.sub(r"\\\g<0>", printable(name))
 
 
 def with_labels(text: str, labels: Mapping[str, str]) -> str:

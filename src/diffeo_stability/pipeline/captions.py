@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import docutils.core
 import docutils.utils
 import jinja2
+from markupsafe import Markup
 
 from ..core.errors import InputError, one_line
 from ..data.files import atomic_path
@@ -34,18 +35,14 @@ def fill_caption(path: str | Path, config: Mapping[str, Any], findings: str = ""
     try:
         template = environment.from_string(Path(path).read_text())
         # The introduction is rendered by Snakemake too, by its own object
-        return template.render(config=config, findings=_Text(findings or NOTHING), snakemake={"config": config})
+        return template.render(config=config, findings=Markup(findings or NOTHING), snakemake={"config": config})
     except jinja2.TemplateError as error:
         raise InputError(f"caption {path}: {one_line(error)}") from None
 
 
-class _Text(str):
-    """What is reStructuredText already."""
-
-
 def _as_it_reads(value: Any) -> Any:
-    """What a template puts in: text that people wrote is no markup."""
-    return verbatim(value) if isinstance(value, str) and not isinstance(value, _Text) else value
+    """What a template puts in: text that people wrote is no markup, unless the template says that it is."""
+    return verbatim(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def as_html(caption: str, source: str | Path) -> tuple[str, str]:
@@ -81,8 +78,11 @@ def formula_as_html(formula: str, *, displayed: bool = False) -> str:
 
 
 def _publish(text: str, named: str) -> str:
-    """reStructuredText as HTML, its formulas as MathML; an error names it."""
+    """reStructuredText as HTML, its formulas as MathML; an error names it. It has no way to HTML of its own or to other files."""
     settings = {
+        "raw_enabled": False,
+        "file_insertion_enabled": False,
+        "_disable_config": True,  # files of settings would have the last word
         "math_output": "MathML",
         "report_level": 2,
         "halt_level": 2,

@@ -19,7 +19,10 @@ def print_provenance(file: str) -> int:
     if not origin.matches():
         print("Files marked above are not those that this was made from.", file=sys.stderr)
         return 1
-    print("Every file on disk is the one that this was made from.")
+    if origin.unchecked:
+        print(f"Every other file on disk is the one that this was made from. Not checked is {origin.unchecked}.")
+    else:
+        print("Every file on disk is the one that this was made from.")
     return 0
 
 

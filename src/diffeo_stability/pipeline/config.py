@@ -4,7 +4,9 @@ Each part of the package declares its own block; here they are put together.
 """
 
 import difflib
+import math
 import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,15 +15,19 @@ import yaml
 from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 
 from ..core.errors import InputError, one_line
+from ..data.files import read_bounded
 from ..data.settings import DatasetBlock
 from ..data.sources import SOURCES
 from ..figures import FIGURES
 from ..figures.settings import FigureSettings, Probe
 from ..networks.catalogue import kinds_of
 from ..networks.settings import ARCHITECTURES, NetworkBlock, Recipe
-from ..settings import Block, Name, Seed, WithoutRepeats
+from ..settings import Block, Name, Seed, Text, WithoutRepeats
 from .looks import labels_of
 
+MOST_VALUES = 100_000  # of a configuration, aliases written out; thousands of networks have fewer
+MERGE = "tag:yaml.org,2002:merge"  # of the key <<, which stands for the keys of another block
+LARGEST_FILE = 16 * 2**20  # bytes of a configuration
 _LEFT = "the training images besides dataset.validation_images"
 
 
@@ -29,8 +35,8 @@ class Run(Block):
     """What a run has besides its figures."""
 
     run: Name = Field(description="name of the run, and of its folders below results/ and figures/")
-    data_dir: Annotated[str, Field(pattern=r"^[^~\s]\S*$")] = Field(
-        "data", description="folder of the data sets, without spaces; `~` is not expanded"
+    data_dir: Annotated[Text, Field(pattern=r"^[^~\s{}<>][^\s{}<>]*$")] = Field(
+        "data", description="folder of the data sets, without spaces, `{}` and `<>`; `~` is not expanded"
     )
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
         "auto", description="`auto` takes a GPU where there is one; else `cpu`, `cuda` or `cuda:<index>`"
@@ -244,7 +250,9 @@ def parse_config(raw: dict[str, Any]) -> RunConfig:
     try:
         return RunConfig.model_validate(raw)
     except ValidationError as error:
-        raise InputError("\n".join(_explain(problem, raw) for problem in error.errors())) from None
+        # What is not given is not there yet where what is given is wrong
+        problems = [problem for problem in error.errors() if problem["type"] != "default_factory_not_called"]
+        raise InputError("\n".join(_explain(problem, raw) for problem in problems)) from None
 
 
 def _explain(problem: dict, raw: dict) -> str:
@@ -263,7 +271,18 @@ def _explain(problem: dict, raw: dict) -> str:
     hint = ""
     if isinstance(given, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", given):
         hint = " (YAML reads this as text: write 5.0e-4 for 5e-4)"
-    return f"config: {key} is {given!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}{hint}"
+    return f"config: {key} is {_shortened(given)}: {problem['msg'][0].lower()}{problem['msg'][1:]}{hint}"
+
+
+def _shortened(value: Any) -> str:
+    """A value as Python writes it; of what is long its ends, of what is nested deeply the outside."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 120
+    short.maxlevel = 3
+    try:
+        return short.repr(value)
+    except ValueError:  # Python's own limit
+        return "a number of thousands of digits"
 
 
 def _keys_beside(location: tuple) -> list[str]:
@@ -280,12 +299,21 @@ def _keys_beside(location: tuple) -> list[str]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML whose keys are text and stand there once; without it the last of several wins, and ``007`` is 7."""
+    """Reads YAML whose keys are text and stand there once; without it the last of several wins, and ``007`` is 7.
+
+    Of aliases of aliases a few lines can stand for billions of values: it is counted first how many there are.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and _values_in(node, {}) > MOST_VALUES:
+            raise yaml.YAMLError(f"it stands for more than {MOST_VALUES:,} values: write out its aliases (*)")
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen: set[str] = set()
         for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == MERGE:
                 continue
             key, text = self.construct_object(key_node), key_node.value
             if not isinstance(key, str):
@@ -296,15 +324,31 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _values_in(node: yaml.Node, known: dict[yaml.Node, float]) -> float:
+    """How many values a node stands for, those of its aliases each time; without end, if it is within itself.
+
+    Args:
+        known: of nodes that were counted; gets those that are counted here.
+    """
+    if node not in known:
+        known[node] = math.inf
+        within = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = [part for entry in within for part in (entry if isinstance(entry, tuple) else (entry,))]
+        known[node] = 1 + sum(_values_in(part, known) for part in parts)
+    return known[node]
+
+
 def read_yaml(path: str | Path) -> Any:
     """Read a configuration file's keys, unchecked but for being text and there once.
 
     Raises:
-        InputError: the file is missing, no YAML, or has a key twice or one that is no text.
+        InputError: the file is missing, no YAML, has a key twice or one that is no text, or stands for too much.
     """
     try:
-        return _Loader(Path(path).read_text()).get_single_data()
-    except (OSError, yaml.YAMLError) as error:
+        return _Loader(read_bounded(path, LARGEST_FILE)).get_single_data()
+    except InputError:
+        raise
+    except Exception as error:  # constructors of dates, numbers and the like have errors of their own
         raise InputError(f"config {path} cannot be read: {one_line(error)}") from None
 
 
@@ -320,7 +364,7 @@ def typed(given: Any) -> Any:
         return [typed(value) for value in given]
     try:
         value = yaml.safe_load(given) if isinstance(given, str) else given
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return given
     return given if isinstance(value, Mapping | list) else value
 

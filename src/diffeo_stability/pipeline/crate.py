@@ -18,6 +18,7 @@ from rocrate.rocrate import ROCrate
 
 from .. import __version__
 from ..data.files import atomic_path, sha256_of
+from ..figures.words import verbatim
 from .provenance import DATASET, Origin, as_tree, trace
 from .records import code_state, commit_time, config_hash, software_versions
 
@@ -79,7 +80,7 @@ def pack_crate(
         written = {
             "config.yaml": yaml.safe_dump(config, sort_keys=False),
             "README.md": README.format(
-                run=config["run"], images=_images(config), commit=code_state()["commit"], command=command
+                run=config["run"], images=verbatim(_images(config)), commit=code_state()["commit"], command=command
             ),
         }
         for name, text in written.items():

@@ -21,7 +21,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..core.errors import InputError
+from .params import read_param
 
+AS_TEXT = ("images", "looks")  # params of figures that hold what people wrote
 BY_HAND = "by-hand"  # folder beside the figures of a run
 
 
@@ -73,7 +75,9 @@ class Job:
             rule=snakemake.rule,
             input=named(snakemake.input),
             output=named(snakemake.output),
-            params=SimpleNamespace(**dict(snakemake.params.items())),
+            params=SimpleNamespace(
+                **{name: read_param(value) if name in AS_TEXT else value for name, value in snakemake.params.items()}
+            ),
             wildcards=SimpleNamespace(**dict(snakemake.wildcards.items())),
             config=snakemake.config,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import InputError
 from ..data.contents import MEMORY, PACKAGE, content_hash, located
-from ..data.files import check_access
+from ..data.files import check_access, is_there
 from ..figures import FIGURES
 from ..networks.settings import Recipe
 from .config import Run
@@ -154,7 +154,7 @@ class Plan:
         named += [
             (f"networks.{name}.weights", source) for name in self.config.networks for source in self.weights(name)
         ]
-        missing = [(key, source) for key, source in named if not located(source).exists()]
+        missing = [(key, source) for key, source in named if not is_there(located(source))]
         if missing:
             raise InputError("\n".join(f"{key}: {source} does not exist: {_remedy(source)}" for key, source in missing))
         self.contents([source for _, source in named])

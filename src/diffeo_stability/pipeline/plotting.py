@@ -1,6 +1,5 @@
 """The look of every figure: sizes, fonts, names and colours of networks, and files that carry where they come from."""
 
-import json
 import math
 import os
 from collections import Counter
@@ -23,12 +22,14 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
+from PIL import Image
 from tueplots import axes as axes_style
 from tueplots import fontsizes
 from tueplots.constants.color import palettes
 
 from ..data.files import atomic_path
 from ..networks.catalogue import COLORS as COLOR_NAMES
+from .carried import embed_record, seal_pdf, seal_png
 from .interactive import Job
 from .records import code_state, config_hash, hashes_of
 
@@ -339,7 +340,8 @@ class Saved:
 
 
 def save_figure(figure: Figure, job: Job) -> Saved:
-    """Write a figure to the job's PDF and PNG, with its provenance and no date: the same figure gives the same bytes.
+    """Write a figure to the job's PDF and PNG, with its provenance, a hash of the picture and no date: the same figure gives the
+    same bytes.
 
     Below it stands which images it was made from (``job.params.images``), as a figure is often seen without its caption. Where
     they lie is printed if a notebook was run by hand.
@@ -351,15 +353,25 @@ def save_figure(figure: Figure, job: Job) -> Saved:
     figure.text(1, 0, job.params.images, ha="right", va="top", fontsize=5.5, color="0.4", parse_math=False)
     page = Bbox.from_extents(0, -FOOTER, *figure.get_size_inches())
     provenance = provenance_of(job)
-    text = json.dumps(provenance)
+    carried = embed_record(provenance)
     metadata = {
-        "pdf": {"Title": provenance["stem"], "Keywords": text, "CreationDate": None},
-        "png": {"Title": provenance["stem"], "Description": text},
+        "pdf": {"Title": provenance["stem"], "Keywords": carried, "CreationDate": None},
+        "png": {"Title": provenance["stem"], "Description": carried},
     }
     for kind, entries in metadata.items():
         with atomic_path(getattr(job.output, kind)) as partial, plt.rc_context(LAID_OUT):
             figure.savefig(partial, format=kind, metadata=entries, bbox_inches=page)
+            _seal(partial)
     plt.close(figure)
     if job.by_hand:
         print(f"Drawn by hand: {os.path.relpath(job.output.pdf)} and .png; the pipeline's figure is as it was")
     return Saved(Path(job.output.png), round(figure.get_figwidth() * figure.dpi))
+
+
+def _seal(path: Path) -> None:
+    """Put the hash of what a figure shows, which is known only once it is drawn, into the record that it carries."""
+    if path.suffix == ".pdf":
+        seal_pdf(path)
+        return
+    with Image.open(path) as drawn:
+        drawn.save(path, "png", pnginfo=seal_png(drawn, drawn.text), dpi=drawn.info["dpi"])

@@ -5,17 +5,53 @@ At every step they say whether the file on disk is still the one that was made o
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from ..core.errors import InputError
+from pydantic import BaseModel, ValidationError
+
+from ..core.errors import InputError, printable
 from ..data.contents import content_hash, located, memory_beside
-from ..data.files import METADATA, read_json
+from ..data.files import METADATA, is_there, read_json
+from .carried import Carried, read_carried
 from .records import hash_of, record_of
 
 SHORT = 12  # digits of a hash that are printed
 GIVEN = ("config", "workflow")  # folders of what no job makes
 MADE = ("results", "figures")  # of what jobs make
 DATASET = "images.safetensors"  # made too, in any folder
+UNSEALED = "what it shows: an older version drew it, whose figures carry no hash of their picture"
+COPY = "as the file itself says, which is no more to be trusted than where it came from"
+
+
+class Record(BaseModel):
+    """What is read of the record that lies beside a file; see :func:`diffeo_stability.pipeline.records.write_records`."""
+
+    sha256: str
+    rule: str
+    run: str
+    config: str
+    commit: str
+    dirty: bool
+    versions: dict[str, str] = {}
+    params: dict[str, Any] = {}
+    inputs: dict[str, str]
+    contents: dict[str, str] = {}
+
+
+def read_record(path: Path) -> Record | None:
+    """Return the record of a file or folder; nothing if it has none.
+
+    Raises:
+        InputError: it is none that a job writes.
+    """
+    place = record_of(path)
+    if not is_there(place):
+        return None
+    try:
+        return Record.model_validate(read_json(place))
+    except ValidationError:
+        raise InputError(f"{place} is no record: delete {path} and run again, to make both anew") from None
 
 
 @dataclass
@@ -26,11 +62,13 @@ class Origin:
         path: from the project's folder.
         state: ``ok``; ``changed``, if it is not what its record or its user says; ``missing``; ``given``, if it is part of the
             project; ``outside``, if somebody brought it along and it is as it was when it was used; ``no record``, if a job made
-            it but nothing is known of how; ``as above``, where it stands in the tree before.
+            it but nothing is known of how; ``as above``, where it stands in the tree before; ``elsewhere``, if a figure names it
+            that came from anywhere, and it does not lie below the project's folder, so that it is not looked at.
         rule: the rule that made it.
         facts: what there is to say of it, in lines.
         sources: what it was made from.
         sha256: its hash when it was used; as it is now, where nothing that is followed used it.
+        unchecked: what there was no way to check.
     """
 
     path: str
@@ -39,6 +77,7 @@ class Origin:
     facts: list[str] = field(default_factory=list)
     sources: list["Origin"] = field(default_factory=list)
     sha256: str = ""
+    unchecked: str = ""
 
     def matches(self) -> bool:
         """Whether everything on the way down to the data is as it was."""
@@ -62,14 +101,12 @@ def trace(path: str | Path) -> Origin:
         InputError: it is not there, or nothing is known of how it was made.
     """
     path = Path(path)
-    if not path.exists():
+    if not is_there(path):
         raise InputError(f"{path} does not exist")
     seen: dict[str, tuple[str, str]] = {}
-    carried = embedded_record(path)
+    carried = read_carried(path)
     if carried is not None:
-        sources = [_follow(name, expected, seen) for name, expected in carried["tables"].items()]
-        own = read_json(record_of(path))["sha256"] if record_of(path).exists() else None
-        return Origin(str(path), _state(hash_of(path), own), f"draw_{carried['stem']}", _facts(carried), sources)
+        return _figure(path, carried, seen)
     made = _maker(path)
     if made is None:
         raise InputError(
@@ -80,13 +117,41 @@ def trace(path: str | Path) -> Origin:
         return origin
     if path.suffix != ".safetensors":
         return Origin(str(path), origin.state, "part of", [], [origin])
-    state = _state(hash_of(path), read_json(path.with_suffix(".json"))["sha256"])
-    return Origin(str(path), state, "a checkpoint of", _checkpoint_facts(path), [origin])
+    facts = _checkpoint_facts(path)
+    state = _state(hash_of(path), read_json(path.with_suffix(".json")).get("sha256", ""))
+    return Origin(str(path), state, "a checkpoint of", facts, [origin])
+
+
+def _figure(path: Path, carried: Carried, seen: dict[str, tuple[str, str]]) -> Origin:
+    """A figure, wherever it lies, by the record that it carries, and by the one that lies beside it if it does."""
+    own, record = read_record(path), carried.record
+    intact = carried.intact is not False and (own is None or own.sha256 == hash_of(path))
+    return Origin(
+        str(path),
+        "ok" if intact else "changed",
+        f"draw_{record.stem}",
+        [*_facts(record.model_dump()), *([COPY] if own is None else [])],
+        [_table(name, expected, seen) for name, expected in record.tables.items()],
+        unchecked=UNSEALED if own is None and carried.intact is None else "",
+    )
+
+
+def _table(name: str, expected: str, seen: dict[str, tuple[str, str]]) -> Origin:
+    """What a figure says that it was drawn from: that has to be a file of this project, made by a job."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        return Origin(name, "elsewhere", sha256=expected)
+    if not (is_there(name) and Path(name).is_file()):
+        return Origin(name, "missing", sha256=expected)
+    origin = _follow(name, expected, seen)
+    if origin.state in ("given", "outside"):
+        origin.state = "no record"
+    return origin
 
 
 def _maker(path: Path) -> Path | None:
     """The path itself or the folder it lies in, whichever has a record."""
-    return next((one for one in (path, path.parent) if record_of(one).exists()), None)
+    return next((made for made in (path, path.parent) if is_there(record_of(made))), None)
 
 
 def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -> Origin:
@@ -97,7 +162,7 @@ def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -
         seen: hash and state, by path, of what was followed before, which is neither hashed nor followed again.
     """
     path = Path(name)
-    if not path.exists():
+    if not is_there(path):
         return Origin(name, "missing", sha256=expected or "")
     if name in seen:
         found, before = seen[name]
@@ -105,23 +170,22 @@ def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -
         return Origin(name, "as above" if state == before == "ok" else state, sha256=expected or found)
     found = hash_of(path)
     used = expected or found
-    record_path = record_of(path)
-    if not record_path.exists():
+    record = read_record(path)
+    if record is None:
         state = _state(found, expected)
         facts = [f"sha256 {found[:SHORT]}"]
         return Origin(name, _unrecorded(path) if state == "ok" else state, facts=facts, sha256=used)
-    record = read_json(record_path)
-    facts = [*_contents(path), *_facts(record)]
-    origin = Origin(name, _state(found, record["sha256"], expected), record["rule"], facts, sha256=used)
+    facts = [*_contents(path), *_facts(record.model_dump())]
+    origin = Origin(name, _state(found, record.sha256, expected), record.rule, facts, sha256=used)
     seen[name] = found, origin.state
-    origin.sources = [_follow(source, used, seen) for source, used in record["inputs"].items()]
-    origin.sources += [_brought_along(source, used, path) for source, used in record.get("contents", {}).items()]
+    origin.sources = [_follow(source, used, seen) for source, used in record.inputs.items()]
+    origin.sources += [_brought_along(source, used, path) for source, used in record.contents.items()]
     return origin
 
 
 def _brought_along(name: str, expected: str, made: Path) -> Origin:
     """Images or weights of the user's own, from which something was made."""
-    if not located(name).exists():
+    if not is_there(located(name)):
         return Origin(name, "missing")
     found = content_hash(name, memory_beside(made))
     return Origin(name, "outside" if found == expected else "changed", facts=[f"sha256 {found[:SHORT]}"])
@@ -154,69 +218,31 @@ def _contents(path: Path) -> list[str]:
         checkpoints = sorted(path.glob("[!.]*.json"))
         return _checkpoint_facts(checkpoints[-1]) if checkpoints else []
     if path.name == DATASET:
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
-        with safe_open(path, framework="numpy") as file:
-            return [f"data sha256 {json.loads(file.metadata()[METADATA])['sha256'][:SHORT]}"]
+        try:
+            with safe_open(path, framework="numpy") as file:
+                return [f"data sha256 {json.loads(file.metadata()[METADATA])['sha256'][:SHORT]}"]
+        except (SafetensorError, KeyError, TypeError, ValueError):
+            return []  # its hash tells that it is another file
     return []
 
 
 def _checkpoint_facts(path: Path) -> list[str]:
     """Network, seeds and data of a checkpoint."""
-    metadata = read_json(path.with_suffix(".json"))
-    network = metadata["network"]
-    return [
-        f"network {metadata['net']} ({network['name']}), seed {metadata['seed']}, split seed {metadata['split']['seed']}, "
-        f"epoch {metadata['epoch']}, data sha256 {metadata['dataset']['sha256'][:SHORT]}"
-    ]
-
-
-def embedded_record(path: str | Path) -> dict | None:
-    """Return what a figure file carries of where it comes from; nothing if it is no figure of this package.
-
-    Raises:
-        InputError: a figure that carries nothing, or is damaged.
-    """
-    path = Path(path)
-    if path.suffix == ".png":
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            with Image.open(path) as image:
-                text = image.info.get("Description")
-        except (OSError, UnidentifiedImageError) as error:
-            raise InputError(f"{path} is no PNG image: {error}") from None
-    elif path.suffix == ".pdf":
-        text = _pdf_keywords(path.read_bytes())
-    else:
-        return None
+    place = path.with_suffix(".json")
+    metadata = read_json(place)
     try:
-        record = json.loads(text)
-        return record if record["tables"] is not None else None
-    except (TypeError, ValueError, KeyError):
-        raise InputError(f"{path} carries no record of where it comes from: draw it anew with this version") from None
-
-
-def _pdf_keywords(content: bytes) -> str | None:
-    """The keywords of a PDF that matplotlib wrote: a literal string with escaped brackets."""
-    start = content.rfind(b"/Keywords (")
-    if start < 0:
-        return None
-    text, position, depth = bytearray(), start + len(b"/Keywords ("), 1
-    while position < len(content):
-        byte = content[position : position + 1]
-        if byte == b"\\":
-            position += 1
-            byte = content[position : position + 1]
-        elif byte == b"(":
-            depth += 1
-        elif byte == b")":
-            depth -= 1
-            if depth == 0:
-                return text.decode("latin-1")
-        text += byte
-        position += 1
-    return None
+        network = metadata["network"]
+        return [
+            f"network {metadata['net']} ({network['name']}), seed {metadata['seed']}, "
+            f"split seed {metadata['split']['seed']}, epoch {metadata['epoch']}, "
+            f"data sha256 {metadata['dataset']['sha256'][:SHORT]}"
+        ]
+    except (KeyError, TypeError):
+        raise InputError(
+            f"{place} describes no checkpoint: delete {path.parent} and run again, to train anew"
+        ) from None
 
 
 MARKS = {
@@ -224,18 +250,23 @@ MARKS = {
     "changed": "CHANGED since",
     "missing": "MISSING",
     "no record": "NO RECORD of how it was made",
+    "elsewhere": "NOT LOOKED AT: no file of this project",
 }
 
 
 def as_tree(origin: Origin) -> str:
-    """Return what a result was made from as a readable tree: one line per file, and facts that do not stand above it already."""
+    """Return what a result was made from as a readable tree: one line per file, and facts that do not stand above it already.
+
+    It is printable, whatever the names in it hold.
+    """
     return "\n".join(_tree_lines(origin, "", "", frozenset()))
 
 
 def _tree_lines(origin: Origin, first: str, rest: str, known: frozenset[str]) -> list[str]:
-    lines = [f"{first}{origin.path}  [{MARKS.get(origin.state, origin.state)}]  {origin.rule}".rstrip()]
+    told = f"{origin.path}  [{MARKS.get(origin.state, origin.state)}]  {origin.rule}".rstrip()
+    lines = [f"{first}{printable(told)}"]
     inner = rest + ("│  " if origin.sources else "   ")
-    lines += [f"{inner}{fact}" for fact in origin.facts if fact not in known]
+    lines += [f"{inner}{printable(fact)}" for fact in origin.facts if fact not in known]
     for place, source in enumerate(origin.sources):
         last = place == len(origin.sources) - 1
         branch, below = ("└─ ", "   ") if last else ("├─ ", "│  ")

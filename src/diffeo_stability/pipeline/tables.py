@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ..core.errors import InputError, one_line
-from ..data.files import atomic_path
+from ..data.files import atomic_path, open_regular
 
 # Floats are read back to the last bit: what older versions of pandas have to be asked for, newer ones deprecate
 OLDER = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
@@ -33,7 +33,8 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
     """
     try:
         # What is missing is written as nothing at all: NA, nan and null are names
-        table = pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""], **EXACT)
+        with open_regular(path) as file:
+            table = pd.read_csv(file, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""], **EXACT)
     except (OSError, ValueError) as error:
         raise InputError(
             f"table {path} cannot be read ({one_line(error)}): delete it and run again, to make it anew"

@@ -1,0 +1,231 @@
+"""Images in folders and archives that somebody sent: whatever is in them, they are read in bounded time and memory or refused."""
+
+import logging
+import os
+import struct
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from hostile import member, notes, png_of_zeros, tar_with, within_bounds, zipped_text
+from PIL import Image
+
+from diffeo_stability import InputError, load_images
+from diffeo_stability.data import folders
+from diffeo_stability.data.arrays import read as read_arrays
+from diffeo_stability.data.contents import content_hash, is_image
+from diffeo_stability.data.folders import read_image_folder
+from diffeo_stability.data.requests import Request
+from diffeo_stability.data.sources import SOURCES
+
+EMPTY = member("train/cat", type=tarfile.DIRTYPE)
+
+
+@pytest.fixture(autouse=True)
+def bounds(monkeypatch):
+    monkeypatch.setattr(folders, "MOST_OTHERS", 900)
+    with within_bounds():
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with one image."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.new("L", (4, 4), 7).save(folder / "a.png")
+    return folder
+
+
+def refused(path, message, **options):
+    with pytest.raises(InputError, match=message) as caught:
+        load_images(path, **options)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 30_000), (30_000, 1)])
+def test_an_image_that_is_scaled_to_billions_of_pixels_is_refused(folder, width, height):
+    content = png_of_zeros(width, height)
+    assert len(content) < 400
+    (folder / "narrow.png").write_bytes(content)
+    refused(
+        folder, r"narrow.png is no image .* pixels, which scaled would be (224 x 6720000|6720000 x 224)", image_size=224
+    )
+
+
+def eps(folder):
+    """Would start Ghostscript, were it taken for what it is."""
+    (folder / "b.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\nshowpage\n%%EOF\n")
+
+
+def text_bomb(folder):
+    (folder / "b.png").write_bytes(png_of_zeros(4, 4, zipped_text(b"zTXt", 2**26)))
+
+
+def pipe(folder):
+    os.mkfifo(folder / "b.png")
+
+
+def device(folder):
+    (folder / "b.png").symlink_to("/dev/zero")
+
+
+def sparse(folder):
+    with (folder / "b.png").open("wb") as file:
+        file.truncate(2**40)
+
+
+def wide_header(folder):
+    """Of a TIFF whose directory names four billion rows."""
+    entries = [
+        (0x100, 4, 1, 2**32 - 1),
+        (0x101, 4, 1, 2**32 - 1),
+        (0x102, 3, 1, 8),
+        (0x111, 4, 1, 8),
+        (0x117, 4, 1, 2**32 - 1),
+    ]
+    content = b"II*\0" + struct.pack("<I", 8) + struct.pack("<H", len(entries))
+    (folder / "b.tif").write_bytes(content + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (eps, r"b.png is no image that can be read \(none of .*PNG"),
+        (text_bomb, "b.png is no image that can be read"),
+        (pipe, "b.png is no regular file"),
+        (device, "b.png is no regular file"),
+        (sparse, "b.png is larger than 64 MiB"),
+        (wide_header, "b.tif is no image that can be read"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_file_that_only_calls_itself_an_image_is_refused(folder, spoil, message):
+    spoil(folder)
+    refused(folder, message)
+    if spoil in (pipe, device):
+        with pytest.raises(InputError, match=message):
+            content_hash(folder)
+
+
+def test_only_formats_that_pillow_reads_by_itself_are_images():
+    assert all(map(is_image, ("a.png", "a.JPG", "a.tiff", "a.bmp", "a.webp", "a.ppm")))
+    assert not any(map(is_image, ("a.eps", "a.ps", "a.pdf", "a.wmf", "a.txt", ".a.png")))
+
+
+def test_hidden_and_unrelated_files_are_not_read(folder, caplog):
+    """Pipes tell: who reads one waits for ever."""
+    (folder / ".git").mkdir()
+    for name in (".b.png", ".git/c.png", "notes.txt", "d.eps"):
+        os.mkfifo(folder / name)
+    (folder / "linked.csv").symlink_to("/dev/zero")
+    with caplog.at_level(logging.WARNING):
+        assert load_images(folder).shape == (1, 1, 4, 4)
+    assert "d.eps, linked.csv, notes.txt" in caplog.text
+    assert content_hash(folder)
+
+
+def test_names_reach_no_terminal_as_they_are(folder, caplog):
+    (folder / "a\x1b[2J\nb.txt").touch()
+    load_images(folder)
+    assert "a\\x1b[2J\\nb.txt" in caplog.text and "\x1b" not in caplog.text
+    (folder / "c\x1b]0;title\x07\n\udcff.png").write_bytes(b"")
+    refused(folder, r"c\\x1b\]0;title\\x07\\n\\udcff.png is no image")
+    for part in ("train", "test"):
+        (folder / part / "a\nb").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"class 'a\\nb' is not printable: rename the folder"):
+        read_image_folder(folder)
+
+
+def header_of(kind):
+    """Takes two GiB to say one name."""
+    return lambda path: tar_with(path, (member("././@LongLink", type=kind, size=2**31), 2**20))
+
+
+def members_without_end(path):
+    tar_with(path, (EMPTY, 0), times=1000)
+
+
+def notes_without_end(path):
+    blocks = notes(2000) + EMPTY.tobuf(tarfile.USTAR_FORMAT)
+    path.write_bytes(blocks * 20 + bytes(1024))
+
+
+def negative_size(path):
+    tar_with(path, (member("train/cat/0.png", size=-1024), 0), times=3)
+
+
+def names_within_names(path):
+    tar_with(path, (member("././@LongLink", type=tarfile.GNUTYPE_LONGNAME, size=8), 512), times=2000)
+
+
+def no_numbers(path):
+    """Where a sparse file would have its holes."""
+    with tarfile.open(path, "w:xz", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(member("a.png", pax_headers={"GNU.sparse.map": "x,y", "GNU.sparse.size": "1"}))
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (header_of(tarfile.GNUTYPE_LONGNAME), "holds far more than its files and their names"),
+        (header_of(tarfile.XHDTYPE), "holds far more than its files and their names"),
+        (header_of(tarfile.XGLTYPE), "holds far more than its files and their names"),
+        (members_without_end, "empty files, folders and files that are no images"),
+        (notes_without_end, "holds far more than its files and their names"),
+        (negative_size, "refused|truncated"),
+        (names_within_names, "refused|truncated"),
+        (no_numbers, "truncated or no archive"),
+        (os.mkfifo, "is no regular file"),
+    ],
+)
+def test_archives_that_unpack_to_anything_but_images_are_refused(tmp_path, write, message):
+    path = tmp_path / "images.tar.xz"
+    write(path)
+    assert path.stat().st_size < 2**20
+    refused(path, message)
+
+
+def test_members_of_a_zip_without_end_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for number in range(901):
+            archive.mkdir(str(number))
+    refused(tmp_path / "images.zip", "empty files, folders and files that are no images")
+
+
+def test_a_zip_whose_sizes_lie_gives_no_more_than_it_says(tmp_path):
+    path = tmp_path / "images.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.png", bytes(2**22))
+    content = path.read_bytes().replace(struct.pack("<I", 2**22), struct.pack("<I", 100))
+    path.write_bytes(content)
+    refused(path, "truncated or no archive|a.png is no image")
+
+
+def save_arrays(path, **changes):
+    arrays = {"x_test": np.zeros((3, 1, 4, 4), np.uint8), "y_test": np.arange(3)} | changes
+    np.savez_compressed(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y_test": np.array([0, 1, 10**9])}, "has the label 1000000000, but 3 images"),
+        ({"y_test": np.array([0, 1, 2**62])}, f"has the label {2**62}, but 3 images"),
+        ({"y_test": np.zeros(10**7, np.uint8)}, "3 images but 10000000 labels"),
+        ({"x_test": np.zeros((3, 1, 0, 0), np.uint8)}, "has shape"),
+        ({"other": np.zeros(10**8, np.uint8)}, "unpacks to a hundred times its size"),
+    ],
+    ids=["a label of 1e9", "a label of 2^62", "labels of no images", "images of no pixels", "zeros"],
+)
+def test_arrays_that_would_fill_the_memory_are_refused(tmp_path, changes, message):
+    save_arrays(tmp_path / "images.npz", **changes)
+    with pytest.raises(InputError, match=message):
+        read_arrays(Request("arrays", SOURCES["arrays"], tmp_path, tmp_path / "images.npz", test_only=True))
+
+
+def test_arrays_in_a_pipe_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "images.npz")
+    with pytest.raises(InputError, match="is no regular file"):
+        read_arrays(Request("arrays", SOURCES["arrays"], tmp_path, tmp_path / "images.npz", test_only=True))
