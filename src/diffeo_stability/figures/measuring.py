@@ -249,8 +249,10 @@ def error_columns(evaluated: Evaluated, splits: Splits) -> dict:
     low, high = error_interval(test_error, len(splits.test))
     training = {"train_error": None, "train_size": None, "epoch": None}
     if not is_imported(metadata):
+        # Before the first step the training measured it as it is measured here
+        known = metadata.get("train_error") if metadata["epoch"] == 0 else None
         training = {
-            "train_error": error_rate(network, splits, splits.train),
+            "train_error": error_rate(network, splits, splits.train) if known is None else known,
             "train_size": len(splits.train),
             "epoch": metadata["epoch"],
         }
