@@ -1,6 +1,6 @@
 # Thin front door: every target sets up what it needs by itself. `make` explains.
 .DEFAULT_GOAL := help
-.PHONY: help environment slurm imagenet figures notebooks report page crate rocrate gallery adopt tidy profile test test-fast lint format generate benchmarks lock clean
+.PHONY: help environment slurm imagenet figures notebooks report page crate rocrate gallery adopt tidy profile test test-fast fuzz lint format generate benchmarks lock clean
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -26,6 +26,7 @@ help:
 	@echo 'make tidy         remove the figures and tables of the run that its configuration no longer has'
 	@echo 'make profile      where the minutes of the run went: what its jobs took, by rule'
 	@echo 'make test         run the whole test suite; make test-fast what needs no pipeline run, no Slurm and no browser'
+	@echo 'make fuzz         call and feed everything with anything, for SECONDS=600 or as long as one likes'
 	@echo 'make lint         check style and imports; make format mends style'
 	@echo 'make generate     write what is generated: the schema and the tables of config/README.md'
 	@echo 'make benchmarks   measure speed'
@@ -100,6 +101,15 @@ test: .venv/installed-test
 test-fast: .venv/installed-test
 	@echo 'make: running the tests that are fast'
 	@$(PYTEST) -m 'not slow'
+
+# Other examples in every pass, until the time is over; the first failure ends it
+SECONDS ?= 600
+fuzz: .venv/installed-test
+	@echo 'make: fuzzing for $(SECONDS) s'
+	@end=$$(( $$(date +%s) + $(SECONDS) )); while :; do \
+		OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet --hypothesis-profile=fuzz tests/test_fuzz.py tests/data/test_hostile_input.py; \
+		[ $$(date +%s) -lt $$end ] || break; \
+	done
 
 lint: .venv/installed-test
 	@echo 'make: ruff'

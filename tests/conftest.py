@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fuzzing import register_profiles
 from waiting import HANGS
 
 from diffeo_stability.data.datasets import Dataset
@@ -23,10 +24,15 @@ PARTS_OF_A_COPY = ("Snakefile", "config", "workflow", "profiles", "pyproject.tom
 LONGEST = ("test_faults.py", "test_slurm.py", "test_pipeline.py")  # files, each of which takes a worker minutes
 SLOW = {"finished", "finished_project", "project", "cluster", "driver", "environment"}  # fixtures of slow tests
 
+register_profiles()
+
 
 def pytest_configure(config):
     config.addinivalue_line(
         "markers", "slow: runs the pipeline, Slurm, a browser or a notebook, or computes for seconds"
+    )
+    config.addinivalue_line(
+        "markers", "fault(ends_in, count=1): puts faults into a run, which ends in: identical, one line, or unsupported"
     )
 
 

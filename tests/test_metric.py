@@ -65,7 +65,7 @@ def test_settings_are_those_of_the_measure(model):
 
 
 def test_what_it_cannot_keep_is_named(model):
-    with pytest.raises(InputError, match="images is 1: at least 2"):
+    with pytest.raises(InputError, match="images is 1: it must be a whole number of at least 2"):
         RelativeStabilityMetric(model, images=1)
     metric = RelativeStabilityMetric(model)
     with pytest.raises(InputError, match=r"must be \(batch, channels, n, n\)"):

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 
 import pytest
 import yaml
@@ -78,6 +79,7 @@ def test_the_project_names_no_place_outside_itself(root):
                 assert not wrong.search(path.read_text()), path
 
 
+@pytest.mark.fault("unsupported")
 def test_make_refuses_a_folder_with_a_space_in_its_path_before_anything_else(root, tmp_path):
     folder = tmp_path / "my project"
     folder.mkdir()
@@ -118,8 +120,32 @@ def test_conda_installs_the_same_lock(root):
     assert environment["variables"]["PYTHONPATH"] == "src" and (root / "src" / "diffeo_stability").is_dir()
 
 
+ENDINGS = ("identical", "one line", "unsupported")
+
+
+def faults_told(root) -> tuple[list[list[int]], list[int]]:
+    """How many faults the table tells of, row by row and in all, by what they end in."""
+    text = (root / "docs" / "reliability.md").read_text()
+    lines = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    assert tuple(lines[0][1:4]) == ENDINGS and lines[-1][0] == "all"
+    *rows, total = [[int(cell or 0) for cell in line[1:4]] for line in lines[2:]]
+    return rows, total
+
+
 def test_the_reliability_table_adds_up(root):
-    section = (root / "docs" / "reliability.md").read_text()
-    *rows, total = [line.split("|")[2:4] for line in section.splitlines() if re.match(r"\|.*\d", line)]
-    for column in (0, 1):
-        assert sum(int(row[column]) for row in rows) == int(total[column].strip(" *"))
+    rows, total = faults_told(root)
+    assert [sum(column) for column in zip(*rows, strict=True)] == total
+    assert sum(total) >= 60
+
+
+def test_the_reliability_table_counts_what_is_tested(root, request):
+    """As the marks of the tests say, where all files with such tests are collected."""
+    marked = {path for path in root.glob("tests/**/test_*.py") if "mark.fault(" in path.read_text()}
+    if not marked <= {item.path for item in request.session.items}:
+        pytest.skip("a part of the suite is run")
+    counts = Counter()
+    for item in request.session.items:
+        for mark in item.iter_markers("fault"):
+            ending, count = (*mark.args, 1)[:2]
+            counts[ending] += count
+    assert faults_told(root)[1] == [counts[ending] for ending in ENDINGS]

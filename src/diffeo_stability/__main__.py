@@ -8,7 +8,7 @@ import signal
 import sys
 
 from .command.measure import add_measure
-from .core.errors import InputError
+from .core.errors import InputError, lacks_memory, one_line
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,6 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
+        return 1
+    except (MemoryError, RuntimeError, OSError, ImportError) as error:
+        if not lacks_memory(error):
+            raise
+        print(f"error: there is not enough memory ({one_line(error) or 'MemoryError'}): free some", file=sys.stderr)
         return 1
 
 

@@ -6,6 +6,7 @@ Where torchmetrics is installed, it is one of its metrics, and can stand in a ``
 import torch
 from torch import Tensor
 
+from .core.checks import check_whole
 from .core.deformation import Interpolation, check_images
 from .core.errors import InputError
 from .core.models import Model
@@ -74,8 +75,7 @@ class RelativeStabilityMetric(Metric):
     ):
         # The model changes between two calls of compute, of which nothing tells
         super().__init__(compute_with_cache=False, sync_on_compute=False)
-        if images < 2:
-            raise InputError(f"images is {images}: at least 2 must be kept, for the distance between images")
+        check_whole("images", images, 2)
         self._model = (model,)  # in a tuple, so that it is no part of the metric, as which it would be saved and moved
         self._most = images
         self._settings: StabilitySettings = {

@@ -194,7 +194,7 @@ WRONG = [
     (SMALL[:2], "what images my_nets:small expects is not known: add --size, --mean, --std"),
     (SMALL[:6], "add --std"),
     (SMALL[:8], "how many outputs network my_nets:small has is not known: add --classes"),
-    ([*SMALL[:5], "0.5", "0.5", *SMALL[6:]], "--mean and --std must be one number or 3"),
+    ([*SMALL[:5], "0.5", "0.5", *SMALL[6:]], "--mean and --std must be one finite number or 3"),
     ([*SMALL, "--std", "0"], "--std positive"),
     ([*SMALL, "--size", "2"], "does not take images of 2 x 2 pixels and 3 channels ("),
     ([*SMALL, "--weights", "none.pt"], "weights none.pt cannot be read"),

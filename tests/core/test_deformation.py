@@ -227,3 +227,29 @@ def test_bad_settings_are_named():
         sample_coefficients(0, 3, 1.0)
     with pytest.raises(InputError, match="temperature is -1"):
         sample_coefficients(1, 3, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: temperature_from_displacement(1e200, 3, 28), r"displacement is 1e\+200: it must be at most 1e\+100"),
+        (lambda: temperature_from_displacement("1", 3, 28), "displacement is '1': it must be a finite number"),
+        (lambda: temperature_from_displacement(1.0, 10**400, 28), "cutoff is a number of more than a hundred digits"),
+        (lambda: rms_displacement(1.0, 10**7, 28), "cutoff is 10000000: it must be at most 2048"),
+        (
+            lambda: displacement_from_temperature(1.0, 3, 10**200),
+            "image_size is a number of more than a hundred digits",
+        ),
+        (lambda: sample_coefficients(10**15, 3, 1.0), "1000000000000000 fields of cutoff 3 would take .* memory"),
+        (
+            lambda: sample_coefficients(1, 3, 1e90),
+            r"coefficients of temperature 1e\+90 would hold NaN or infinite numbers",
+        ),
+        (lambda: displacement_field(torch.full((1, 2, 3, 3), math.nan), 8), "the field would hold NaN"),
+        (lambda: remap(torch.zeros(1, 1, 8, 8), torch.full((1, 2, 8, 8), math.inf)), "the field would hold NaN"),
+        (lambda: deform(torch.full((1, 1, 8, 8), math.nan)), "the deformed images would hold NaN"),
+    ],
+)
+def test_numbers_beyond_what_can_be_reckoned_with_are_refused(call, message):
+    with pytest.raises(InputError, match=message):
+        call()

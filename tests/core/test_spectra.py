@@ -46,8 +46,13 @@ def test_parseval_holds(size, generator):
 
 
 def test_bad_maps_are_named():
-    for maps in (torch.rand(3, 4), torch.zeros(4, 4, dtype=torch.uint8), torch.rand(0, 4, 4)):
-        with pytest.raises(InputError, match="floating point"):
+    for maps in (
+        torch.rand(3, 4),
+        torch.zeros(4, 4, dtype=torch.uint8),
+        torch.rand(0, 4, 4),
+        torch.full((4, 4), torch.nan),
+    ):
+        with pytest.raises(InputError, match="maps have shape|floating point|NaN"):
             radial_power_spectrum(maps)
 
 

@@ -416,3 +416,54 @@ def test_results_by_operation_print_as_a_table(images):
         f"1              {measured['1'].relative}  {measured['1'].deformation}  {measured['1'].noise}"
     )
     assert second.index("(") == first.index("(") and len(second) == len(first)
+
+
+def first_pixel_in_steps(images):
+    """Outputs that hardly move."""
+    return torch.round(3 * images.flatten(1)[:, :1].double())
+
+
+def test_intervals_and_medians_that_mean_nothing_are_said(caplog):
+    heard = set()
+    for seed, count in enumerate([3, 5, 5, 9, 9, 40, 40]):
+        caplog.clear()
+        images = torch.randn(count, 1, 12, 12, generator=seeded(seed))
+        try:
+            measured = relative_stability(first_pixel_in_steps, images, displacement=0.4, seed=0, resamples=200)
+        except InputError:  # nothing moved at all
+            continue
+        estimates = {"D": measured.deformation, "G": measured.noise, "R": measured.relative}
+        said = {
+            kind: "".join(r.message for r in caplog.records if kind in r.message) for kind in ("interval", "median")
+        }
+        for symbol, estimate in estimates.items():
+            assert math.isfinite(estimate.value)
+            meaningless = not 0 <= estimate.low <= estimate.high < math.inf
+            assert meaningless == (f"{symbol} of the model" in said["interval"])
+            assert math.isfinite(estimate.median) == (f"{symbol} of the model" not in said["median"])
+        heard |= {kind for kind in said if said[kind]}
+    assert heard == {"interval", "median"}
+
+
+def test_what_means_nothing_is_said_once_for_all_operations(caplog):
+    class Steps(nn.Module):
+        def forward(self, images):
+            return first_pixel_in_steps(images)
+
+    model = nn.Sequential(Steps(), *(nn.LeakyReLU() for _ in range(3)))
+    images = torch.randn(9, 1, 12, 12, generator=seeded(3))
+    stability_by_operation(model, images, displacement=0.4, seed=0, resamples=200)
+    (line,) = (r.getMessage() for r in caplog.records if "the interval of" in r.getMessage())
+    assert "R of operation" in line and "more means nothing" in line
+
+
+@pytest.mark.fault("unsupported", 2)
+def test_complex_outputs_are_refused_and_complex_operations_left_out(images):
+    class Fourier(nn.Module):
+        def forward(self, x):
+            return torch.fft.fft(x.flatten(1))
+
+    with pytest.raises(InputError, match="the model returned complex numbers"):
+        relative_stability(Fourier(), images)
+    with pytest.raises(InputError, match="no operation"):
+        stability_by_operation(nn.Sequential(Fourier()), images)

@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import io
+import math
+import os
 import struct
 import tarfile
 import zipfile
@@ -16,6 +18,7 @@ from PIL import Image
 
 from diffeo_stability import InputError, load_images
 from diffeo_stability.data.datasets import split_dataset
+from diffeo_stability.data.downloads import MOST
 from diffeo_stability.data.normalisation import normalisation_of
 from diffeo_stability.data.prepare import prepare_dataset
 from diffeo_stability.data.probe import probe_images
@@ -162,6 +165,34 @@ def test_copies_put_by_hand_need_no_network(mnist_archives, tmp_path):
     assert len(leftovers(tmp_path / "mnist")) == 4
 
 
+@pytest.mark.fault("identical", 2)
+def test_what_a_kill_left_is_removed_and_links_are_not_needed(mnist_archives, tmp_path, monkeypatch):
+    by_hand, left = tmp_path / "mnist" / "download", tmp_path / "mnist" / "download.partial" / "MNIST" / "raw"
+    for folder in (by_hand, left):
+        folder.mkdir(parents=True)
+    (left / "train-images-idx3-ubyte.gz").write_bytes(b"half")
+    for name, content in mnist_archives.items():
+        (by_hand / name).write_bytes(content)
+
+    def refuse(*_, **__):
+        raise OSError("Operation not supported")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    assert len(prepare_dataset("mnist", tmp_path / "mnist").train_images) == 60
+    assert len(leftovers(tmp_path / "mnist")) == 4
+
+
+@pytest.mark.fault("one line")
+def test_a_data_set_larger_than_it_is_known_to_be_is_not_downloaded(mnist_archives, server, tmp_path, monkeypatch):
+    served, address = server
+    for name, content in mnist_archives.items():
+        (served / name).write_bytes(content)
+    monkeypatch.setitem(MOST, "MNIST", 100)
+    with pytest.raises(InputError, match="train-images.* is another file: it has .* bytes, and must have at most 100"):
+        prepare_dataset("mnist", tmp_path / "mnist", mirror=address)
+    assert leftovers(tmp_path / "mnist") == []
+
+
 def test_a_wrong_copy_put_by_hand_is_named(mnist_archives, tmp_path):
     by_hand = tmp_path / "mnist" / "download"
     by_hand.mkdir(parents=True)
@@ -241,6 +272,16 @@ def test_test_images_alone_lie_in_folders_of_their_classes(tmp_path, archive):
     torch.testing.assert_close(probe.double().sort(0).values, expected.sort(0).values, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [(math.nan, 1), (0, math.inf), (0, 1e-45), (0, 0), ("grey", 1), ([[0.5], []], 1), ([0.5] * 2, 1), (0, None)],
+)
+def test_numbers_by_which_no_image_can_be_normalised_are_refused(tmp_path, mean, std):
+    path = write_tree(tmp_path / "tree", count=1)
+    with pytest.raises(InputError, match="mean and std must be one finite number or 3, one per channel"):
+        load_images(path, 8, mean=mean, std=std)
+
+
 def test_test_images_alone_need_a_normalisation_that_fits(tmp_path):
     path = write_tree(tmp_path / "tree") / "test"
     with pytest.raises(InputError, match="the train split has no images"):
@@ -280,7 +321,7 @@ def test_images_are_loaded_as_a_batch_for_a_model(tmp_path):
     assert load_images(pack(tree, tmp_path / "images.tar.gz")).shape == (12, 3, 8, 8)
     for path, options, message in (
         (tmp_path / "nothing", {}, "nothing does not exist"),
-        (tree, {"mean": [0.5, 0.5]}, "must be one number or 3, one per channel"),
+        (tree, {"mean": [0.5, 0.5]}, "must be one finite number or 3, one per channel"),
         (tree, {"std": 0.0}, "std positive"),
         (tree, {"image_size": 0}, "image_size is 0: it must be a whole number of at least 1"),
     ):
@@ -345,6 +386,7 @@ def test_truncated_archives_are_named(tmp_path, archive):
         prepare_dataset("image_folder", tmp_path / "data", path=path)
 
 
+@pytest.mark.fault("one line")
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
@@ -380,6 +422,7 @@ def tar_of_one_large_file(path):
         archive.addfile(member("train/cat/0.png", size=65 * 2**20), io.BytesIO(bytes(65 * 2**20)))
 
 
+@pytest.mark.fault("one line")
 @pytest.mark.parametrize(
     ("name", "pack", "message"),
     [

@@ -6,7 +6,8 @@ import math
 import pytest
 import torch
 import yaml
-from hypothesis import HealthCheck, given, settings
+from fuzzing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
@@ -37,14 +38,7 @@ from diffeo_stability import (
 from diffeo_stability.__main__ import main
 from diffeo_stability.pipeline.config import RunConfig, parse_config
 
-# The same examples every time, and no files of them beside the project
-HOSTILE = settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
+HOSTILE = examples(60)
 NUMBERS = st.one_of(st.integers(-3, 40), st.floats(allow_nan=True, allow_infinity=True, width=32))
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, st.text(max_size=8)),
@@ -66,7 +60,7 @@ def raw(root):
     return yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())
 
 
-@settings(HOSTILE, max_examples=300)
+@examples(300)
 @given(data=st.data())
 def test_any_value_of_any_key_is_taken_or_named(raw, data):
     changed = copy.deepcopy(raw)
@@ -181,7 +175,7 @@ def test_matrices_of_local_transformations(norm, angle):
         assert matrix is None or matrix.isfinite().all()
 
 
-@settings(HOSTILE, max_examples=100)
+@examples(100)
 @given(
     name=st.one_of(
         st.sampled_from(["lenet", "fully_connected_2", "one_hidden_layer_lcn", "../lenet", "torchvision:/etc/passwd"]),
@@ -195,7 +189,7 @@ def test_networks(name, sizes, width):
     assert network is None or isinstance(network, nn.Module)
 
 
-@settings(HOSTILE, max_examples=100)
+@examples(100)
 @given(content=st.binary(max_size=200), suffix=st.sampled_from(["png", "pdf", "csv", "safetensors", "json", "txt"]))
 def test_the_command_line_names_what_is_no_file_of_the_pipeline(tmp_path, capsys, content, suffix):
     signature = {"png": bytes([137]) + b"PNG\r\n" + bytes([26]) + b"\n", "pdf": b"%PDF-1.4"}.get(suffix, b"")
@@ -207,7 +201,7 @@ def test_the_command_line_names_what_is_no_file_of_the_pipeline(tmp_path, capsys
             assert capsys.readouterr().err.startswith("error: ")
 
 
-@settings(HOSTILE, max_examples=100)
+@examples(100)
 @given(content=st.binary(max_size=100), suffix=st.sampled_from(["png", "tar", "zip", "tar.xz", "txt"]), size=NUMBERS)
 def test_images_of_any_content(tmp_path, content, suffix, size):
     path = tmp_path / f"images.{suffix}"
@@ -219,6 +213,7 @@ def test_images_of_any_content(tmp_path, content, suffix, size):
     one_line(load_images, folder, size)
 
 
+@pytest.mark.fault("one line")
 @pytest.mark.parametrize("name", ["../lenet", "/tmp/lenet", "a/b", "lenet.pt"])
 def test_a_network_name_that_is_a_path_is_refused(raw, name):
     changed = copy.deepcopy(raw)

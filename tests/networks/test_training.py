@@ -244,6 +244,16 @@ def test_nan_loss_stops_with_the_remedy(splits, tmp_path):
     assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.fault("one line")
+def test_nan_at_init_is_no_fault_of_the_learning_rate(splits, tmp_path):
+    poisoned = dataclasses.replace(splits, mean=splits.mean * math.nan)
+    with pytest.raises(
+        InputError, match="the loss is nan at init, before any step: .* dataset.normalisation"
+    ) as caught:
+        train(tmp_path / "checkpoints", poisoned)
+    assert "learning_rate" not in str(caught.value) and not (tmp_path / "checkpoints").exists()
+
+
 def test_precision_and_layout_change_little(splits, tmp_path):
     losses = []
     for name, precision, channels_last in (("a", "float32", False), ("b", "float32", True), ("c", "bfloat16", True)):

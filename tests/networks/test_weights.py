@@ -1,6 +1,10 @@
 """Networks that are trained already: their weights from every source, and what is wrong with them in one line."""
 
+import hashlib
+import math
+import os
 import pickle
+import subprocess
 from functools import partial
 
 import pytest
@@ -11,7 +15,6 @@ from torch import nn
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.data.datasets import Dataset, split_dataset
-from diffeo_stability.data.files import sha256_of
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
@@ -19,7 +22,7 @@ from diffeo_stability.figures.stability import Stability
 from diffeo_stability.networks.batch_norm import estimate_batch_norm
 from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint
 from diffeo_stability.networks.unwrapping import without_prefix
-from diffeo_stability.networks.weights import download_weights, import_network, read_weights
+from diffeo_stability.networks.weights import fetch_weights, import_network, read_weights
 
 SIZES = {"in_channels": 1, "image_size": 28, "classes": 10}
 
@@ -111,10 +114,18 @@ def test_weights_are_read_from_a_package():
         "diffeo_stability.networks.architectures.efficientnet_lite:efficientnet_lite0", 3, 224, 1000
     )
     network.load_state_dict(weights)
-    with pytest.raises(InputError, match="the package no_such_package is not installed"):
-        read_weights("package:no_such_package/w.pt", "any", "nowhere")
 
 
+@pytest.mark.fault("one line")
+@pytest.mark.parametrize(
+    "source", ["no_such_package/w.pt", "os/w.pt", "/w.pt", ".os/w.pt", "torch/no_such_file.pt", "torch"]
+)
+def test_weights_of_packages_that_are_not_there_are_named(source):
+    with pytest.raises(InputError, match=f"^weights package:{source}: the package .* is not installed, or has no"):
+        read_weights(f"package:{source}", "any", "nowhere")
+
+
+@pytest.mark.fault("one line", 3)
 def test_pickled_code_is_refused_and_not_run(tmp_path):
     trace = tmp_path / "trace"
     for content in ({"w": RunsWhenUnpickled(trace)}, nn.Linear(2, 2)):
@@ -125,6 +136,28 @@ def test_pickled_code_is_refused_and_not_run(tmp_path):
     with pytest.raises(InputError, match="w.pth"):
         read_weights(str(tmp_path / "w.pth"), "lenet", tmp_path)
     assert not trace.exists()
+
+
+@pytest.mark.fault("one line")
+@pytest.mark.parametrize("number", [math.nan, torch.tensor([0.0, math.nan], dtype=torch.bfloat16)])
+def test_weights_that_hold_nan_are_refused(weights, tmp_path, number):
+    damaged = {**weights, "conv1.bias": number if isinstance(number, torch.Tensor) else torch.full((3,), number)}
+    for name, write in {"w.pt": torch.save, "w.safetensors": save_file}.items():
+        write(damaged, tmp_path / name)
+        with pytest.raises(InputError, match=f"weights .*{name}: conv1.bias holds NaN: replace them"):
+            read_weights(str(tmp_path / name), "lenet", tmp_path)
+
+
+@pytest.mark.fault("one line", 3)
+def test_weights_that_are_no_file_or_no_tensors_by_name_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "w.pt")
+    (tmp_path / "w.safetensors").mkdir()
+    for name in ("w.pt", "w.safetensors"):
+        with pytest.raises(InputError, match=f"weights .*{name} are no file"):
+            read_weights(str(tmp_path / name), "lenet", tmp_path)
+    torch.save({1: torch.zeros(1)}, tmp_path / "numbered.pt")
+    with pytest.raises(InputError, match="something else than tensors by name"):
+        read_weights(str(tmp_path / "numbered.pt"), "lenet", tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights", None])
@@ -140,25 +173,41 @@ def test_files_that_hold_no_weights_are_named(tmp_path, content):
         read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
 
 
-def test_downloads_are_checked_by_hash_and_kept(weights, server, tmp_path):
+def offered(folder, content):
+    """A file of weights that a server offers, by the name that says its hash."""
+    path = folder / f"lenet-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.fault("identical", 2)
+def test_downloads_are_checked_by_hash_and_kept(server, tmp_path):
     folder, address = server
-    torch.save(weights, folder / "w.pth")
-    name = f"lenet-{sha256_of(folder / 'w.pth')[:8]}.pth"
-    (folder / "w.pth").rename(folder / name)
-    assert_equal(download_weights(f"{address}/{name}", tmp_path / "weights"), weights)
-    (folder / name).unlink()
-    assert_equal(download_weights(f"{address}/{name}", tmp_path / "weights"), weights)
-    (tmp_path / "weights" / name).write_bytes(b"other")
+    path, kept = offered(folder, b"weights"), tmp_path / "weights"
+    kept.mkdir()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    leftover, of_another = (kept / f".{path.stem}.{process}.pth" for process in (ended.pid, os.getppid()))
+    for file in (leftover, of_another):
+        file.write_bytes(b"wei")
+    for _ in range(2):
+        assert fetch_weights(f"{address}/{path.name}", kept, 100) == kept / path.name
+        assert (kept / path.name).read_bytes() == b"weights"
+        path.unlink(missing_ok=True)
+    assert not leftover.exists() and of_another.exists()
+    (kept / path.name).write_bytes(b"other")
     with pytest.raises(InputError, match="is damaged or another file"):
-        download_weights(f"{address}/{name}", tmp_path / "weights")
+        fetch_weights(f"{address}/{path.name}", kept, 100)
 
 
-def test_a_wrong_or_missing_download_leaves_nothing(server, tmp_path):
+@pytest.mark.fault("one line", 3)
+def test_a_wrong_missing_or_larger_download_leaves_nothing(server, tmp_path):
     folder, address = server
     (folder / "lenet-0123abcd.pth").write_bytes(b"other")
-    for name in ("lenet-0123abcd.pth", "lenet-ffffffff.pth"):
+    large = offered(folder, bytes(101))
+    for name in ("lenet-0123abcd.pth", "lenet-ffffffff.pth", large.name):
         with pytest.raises(InputError, match=f"{name} could not be downloaded .* into .*weights by hand"):
-            download_weights(f"{address}/{name}", tmp_path / "weights")
+            fetch_weights(f"{address}/{name}", tmp_path / "weights", 100)
     assert not list((tmp_path / "weights").glob("*"))
 
 

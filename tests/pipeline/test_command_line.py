@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 import yaml
 from waiting import HANGS, wait_until
 
@@ -28,6 +29,7 @@ def one_line_of(done):
     return line
 
 
+@pytest.mark.fault("unsupported", 3)
 def test_from_another_folder_one_line_names_the_remedy(project, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -66,6 +68,7 @@ def test_report_and_crate_are_called_as_in_make(project, root):
     assert targets <= {*phony.split()}
 
 
+@pytest.mark.fault("one line")
 def test_ctrl_c_in_a_training_is_one_line(project):
     config = project.folder / "config" / "smoke.yaml"
     config.write_text(config.read_text().replace("epochs: 2\n", "epochs: 100000\n"))
@@ -82,6 +85,7 @@ def test_ctrl_c_in_a_training_is_one_line(project):
     assert "Traceback" not in text and "went wrong" not in text
 
 
+@pytest.mark.fault("one line")
 def test_a_missing_network_of_ones_own_is_found_before_any_job(project):
     config = project.folder / "config" / "smoke.yaml"
     config.write_text(config.read_text().replace("lenet: {architecture: lenet}", 'lenet: {architecture: "mine:net"}'))

@@ -62,6 +62,7 @@ INTERRUPTIONS = {
 }
 
 
+@pytest.mark.fault("identical", 5)
 def test_a_run_ended_in_every_stage_ends_with_the_files_of_one_run(project, finished_project):
     measured = "results/smoke/networks/fully_connected_2/seed0/stability.csv"
     tables = (f"results/smoke/tables/channel_shuffling{kind}.csv" for kind in ("", "_summary"))
@@ -95,6 +96,7 @@ def full_disk(project, folder, *missing):
         subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.fault("one line", 2)
 @needs_mount
 def test_full_disks(finished_copy, finished_project):
     """One where a training writes, one where tables are collected."""
@@ -128,6 +130,7 @@ def swap(path):
     shutil.copytree(theirs, ours)
 
 
+@pytest.mark.fault("one line", 3)
 def test_damaged_checkpoints(finished_copy, finished_project):
     damages = {"fully_connected_2": truncate, "one_hidden_layer_cnn": corrupt, "lenet": swap}
     folders = {net: f"results/smoke/networks/{net}/seed0" for net in damages}
@@ -144,6 +147,8 @@ def test_damaged_checkpoints(finished_copy, finished_project):
     assert_recovers(finished_copy, finished_project, *measured)
 
 
+@pytest.mark.fault("one line", 2)
+@pytest.mark.fault("identical", 2)
 def test_half_written_and_deleted_tables(finished_copy, finished_project):
     """What is half-written has to be deleted by hand; what is gone is made again, and nothing is said of it."""
     halves, deleted = (MEASURED, COLLECTED_TOO), "results/smoke/tables/stability_vs_train_size.csv"
@@ -156,6 +161,7 @@ def test_half_written_and_deleted_tables(finished_copy, finished_project):
     assert_recovers(finished_copy, finished_project, COLLECTED, COLLECTED_TOO, deleted, CLAIMS)
 
 
+@pytest.mark.fault("one line", 2)
 def test_folders_that_must_not_be_read_or_written(finished_copy, finished_project):
     (finished_copy.folder / COLLECTED_TOO).unlink()
     for part, mode in (("data", 0), ("results", 0o500)):
@@ -172,6 +178,7 @@ def test_folders_that_must_not_be_read_or_written(finished_copy, finished_projec
     assert_recovers(finished_copy, finished_project, COLLECTED_TOO)
 
 
+@pytest.mark.fault("one line")
 def test_two_runs_at_once(finished_copy, finished_project):
     locks = finished_copy.folder / ".snakemake" / "locks"
     (finished_copy.folder / MEASURED).unlink()
@@ -209,6 +216,7 @@ class Wrong(Interrupted):
         self.wfile.write(b"0" * 10)
 
 
+@pytest.mark.fault("one line", 2)
 def test_an_interrupted_and_a_wrong_download(project):
     config = project.folder / "config" / "smoke.yaml"
     before = config.read_text()
@@ -221,3 +229,41 @@ def test_an_interrupted_and_a_wrong_download(project):
             serving.shutdown()
         assert "mnist could not be downloaded" in line
         assert project.made() == {}
+
+
+LEAVING = """
+import os
+
+
+def leaves(in_channels, image_size, classes):
+    os._exit(3)
+
+
+def leaves_as_if_done(in_channels, image_size, classes):
+    os._exit(0)
+"""
+
+
+@pytest.mark.fault("one line", 3)
+def test_networks_that_end_the_process_and_a_notebook_that_is_no_python(finished_copy):
+    """Each is one line, and what has nothing to do with them is made."""
+    folder, names = finished_copy.folder, ("leaves", "leaves_as_if_done")
+    (folder / "leaving.py").write_text(LEAVING)
+    config, notebook = folder / "config" / "smoke.yaml", folder / "workflow" / "notebooks" / "noise_curves.py"
+    added = "".join(f"  {name}: {{architecture: 'leaving:{name}'}}\n" for name in names)
+    config.write_text(config.read_text().replace("networks:\n", f"networks:\n{added}", 1))
+    notebook.write_text(f"{notebook.read_text()}\nfirst = = 1\n")
+    (folder / "figures" / "smoke" / "deformations.png").unlink()
+    trained = [f"results/smoke/networks/{name}/seed0/history.csv" for name in names]
+    figures = [f"figures/smoke/{stem}.png" for stem in ("noise_curves", "deformations")]
+    done = finished_copy.snakemake(
+        *trained,
+        *figures,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (".", os.environ.get("PYTHONPATH"))))},
+    )
+    last_line = len(notebook.read_text().splitlines())
+    errors_of(done, f"workflow/notebooks/noise_curves.py:{last_line}: SyntaxError")
+    said = done.stderr.partition("3 jobs went wrong:")[2].splitlines()
+    for name in names:
+        assert any(f"Training: {name}, seed0: it ended without a word: " in one and "os._exit" in one for one in said)
+    assert (folder / "figures" / "smoke" / "deformations.png").exists()

@@ -1,5 +1,6 @@
 """How jobs end: in one line where the user can mend the reason or has interrupted them, else with what is needed to find it."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from snakemake.iocontainers import Params
 
 from diffeo_stability.core.errors import InputError
-from diffeo_stability.pipeline.jobs import INTERRUPTED, exit_on_error
+from diffeo_stability.pipeline.jobs import INTERRUPTED, exit_on_error, not_left_midway
 from diffeo_stability.pipeline.measuring import given_to
 
 
@@ -16,6 +17,12 @@ from diffeo_stability.pipeline.measuring import given_to
     [
         (InputError("a.csv is damaged: delete it"), 1, "error: a.csv is damaged: delete it"),
         (PermissionError(13, "Permission denied", "a.csv"), 1, "error: a.csv: Permission denied: allow yourself"),
+        (MemoryError(), 1, "error: there was not enough memory (MemoryError): lower probe.batch_size"),
+        (OSError(12, "Cannot allocate memory"), 1, "error: there was not enough memory ("),
+        (ImportError("libtorch.so: failed to map segment: Cannot allocate memory"), 1, "error: there was not enough"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), 1, "error: there was not enough"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), 1, "error: there was not enough memory (CUDA"),
+        (RuntimeError("shapes do not match"), 1, "unexpected error"),
         (KeyError("R"), 1, "unexpected error"),
         (KeyboardInterrupt(), INTERRUPTED, "interrupted; run again to go on"),
         (KeyboardInterrupt("at epoch 43 of 150"), INTERRUPTED, "interrupted at epoch 43 of 150; run again to go on"),
@@ -39,3 +46,17 @@ def test_a_figure_that_reads_nothing_is_measured_with_as_many_threads_as_its_job
     finally:
         torch.set_num_threads(before)
     assert given.settings.seed == 3 and given.dataset is None and given.probe is None
+
+
+@pytest.mark.fault("one line")
+def test_memory_that_torch_cannot_have_is_a_line(caplog):
+    with pytest.raises(SystemExit), exit_on_error():
+        torch.empty(2**60, dtype=torch.uint8)
+    assert caplog.records[-1].getMessage().startswith("error: there was not enough memory (")
+
+
+@pytest.mark.fault("one line")
+@pytest.mark.parametrize("code", [0, 3, None, "bye"])
+def test_code_that_ends_the_process_is_said_to_do_so(code):
+    with pytest.raises(InputError, match=r"ends the process \(sys.exit\(.*\)\): leave that out"), not_left_midway():
+        sys.exit(code)

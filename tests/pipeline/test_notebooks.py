@@ -128,10 +128,45 @@ def test_an_error_names_the_notebooks_own_file_and_line(tmp_path, capsys):
     source = tmp_path / "stem.py"
     source.write_text(NOTEBOOK.format(error='KeyError("R")'))
     with pytest.raises(InputError) as caught:
-        execute(source, job(tmp_path), executed=tmp_path / "stem.ipynb", html=tmp_path / "stem.html")
+        execute(source, job(tmp_path), executed=tmp_path / "stem.ipynb", html=tmp_path / "stem.html", limit=HANGS)
     line = source.read_text().splitlines().index('raise KeyError("R")') + 1
     assert str(caught.value).startswith(f"{source}:{line}: KeyError: 'R'")
     assert (tmp_path / "stem.ipynb").exists() and not (tmp_path / "stem.html").exists()
+
+
+def stopped(tmp_path, text, limit=HANGS):
+    """What is said of a notebook that does not come to its end, and the notebook."""
+    source = tmp_path / "stem.py"
+    source.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError) as caught:
+        execute(source, job(tmp_path), executed=tmp_path / "stem.ipynb", html=tmp_path / "stem.html", limit=limit)
+    assert not (tmp_path / "stem.html").exists() and "\n" not in str(caught.value)
+    return str(caught.value), source
+
+
+@pytest.mark.fault("one line")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("while True: pass", "{source}:8: still running after 2 s, and stopped: mend it, or raise drawing_limit"),
+        (
+            "import os; os._exit(0)",
+            "{source}: the kernel died: for want of memory, or because the notebook ends the process",
+        ),
+        ("third = = 3", "{source}:10: SyntaxError: invalid syntax"),
+    ],
+)
+def test_what_keeps_a_notebook_from_its_end_is_named(tmp_path, line, said):
+    text = NOTEBOOK.replace("raise {error}", line)
+    found, source = stopped(tmp_path, text, limit=2 if "while" in line else HANGS)
+    assert found.startswith(said.format(source=source))
+
+
+@pytest.mark.fault("one line")
+def test_what_is_no_notebook_is_named(tmp_path):
+    found, source = stopped(tmp_path, b"# %%\nname = '\xff'\n")
+    assert found.startswith(f"{source} cannot be read as a notebook")
 
 
 @pytest.mark.slow
@@ -139,7 +174,7 @@ def test_an_executed_copy_is_the_same_every_time(tmp_path):
     source = tmp_path / "stem.py"
     source.write_text(NOTEBOOK.replace("raise {error}", "second"))
     for name in ("a", "b"):
-        execute(source, job(tmp_path), executed=tmp_path / f"{name}.ipynb", html=tmp_path / f"{name}.html")
+        execute(source, job(tmp_path), executed=tmp_path / f"{name}.ipynb", html=tmp_path / f"{name}.html", limit=HANGS)
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     outputs = json.loads((tmp_path / "a.ipynb").read_text())["cells"][-1]["outputs"]
     assert outputs[0]["data"]["text/plain"] == ["2"]
@@ -240,7 +275,7 @@ def test_no_setting_of_the_user_changes_what_is_drawn_and_by_which_interpreter(t
     """A long folder for temporary files, other kernels called python3, start-up files, backends and a matplotlibrc."""
     source = tmp_path / "stem.py"
     source.write_text(DRAWN)
-    execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html")
+    execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html", limit=HANGS)
     page = (tmp_path / "a.html").read_text()
     assert sys.executable in page and "data:image/png" in page
 
@@ -268,7 +303,7 @@ def test_no_setting_of_the_user_changes_what_is_drawn_and_by_which_interpreter(t
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, str(value))
-    execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html")
+    execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html", limit=HANGS)
     assert (tmp_path / "a.html").read_text() == page
 
 
@@ -286,12 +321,20 @@ def test_an_interrupted_notebook_leaves_no_kernel_behind(tmp_path):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html")
+        execute(source, job(tmp_path), executed=tmp_path / "a.ipynb", html=tmp_path / "a.html", limit=HANGS)
     signal.signal(signal.SIGINT, before)
     assert not Path("/proc", begun.read_text()).exists() and not (tmp_path / "a.html").exists()
 
 
-def test_where_all_folders_for_temporary_files_have_long_paths_the_remedy_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(notebooks, "LONGEST_SOCKET", 10)
-    with pytest.raises(InputError, match="set TMPDIR to one of at most"), notebooks._folder_for_sockets():
+@pytest.mark.fault("one line")
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("LONGEST_SOCKET", 10, "set TMPDIR to one of at most"),
+        ("ROOM", 2**80, "no folder .* free some space, or set TMPDIR"),
+    ],
+)
+def test_where_no_folder_for_temporary_files_can_be_used_the_remedy_is_named(monkeypatch, name, value, said):
+    monkeypatch.setattr(notebooks, name, value)
+    with pytest.raises(InputError, match=said), notebooks._folder_for_sockets():
         pass

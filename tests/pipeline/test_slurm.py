@@ -82,6 +82,7 @@ def jobs_of(cluster, name):
     return [row.split("|")[1:] for row in listed.splitlines() if row.startswith(name)]
 
 
+@pytest.mark.fault("identical", 2)
 def test_a_cancelled_job_and_a_lost_node_end_with_the_files_of_a_local_run(cluster, project, profile, finished_project):
     training = "rule_train_network_wildcards_smoke_vgg11_bn"
     checkpoint = project.folder / "results/smoke/networks/vgg11_bn/seed0/checkpoints.partial/epoch0000.safetensors"

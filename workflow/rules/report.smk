@@ -27,7 +27,7 @@ rule write_captions:
         runtime=growing(10),
     params:
         stems=plan.stems,
-        config=settings.model_dump(exclude={"device", "data_dir"}),
+        config=settings.model_dump(exclude={"device", "data_dir", "drawing_limit"}),
         labels=plan.labels,
         code=code.captions(),
         texts=code.contents(*templates),

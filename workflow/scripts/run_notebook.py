@@ -10,4 +10,5 @@ with running(snakemake):
         Job.of(snakemake),
         executed=snakemake.log.notebook,
         html=snakemake.output.html,
+        limit=snakemake.config["drawing_limit"],
     )

@@ -11,7 +11,7 @@ from ..core.errors import InputError, one_line
 from ..core.models import device_of
 from ..core.operations import evaluating
 from ..core.seeds import build_seeded
-from ..data.folders import load_images
+from ..data.folders import load_images, scales
 from ..networks.build import build_network
 from ..networks.catalogue import networks
 from ..networks.pretrained import expectation_of, is_of_library, pretrained_network
@@ -90,9 +90,9 @@ def read_images(path: Path, expected: Expected) -> Tensor:
     if channels > 1 and pixels.shape[1] == 1:
         pixels = pixels.expand(-1, channels, -1, -1)
     mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (expected.mean, expected.std))
-    if {len(mean), len(std)} - {1, pixels.shape[1]} or not (std > 0).all():
+    if {len(mean), len(std)} - {1, pixels.shape[1]} or not scales(mean, std):
         raise InputError(
-            f"--mean and --std must be one number or {pixels.shape[1]}, one per channel, and --std positive: "
+            f"--mean and --std must be one finite number or {pixels.shape[1]}, one per channel, and --std positive: "
             f"{expected.mean}, {expected.std}"
         )
     return (pixels - mean) / std

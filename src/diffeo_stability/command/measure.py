@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import InputError
+from ..core.errors import InputError, lacks_memory
 
 if TYPE_CHECKING:  # torch takes seconds to import, and --help has no use for it
     from torch import Tensor, nn
@@ -111,8 +111,6 @@ def measure(chosen: argparse.Namespace) -> int:
 
 
 def _measured(network: "nn.Module", images: "Tensor", chosen: argparse.Namespace) -> "StabilityByOperation":
-    import torch
-
     from ..core.stability import StabilityByOperation, relative_stability
 
     settings: PerturbationSettings = {
@@ -126,7 +124,9 @@ def _measured(network: "nn.Module", images: "Tensor", chosen: argparse.Namespace
         if chosen.by_operation:
             return _measured_by_operation(network, images, chosen.seed, settings)
         return StabilityByOperation({OUTPUT: relative_stability(network, images, seed=chosen.seed, **settings)})
-    except torch.OutOfMemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
         raise InputError(f"{chosen.batch_size} images per pass do not fit into memory: lower --batch-size") from None
 
 

@@ -15,13 +15,13 @@ Source: Petrini, Favero, Geiger and Wyart, *Relative stability toward diffeomorp
 
 import math
 from functools import lru_cache
-from numbers import Integral
 from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .checks import check_fits, check_not_negative, check_tensor, check_whole, finite
 from .errors import InputError
 from .precision import without_autocast
 
@@ -29,23 +29,22 @@ Interpolation = Literal["bilinear", "nearest", "gaussian"]
 
 GAUSSIAN_SIGMA = 0.4715  # pixels; the width used by the papers
 GAUSSIAN_RADIUS = 3  # pixels; what lies beyond weighs less than 1e-11
+LARGEST_CUTOFF = 2048  # a field of more modes than that has no place in an image that fits into memory
+LARGEST_BATCH = 2**60
+LARGEST_SIZE = 2**20  # pixels along a side
 FIELD_ELEMENTS_PER_CHUNK = 2**22  # bounds what a large batch needs beside itself to about 50 MB
 
 
 def _check_cutoff(cutoff: int, smallest: int) -> None:
-    if not isinstance(cutoff, Integral) or isinstance(cutoff, bool) or cutoff < smallest:
-        reason = " (ln c, which sets the typical displacement, vanishes at 1)" if smallest == 2 else ""
-        raise InputError(f"cutoff is {cutoff}: it must be a whole number of at least {smallest}{reason}")
+    if smallest == 2 and cutoff == 1 and cutoff is not True:
+        raise InputError(
+            "cutoff is 1: it must be at least 2, as ln c, which sets the typical displacement, vanishes at 1"
+        )
+    check_whole("cutoff", cutoff, smallest, LARGEST_CUTOFF)
 
 
 def _check_size(image_size: int) -> None:
-    if not isinstance(image_size, Integral) or image_size < 2:
-        raise InputError(f"image_size is {image_size}: it must be a whole number of pixels of at least 2")
-
-
-def _check_not_negative(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
-        raise InputError(f"{name} is {value}: it must be a finite number of at least 0")
+    check_whole("image_size", image_size, 2, LARGEST_SIZE, unit=" of pixels")
 
 
 def check_ensemble(temperature: float, cutoff: int, image_size: int) -> None:
@@ -54,7 +53,7 @@ def check_ensemble(temperature: float, cutoff: int, image_size: int) -> None:
     """
     _check_cutoff(cutoff, 1)
     _check_size(image_size)
-    _check_not_negative("temperature", temperature)
+    check_not_negative("temperature", temperature)
 
 
 def temperature_from_displacement(displacement: float, cutoff: int, image_size: int) -> float:
@@ -70,7 +69,7 @@ def temperature_from_displacement(displacement: float, cutoff: int, image_size: 
     """
     _check_cutoff(cutoff, 2)
     _check_size(image_size)
-    _check_not_negative("displacement", displacement)
+    check_not_negative("displacement", displacement)
     return 4 * displacement**2 / (math.pi * image_size**2 * math.log(cutoff))
 
 
@@ -84,7 +83,7 @@ def displacement_from_temperature(temperature: float, cutoff: int, image_size: i
     """
     _check_cutoff(cutoff, 2)
     _check_size(image_size)
-    _check_not_negative("temperature", temperature)
+    check_not_negative("temperature", temperature)
     return image_size * math.sqrt(math.pi * temperature * math.log(cutoff)) / 2
 
 
@@ -164,19 +163,23 @@ def sample_coefficients(
         zero outside the cutoff.
 
     Raises:
-        InputError: ``batch_size`` or ``cutoff`` below 1, or a negative or infinite ``temperature``.
+        InputError: ``batch_size`` or ``cutoff`` below 1, a negative or infinite ``temperature``, or one that is too large for the
+            dtype, or fields that do not fit into memory.
     """
     _check_cutoff(cutoff, 1)
-    _check_not_negative("temperature", temperature)
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}: it must be at least 1")
+    check_not_negative("temperature", temperature)
+    check_whole("batch_size", batch_size, 1, LARGEST_BATCH)
+    check_fits(2 * batch_size * cutoff**2, f"{batch_size} fields of cutoff {cutoff}")
+    if dtype is not None and not dtype.is_floating_point:
+        raise InputError(f"dtype is {dtype}: it must be floating point")
     normal = torch.randn(
         (batch_size, 2, cutoff, cutoff),
         generator=generator,
         device=generator.device if generator is not None else device,
         dtype=dtype,
     ).to(device)
-    return normal * (temperature * _mode_variances(cutoff)).sqrt().to(normal)
+    drawn = normal * (temperature * _mode_variances(cutoff)).sqrt().to(normal)
+    return finite(drawn, f"coefficients of temperature {temperature:g}")
 
 
 def coefficients_for(
@@ -198,17 +201,19 @@ def displacement_field(coefficients: Tensor, image_size: int) -> Tensor:
         ``(B, 2, n, n)``: ``[:, 0]`` displaces along x (columns), ``[:, 1]`` along y (rows); the last two axes are y and x.
 
     Raises:
-        InputError: coefficients of another shape, or ``image_size`` below 2.
+        InputError: coefficients of another shape, ``image_size`` below 2, fields that do not fit into memory, or that would hold
+            NaN or infinite numbers.
     """
     _check_size(image_size)
+    check_tensor("coefficients", coefficients)
     if coefficients.ndim != 4 or coefficients.shape[1] != 2 or coefficients.shape[2] != coefficients.shape[3]:
         raise InputError(f"coefficients have shape {tuple(coefficients.shape)}: it must be (B, 2, c, c)")
-    if coefficients.shape[2] < 1 or not coefficients.is_floating_point():
-        raise InputError(
-            f"coefficients are {coefficients.dtype} with cutoff {coefficients.shape[2]}: "
-            "they must be floating point, the cutoff at least 1"
-        )
-    return _mode_sum(image_size * coefficients, image_size)
+    if coefficients.shape[2] < 1:
+        raise InputError(f"coefficients have shape {tuple(coefficients.shape)}: the cutoff must be at least 1")
+    check_fits(
+        2 * len(coefficients) * image_size**2, f"{len(coefficients)} fields of {image_size} x {image_size} pixels"
+    )
+    return finite(_mode_sum(image_size * coefficients, image_size), "the field")
 
 
 @lru_cache(maxsize=8)
@@ -244,17 +249,19 @@ def remap(images: Tensor, field: Tensor, interpolation: Interpolation = "bilinea
         ``(B, C, n, n)`` in the images' dtype and device. Half-precision images are displaced in float32.
 
     Raises:
-        InputError: images that are not a batch of square floating-point images, a field of another shape, or an unknown
-            interpolation.
+        InputError: images that are not a batch of square floating-point images, a field of another shape, an unknown
+            interpolation, or images or a field that hold NaN or infinite numbers.
     """
     check_images(images)
+    check_tensor("field", field)
     batch_size, _, size, _ = images.shape
     if field.shape != (batch_size, 2, size, size):
         raise InputError(
             f"field has shape {tuple(field.shape)}: for these images it must be {(batch_size, 2, size, size)}"
         )
     exact = torch.promote_types(images.dtype, torch.float32)
-    return _sample(images, _places(field.to(device=images.device, dtype=exact)), interpolation)
+    places = _places(field.to(device=images.device, dtype=exact))
+    return finite(_sample(images, finite(places, "the field"), interpolation), "the images")
 
 
 def _places(field: Tensor, out: Tensor | None = None) -> Tensor:
@@ -372,7 +379,8 @@ def deform(
         )
     elif displacement is not None:
         raise InputError("displacement and temperature were both given: they set the same thing, give one")
-    return deform_with(images, coefficients_for(images, cutoff, temperature, generator), interpolation)
+    deformed = deform_with(images, coefficients_for(images, cutoff, temperature, generator), interpolation)
+    return finite(deformed, "the deformed images")
 
 
 def check_images(images: Tensor) -> None:
@@ -380,11 +388,15 @@ def check_images(images: Tensor) -> None:
 
     Only shape and dtype are looked at: what is sliced into tensors will do.
     """
+    if not hasattr(images, "shape"):
+        raise InputError(f"images are of type {type(images).__name__}: they must be a tensor (batch, channels, n, n)")
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[2] != shape[3]:
         raise InputError(f"images have shape {shape}: it must be (batch, channels, n, n), square")
     if 0 in shape:
         raise InputError(f"images have shape {shape}: the batch is empty")
     _check_size(shape[-1])
-    if not images.dtype.is_floating_point:
-        raise InputError(f"images are {images.dtype}: they must be floating point; convert with images.float()")
+    if not images.dtype.is_floating_point or images.dtype.itemsize < 2:
+        raise InputError(
+            f"images are {images.dtype}: they must be floating point, of 16 bits at least; convert with images.float()"
+        )

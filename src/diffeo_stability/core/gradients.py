@@ -52,6 +52,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .checks import check_finite, check_tensor, finite
 from .deformation import _mode_variances, check_ensemble, rms_displacement
 from .errors import InputError
 
@@ -101,16 +102,15 @@ def decompose_gradient(gradient: Tensor) -> GradientParts:
         The three parts, each ``(..., 2, 2)``, which add up to the gradient.
 
     Raises:
-        InputError: another shape, or not floating point.
+        InputError: another shape, not floating point, or NaN or infinite numbers in it.
     """
-    if gradient.shape[-2:] != (2, 2) or not gradient.is_floating_point():
-        raise InputError(
-            f"gradient is {gradient.dtype} {tuple(gradient.shape)}: it must be floating point, (..., 2, 2)"
-        )
+    check_tensor("gradient", gradient)
+    if gradient.shape[-2:] != (2, 2):
+        raise InputError(f"gradient has shape {tuple(gradient.shape)}: it must be (..., 2, 2)")
     trace = gradient.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
     compression = trace / 2 * torch.eye(2, dtype=gradient.dtype, device=gradient.device)
-    rotation = (gradient - gradient.mT) / 2
-    return GradientParts(compression, rotation, (gradient + gradient.mT) / 2 - compression)
+    parts = compression, (gradient - gradient.mT) / 2, (gradient + gradient.mT) / 2 - compression
+    return GradientParts(*(finite(part, "a part of the gradient") for part in parts))
 
 
 def rotation_matrix(norm: float = 1.0) -> Tensor:
@@ -122,7 +122,7 @@ def rotation_matrix(norm: float = 1.0) -> Tensor:
     Raises:
         InputError: a ``norm`` that is not finite.
     """
-    _check_finite(norm=norm)
+    check_finite("norm", norm)
     return norm / math.sqrt(2) * torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
 
 
@@ -135,7 +135,7 @@ def compression_matrix(norm: float = 1.0) -> Tensor:
     Raises:
         InputError: a ``norm`` that is not finite.
     """
-    _check_finite(norm=norm)
+    check_finite("norm", norm)
     return norm / math.sqrt(2) * torch.eye(2, dtype=torch.float64)
 
 
@@ -148,15 +148,10 @@ def pure_shear_matrix(norm: float = 1.0, angle: float = 0.0) -> Tensor:
     Raises:
         InputError: a ``norm`` or an ``angle`` that is not finite.
     """
-    _check_finite(norm=norm, angle=angle)
+    check_finite("norm", norm)
+    check_finite("angle", angle)
     cosine, sine = math.cos(2 * angle), math.sin(2 * angle)
     return norm / math.sqrt(2) * torch.tensor([[cosine, sine], [sine, -cosine]], dtype=torch.float64)
-
-
-def _check_finite(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if not math.isfinite(value):
-            raise InputError(f"{name} is {value}: it must be a finite number")
 
 
 def _check_patch_size(patch_size: int, image_size: int, smallest: int) -> None:

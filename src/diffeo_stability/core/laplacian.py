@@ -8,8 +8,10 @@ import math
 import torch
 from torch import Tensor
 
+from .checks import check_tensor, check_whole, finite
 from .errors import InputError
 
+LARGEST_SIZE = 96  # whose eigenvectors take 700 MB
 DEGENERATE = 1e-9  # eigenvalues closer than this are one eigenspace
 
 
@@ -24,10 +26,9 @@ def laplacian_eigenspaces(size: int) -> list[tuple[float, Tensor]]:
         eigenspace has no preferred basis.
 
     Raises:
-        InputError: ``size`` below 1.
+        InputError: ``size`` below 1 or above 96.
     """
-    if size < 1:
-        raise InputError(f"size is {size}: it must be at least 1")
+    check_whole("size", size, 1, LARGEST_SIZE)
     mode = torch.arange(size, dtype=torch.float64)
     vectors = torch.cos(math.pi * mode[:, None] * (mode + 0.5) / size)
     vectors /= vectors.norm(dim=1, keepdim=True)
@@ -53,10 +54,9 @@ def laplacian_components(filters: Tensor) -> Tensor:
     Raises:
         InputError: filters that are not square or not floating point, or none at all.
     """
+    check_tensor("filters", filters)
     if filters.ndim < 2 or filters.shape[-1] != filters.shape[-2] or filters.numel() == 0:
         raise InputError(f"filters have shape {tuple(filters.shape)}: it must be (..., k, k), and not empty")
-    if not filters.is_floating_point():
-        raise InputError(f"filters are {filters.dtype}: they must be floating point")
     flat = filters.flatten(-2)
     return torch.stack(
         [
@@ -77,7 +77,7 @@ def laplacian_spectrum(filters: Tensor) -> Tensor:
         ``(eigenspaces,)``, in the order of :func:`laplacian_eigenspaces`; it does not depend on the choice of basis.
 
     Raises:
-        InputError: filters that are not square or not floating point, or none at all.
+        InputError: filters that are not square or not floating point, none at all, or NaN or infinite numbers in them.
     """
     components = laplacian_components(filters)
-    return components.reshape(-1, components.shape[-1]).mean(0)
+    return finite(components.reshape(-1, components.shape[-1]).mean(0), "the spectrum")

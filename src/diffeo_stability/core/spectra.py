@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .checks import check_tensor, finite
 from .errors import InputError
 from .images import Images, batches_of
 from .operations import evaluating, observing
@@ -32,14 +33,16 @@ def radial_power_spectrum(maps: Tensor) -> tuple[Tensor, Tensor]:
         the modes that round to each, ``(..., wavenumbers)``.
 
     Raises:
-        InputError: maps that are not square or not floating point.
+        InputError: maps that are not square or not floating point, or NaN or infinite numbers in them.
     """
-    if maps.ndim < 2 or maps.shape[-1] != maps.shape[-2] or maps.numel() == 0 or not maps.is_floating_point():
-        raise InputError(f"maps are {maps.dtype} {tuple(maps.shape)}: they must be floating point, (..., n, n)")
+    check_tensor("maps", maps)
+    if maps.ndim < 2 or maps.shape[-1] != maps.shape[-2] or maps.numel() == 0:
+        raise InputError(f"maps have shape {tuple(maps.shape)}: it must be (..., n, n), and not empty")
     modes = modes_of_rings(maps.shape[-1]).to(maps.device)
     # The transform needs single precision at least
     power = _mode_power(maps.to(torch.promote_types(maps.dtype, torch.float32)))
-    return torch.arange(len(modes), device=maps.device), (_sum_over_rings(power) / modes).to(maps.dtype)
+    mean_power = (_sum_over_rings(power) / modes).to(maps.dtype)
+    return torch.arange(len(modes), device=maps.device), finite(mean_power, "the spectrum")
 
 
 def modes_of_rings(size: int) -> Tensor:

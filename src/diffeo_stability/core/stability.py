@@ -13,6 +13,7 @@ Source: arXiv:2105.02468, eqs. 4 to 6.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from .bootstrap import bootstrap_means, percentile_interval
+from .checks import all_finite, check_not_negative, check_whole, is_finite
 from .deformation import (
     Interpolation,
     check_images,
@@ -50,6 +52,7 @@ Evaluate = Callable[[Sequence[Tensor], Take], None]
 EvaluateBy = Callable[[nn.Module, Forward, Sequence[Tensor], Take], None]
 
 PILOT_IMAGES = 32
+MOST_RESAMPLES = 10**6
 REPEATABLE = 1e-3  # of the spread of outputs over images: kernels that sum in another order each time stay far below
 logger = logging.getLogger(__name__)
 OUTPUT = "output"  # of the whole model, beside the names of its operations
@@ -211,8 +214,8 @@ def _images_per_batch(batch_size: int) -> int:
 def _check_perturbation(displacement: float, noise_norm: str, batch_size: int) -> None:
     if noise_norm not in get_args(NoiseNorm):
         raise InputError(f"noise_norm is {noise_norm!r}: it must be one of {', '.join(get_args(NoiseNorm))}")
-    if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}: it must be a whole number of at least 1")
+    check_whole("batch_size", batch_size, 1)
+    check_not_negative("displacement", displacement)
     if displacement == 0:
         raise InputError("displacement is 0: nothing would be deformed; give a positive number of pixels")
 
@@ -233,7 +236,7 @@ def norms_of(images: Tensor) -> Tensor:
 
 
 def _check_finite(images: Tensor) -> None:
-    if not torch.stack(torch.aminmax(images)).isfinite().all():  # NaN spreads to both; a third of isfinite's time
+    if not all_finite(images):
         raise InputError("images contain NaN or infinite values")
 
 
@@ -262,7 +265,10 @@ def _stability(source: str, distances: Distances, means: Tensor, confidence: flo
         return torch.stack((*values, values[0] / values[1]))
 
     low, high = percentile_interval(with_ratio(means[:2] / distances.between_images(means[2])), confidence)
-    columns = (with_ratio(distances.normalised()), low, high, with_ratio(distances.medians()))
+    values = with_ratio(distances.normalised())
+    if not values.isfinite().all():
+        raise InputError(f"{source} gives outputs that hardly change with noise: R is no finite number")
+    columns = (values, low, high, with_ratio(distances.medians()))
     estimates = [Estimate(*row) for row in torch.stack(columns, dim=1).tolist()]
     return RelativeStability(*estimates, images=distances.images)
 
@@ -369,10 +375,39 @@ def stability_of(
     # One resampling of the images for all outputs
     values = torch.cat([torch.cat((measured.moved, measured.spread[None])) for measured in distances.values()])
     means = bootstrap_means(values, resamples, generator).split(3)
-    return {
-        name: _stability(_named(name), measured, resampled, confidence)
-        for (name, measured), resampled in zip(distances.items(), means, strict=True)
+    measured = {
+        name: _stability(_named(name), of_output, resampled, confidence)
+        for (name, of_output), resampled in zip(distances.items(), means, strict=True)
     }
+    _warn_of_meaningless(measured)
+    return measured
+
+
+def _warn_of_meaningless(measured: Mapping[str, RelativeStability]) -> None:
+    """Say which intervals and medians are no finite numbers, or negative ones, and why."""
+    intervals, medians = [], []
+    for name, found in measured.items():
+        for symbol, estimate in (("D", found.deformation), ("G", found.noise), ("R", found.relative)):
+            if not 0 <= estimate.low <= estimate.high < math.inf:
+                intervals.append(f"{symbol} of {_named(name)}")
+            if not math.isfinite(estimate.median):
+                medians.append(f"{symbol} of {_named(name)}")
+    if intervals:
+        images = next(iter(measured.values())).images
+        logger.warning(
+            "the interval of %s means nothing, as it is negative, infinite or NaN: of %d images, a draw with replacement can "
+            "hold hardly any different outputs, or none that noise moves; measure on more images",
+            *(_listed(intervals), images),
+        )
+    if medians:
+        logger.warning(
+            "the median of %s is infinite or NaN: noise moves the outputs of no more than half of the images",
+            _listed(medians),
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:3])} and {len(names) - 3} more" if len(names) > 3 else ", ".join(names)
 
 
 def stability_of_outputs(
@@ -388,9 +423,8 @@ def stability_of_outputs(
 
     Arguments and errors are those of :func:`measure_distances` and :func:`stability_of`.
     """
-    if not isinstance(resamples, Integral) or resamples < 1:
-        raise InputError(f"resamples is {resamples}: it must be a whole number of at least 1")
-    if not 0 < confidence < 1:
+    check_whole("resamples", resamples, 1, MOST_RESAMPLES)
+    if not is_finite(confidence) or not 0 < confidence < 1:
         raise InputError(f"confidence is {confidence}: it must lie between 0 and 1, e.g. 0.95")
     distances = measure_distances(evaluate, batches, pilot)
     return stability_of(distances, resamples=resamples, confidence=confidence, generator=generator)
@@ -440,7 +474,8 @@ def relative_stability(
         generator: source of randomness, instead of ``seed``; torch's default one if neither is given.
         progress: whether a line on a terminal's stderr counts images.
 
-    A model that gives other outputs for the same images is named by a warning of the logger ``diffeo_stability``.
+    A model that gives other outputs for the same images is named by a warning of the logger ``diffeo_stability``, and so are
+    intervals and medians that are negative, infinite or NaN, as they can be of few images, or of outputs that hardly move.
 
     Returns:
         D, G and R, each with its interval and its form with medians, and the number of images.
@@ -474,6 +509,10 @@ def _take_output(_model: nn.Module, forward: Forward, batch: Sequence[Tensor], t
     if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != count:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise InputError(f"the model returned {got} for {count} images: it must return a tensor (batch, ...)")
+    if output.is_complex():
+        raise InputError(
+            "the model returned complex numbers: it must return real ones, e.g. torch.view_as_real of them"
+        )
     take(OUTPUT, output)
 
 
@@ -588,7 +627,7 @@ def _take_operations(
     count = sum(map(len, batch))
 
     def take_images(name: str, output: Tensor) -> None:
-        if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count:
+        if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count and not output.is_complex():
             seen = output if view is None else view(output)
             if seen is not None:
                 take(name, seen)

@@ -37,7 +37,7 @@ def located(source: str | Path) -> Path:
         return Path(source)
     package, _, file = source.removeprefix(PACKAGE).partition("/")
     top, *below = package.split(".")
-    spec = importlib.util.find_spec(top) if top else None
+    spec = importlib.util.find_spec(top) if top.isidentifier() and file else None
     folders = () if spec is None else spec.submodule_search_locations or ()
     places = [Path(folder, *below, file) for folder in folders]
     return next((place for place in places if place.exists()), Path(source))

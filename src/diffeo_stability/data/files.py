@@ -18,6 +18,7 @@ METADATA = "json"  # the one entry of a safetensors file's metadata
 LARGEST_JSON = 256 * 2**20  # bytes; records of tens of thousands of files are smaller
 SLACK = 64 * 2**20  # bytes that a file may unpack to whatever its own size
 REMEDIES = {
+    errno.ENOMEM: "free some memory",
     errno.ENOSPC: "free some space there",
     errno.EDQUOT: "free some of your quota",
     errno.EROFS: "make it writable",
@@ -74,9 +75,31 @@ def check_access(folder: str | Path, *, write: bool) -> None:
 
 def remove_leftovers(path: str | Path) -> None:
     """Remove what writes of a file that were killed have left beside it."""
-    path = Path(path)
-    for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"):
+    for leftover in _leftovers(Path(path)):
         leftover.unlink()
+
+
+def remove_leftovers_of_the_dead(path: str | Path) -> None:
+    """The same where others may be writing the file: what belongs to processes that run on this machine is left alone."""
+    path = Path(path)
+    for leftover in _leftovers(path):
+        process = leftover.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
+        if process.isdecimal() and not _is_running(int(process)):
+            leftover.unlink(missing_ok=True)
+
+
+def _leftovers(path: Path) -> list[Path]:
+    return list(path.parent.glob(f".{glob.escape(path.stem)}.*{glob.escape(path.suffix)}"))
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # another user's
+    return True
 
 
 def write_json(path: str | Path, content: Mapping) -> None:
@@ -121,14 +144,23 @@ def read_bounded(path: str | Path, most: int) -> bytes:
     return content
 
 
-def read_json(path: str | Path) -> dict:
-    """Read a JSON file.
+def read_json(path: str | Path, **needed: type) -> dict:
+    """Read a JSON file of an object.
+
+    Args:
+        needed: type of each entry that it must have, by name.
 
     Raises:
-        InputError: it is missing or is no JSON.
+        InputError: it is missing, no JSON, no object, or lacks an entry.
     """
     try:
-        return json.loads(read_bounded(path, LARGEST_JSON))
+        content = json.loads(read_bounded(path, LARGEST_JSON))
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds no entries by name, but {type(content).__name__}")
+        wrong = [name for name, kind in needed.items() if not isinstance(content.get(name), kind)]
+        if wrong:
+            raise ValueError(f"its entry {wrong[0]} is missing or is no {needed[wrong[0]].__name__}")
+        return content
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}): delete it and run again, to make it anew") from None
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from io import BytesIO
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -65,6 +66,8 @@ def load_images(
         InputError: no images, a damaged image or archive, images of different sizes, that are not square or that do not fit
             into memory, a ``mean`` or ``std`` that does not fit the channels.
     """
+    if not isinstance(path, str | PathLike):
+        raise InputError(f"path is of type {type(path).__name__}: it must name a folder or an archive")
     path = Path(path)
     if not is_there(path):
         raise InputError(f"{path} does not exist")
@@ -78,13 +81,21 @@ def load_images(
     channels, height, width = pixels.shape[1:]
     if height != width:
         raise InputError(f"{path}: images have {height} x {width} pixels, but must be square: set image_size")
-    means, deviations = (torch.as_tensor(numbers, dtype=torch.float32).flatten() for numbers in (mean, std))
+    try:
+        means, deviations = (torch.as_tensor(numbers, dtype=torch.float32).flatten() for numbers in (mean, std))
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        means = deviations = torch.empty(0)
     fit = len(means) in (1, channels) and len(deviations) in (1, channels)
-    if not fit or not (deviations > 0).all():
+    if not fit or not scales(means, deviations):
         raise InputError(
-            f"mean and std must be one number or {channels}, one per channel, and std positive: {mean}, {std}"
+            f"mean and std must be one finite number or {channels}, one per channel, and std positive: {mean}, {std}"
         )
     return (pixels.float() / 255 - means.view(-1, 1, 1)) / deviations.view(-1, 1, 1)
+
+
+def scales(mean: Tensor, std: Tensor) -> bool:
+    """Whether images can be normalised by these numbers: finite, and standard deviations positive in single precision."""
+    return bool(mean.isfinite().all() and (std > 0).all() and (1 / std).isfinite().all() and std.isfinite().all())
 
 
 def read(request: Request) -> dict:

@@ -4,17 +4,18 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from ..settings import Block, Name, NotNegative, Positive, Seed, Text
+from ..settings import Block, Finite, Name, NotNegative, Positive, Seed, Text
 from .sources import SOURCES
 
 NORMALISED_LIKE = r"^(images|(timm|torchvision):[A-Za-z0-9_.]+)$"
+ADDRESS = r"^https?://[^/\s]\S*$"
 KNOWN = tuple(name for name, source in SOURCES.items() if not source.own)
 
 
 class Normalisation(Block):
     """How pixels, scaled to 0..1, are normalised: `(pixel - mean) / std`."""
 
-    mean: Annotated[list[float], Field(min_length=1)] = Field(description="one number per channel")
+    mean: Annotated[list[Finite], Field(min_length=1)] = Field(description="one number per channel")
     std: Annotated[list[Positive], Field(min_length=1)] = Field(description="one number per channel")
 
 
@@ -68,7 +69,9 @@ class DatasetBlock(Block):
     image_size: Annotated[int, Field(ge=2)] | None = Field(
         None, description="pixels along a side to which `image_folder` scales and crops; as they are if not given"
     )
-    mirror: Text | None = Field(None, description="address of a folder to download from, instead of the usual one")
+    mirror: Annotated[Text, Field(pattern=ADDRESS)] | None = Field(
+        None, description="address (`http://` or `https://`) of a folder to download from, instead of the usual one"
+    )
     test_only: bool = Field(
         False,
         description="`image_folder` is a tree `<class>/*`, `arrays` has `x_test`, `y_test` alone: for networks with `weights`",

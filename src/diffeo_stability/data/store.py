@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 
-from ..core.errors import InputError
+from ..core.errors import InputError, lacks_memory, one_line
 from .datasets import TENSORS, Dataset
 from .tensors import read_tensors, save_tensors
 
@@ -32,7 +31,6 @@ def load_dataset(path: str | Path) -> Dataset:
         if dataset.sha256 != metadata["sha256"]:
             raise OSError("its content does not match its hash")
         return dataset
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
-        raise InputError(
-            f"data set {path} cannot be read ({error}): delete it and run again, to make it anew"
-        ) from None
+    except Exception as error:  # what is damaged fails in every way that there is
+        remedy = "free some memory" if lacks_memory(error) else "delete it and run again, to make it anew"
+        raise InputError(f"data set {path} cannot be read ({one_line(error)}): {remedy}") from None

@@ -1,13 +1,16 @@
 """Networks by name, in their small-image form, each with a width multiplier and readable operation names."""
 
-import math
 from importlib import import_module
 
 from torch import nn
 
-from ..core.errors import InputError
+from ..core.checks import check_not_negative, check_whole
+from ..core.errors import InputError, lacks_memory
 from .catalogue import LIBRARIES, networks
 from .external import external_network, own_network
+
+LARGEST_SIZE = 2**24  # of channels, pixels along a side and classes
+LARGEST_WIDTH = 1024
 
 
 def build_network(
@@ -33,7 +36,13 @@ def build_network(
     Raises:
         InputError: an unknown name, or an argument out of its range or that the network does not take.
     """
-    _check_sizes(width, in_channels=in_channels, image_size=image_size, classes=classes)
+    if not isinstance(name, str):
+        raise InputError(f"name is of type {type(name).__name__}: it must be the name of a network")
+    for label, value in {"in_channels": in_channels, "image_size": image_size, "classes": classes}.items():
+        check_whole(label, value, 1, LARGEST_SIZE)
+    check_not_negative("width", width)
+    if not 0 < width <= LARGEST_WIDTH:
+        raise InputError(f"width is {width}: it must be above 0, and at most {LARGEST_WIDTH}")
     library, _, library_name = name.partition(":")
     if library_name:
         if width != 1.0 or filter_size is not None:
@@ -52,12 +61,11 @@ def build_network(
     if filter_size is not None and "filter_size" not in network.takes:
         raise InputError(f"network {name!r} takes no filter_size; VGG and the one_hidden_layer networks do")
     function = getattr(import_module(f".architectures.{network.module}", __package__), network.function)
-    return function(in_channels, image_size, classes, width=width, **options)
-
-
-def _check_sizes(width: float, **sizes: int) -> None:
-    for label, value in sizes.items():
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"{label} is {value!r}: it must be a whole number of at least 1")
-    if not 0 < width < math.inf:
-        raise InputError(f"width is {width}: it must be positive and finite")
+    try:
+        return function(in_channels, image_size, classes, width=width, **options)
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        raise InputError(
+            f"network {name!r} of these sizes does not fit into memory: lower width, or the sizes"
+        ) from None

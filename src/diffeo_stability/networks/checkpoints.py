@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from safetensors import SafetensorError
 from torch import nn
 
-from ..core.errors import InputError, one_line
+from ..core.errors import InputError, lacks_memory, one_line
 from ..data.files import read_json, sha256_of, write_json
 from ..data.tensors import read_tensors, save_tensors
 from .build import build_network
@@ -22,8 +21,12 @@ def save_checkpoint(network: nn.Module, path: str | Path, metadata: dict) -> Non
 
 
 def read_metadata(path: str | Path) -> dict:
-    """Return the metadata of a checkpoint."""
-    return read_json(Path(path).with_suffix(".json"))
+    """Return the metadata of a checkpoint.
+
+    Raises:
+        InputError: they are missing, or no metadata of a checkpoint.
+    """
+    return read_json(Path(path).with_suffix(".json"), sha256=str, network=dict)
 
 
 def load_checkpoint(path: str | Path) -> tuple[nn.Module, dict]:
@@ -41,10 +44,11 @@ def load_checkpoint(path: str | Path) -> tuple[nn.Module, dict]:
         weights, _ = read_tensors(path)
         network = build_network(**metadata["network"])
         network.load_state_dict(weights)
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(
-            f"checkpoint {path} cannot be read ({one_line(error)}): delete its folder and run again"
-        ) from None
+    except InputError:
+        raise
+    except Exception as error:  # what is damaged fails in every way that there is
+        remedy = "free some memory" if lacks_memory(error) else "delete its folder and run again"
+        raise InputError(f"checkpoint {path} cannot be read ({one_line(error)}): {remedy}") from None
     return network.eval(), metadata
 
 
@@ -54,7 +58,11 @@ def list_checkpoints(folder: str | Path) -> list[Path]:
     Raises:
         InputError: there are none.
     """
-    paths = sorted(Path(folder).glob("[!.]*.safetensors"), key=lambda path: read_metadata(path)["epoch"])
+    paths = sorted(Path(folder).glob("[!.]*.safetensors"), key=_epoch_of)
     if not paths:
         raise InputError(f"{folder} holds no checkpoint: delete it and run again")
     return paths
+
+
+def _epoch_of(path: Path) -> int:
+    return read_json(path.with_suffix(".json"), epoch=int)["epoch"]

@@ -1,13 +1,15 @@
 """What timm and torchvision have of their networks: weights, and what images these expect."""
 
+from pathlib import Path
 from typing import NamedTuple
 
-from torch import nn
+from torch import hub, nn
 
 from ..core.errors import InputError, one_line
 from ..data.normalisation import normalisation_of
 from .catalogue import LIBRARIES
 from .external import library_of
+from .weights import fetch_weights, most_bytes
 
 
 class Expectation(NamedTuple):
@@ -76,7 +78,12 @@ def pretrained_network(network: str) -> nn.Module:
     try:
         if library == "timm":
             return module.create_model(name, pretrained=True)
-        return module.get_model(name, weights="DEFAULT")
+        weights = module.get_model_weights(name).DEFAULT
+        kept = Path(hub.get_dir(), "checkpoints")
+        if not (kept / weights.url.rpartition("/")[2]).exists():
+            # Where torchvision looks for them, so that it downloads nothing itself, which would have no limits
+            fetch_weights(weights.url, kept, most_bytes(weights))
+        return module.get_model(name, weights=weights)
     except Exception as error:  # what they download with has errors of its own
         raise InputError(
             f"the weights of {network} cannot be had from {library} ({one_line(error)}): try again, give a file of them, or "

@@ -281,6 +281,11 @@ def _describe_init(network: nn.Module, splits: Splits, recipe: Recipe) -> Epoch:
     for logits, labels in evaluated(network, splits, splits.train):
         loss += float(mean_loss(recipe.loss, logits, labels)) * len(labels)
         wrong += int((logits.argmax(1) != labels).sum())
+    if not math.isfinite(loss):
+        raise InputError(
+            f"the loss is {loss} at init, before any step: the network gives outputs that are NaN or infinite, or too large, on "
+            "these images; mend the network, or look at dataset.normalisation"
+        )
     count = len(splits.train)
     return Epoch(0, loss / count, wrong / count, _validation_error(network, splits))
 

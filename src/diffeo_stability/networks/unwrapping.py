@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, strided
 
 from ..core.errors import InputError
 
@@ -45,14 +45,14 @@ def tensors_of(content: Any, source: str) -> dict[str, Tensor]:
         source: the file, for errors.
 
     Raises:
-        InputError: there are none, or several.
+        InputError: there are none, or several, or they hold NaN.
     """
     if _are_tensors(content):
-        return dict(content)
+        return _without_nan(content, source)
     found = [key for key in WRAPPERS if isinstance(content, Mapping) and _are_tensors(content.get(key))]
     if len(found) == 1:
         logger.info("weights %s: taken from the key %s", source, found[0])
-        return dict(content[found[0]])
+        return _without_nan(content[found[0]], source)
     if found:
         raise InputError(
             f"weights {source} hold several networks ({', '.join(found)}): save the state_dict() of one alone"
@@ -66,8 +66,17 @@ def _are_tensors(content: Any) -> bool:
     return (
         isinstance(content, Mapping)
         and len(content) > 0
-        and all(isinstance(value, Tensor) for value in content.values())
+        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items())
     )
+
+
+def _without_nan(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and tensor.layout == strided and tensor.isnan().any():
+            raise InputError(
+                f"weights {source}: {name} holds NaN: replace them, they are damaged or of a training that failed"
+            )
+    return dict(weights)
 
 
 def without_prefix(weights: Mapping[str, Tensor], expected: Collection[str]) -> dict[str, Tensor]:

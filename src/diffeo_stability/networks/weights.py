@@ -1,29 +1,29 @@
 """Networks that are trained already: weights from a file, an installed package or torchvision, turned into checkpoints."""
 
-import importlib.resources
-import json
 import pickle
 import re
-import urllib.error
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from ..core.errors import InputError, one_line
+from ..core.errors import InputError, lacks_memory, one_line
 from ..core.seeds import build_seeded
-from ..data.contents import PACKAGE
+from ..data.contents import PACKAGE, located
 from ..data.datasets import Splits
-from ..data.files import atomic_path, sha256_of
+from ..data.fetching import FetchError, fetch
+from ..data.files import atomic_path, remove_leftovers_of_the_dead, sha256_of
 from ..data.tensors import read_tensors
 from .batch_norm import estimate_batch_norm
 from .checkpoints import save_checkpoint
+from .external import library_of
 from .unwrapping import hint_of_prefix, tensors_of, what_else, without_prefix
 
 TORCHVISION = "torchvision:"
+LARGEST = 2**33  # bytes; no weights of torchvision are larger
+REFUSED = "Unsupported"  # with which torch says what it does not unpickle
 
 
 def read_weights(source: str, architecture: str, downloads: str | Path) -> dict[str, Tensor]:
@@ -41,32 +41,40 @@ def read_weights(source: str, architecture: str, downloads: str | Path) -> dict[
     """
     if source.startswith(TORCHVISION):
         return _from_torchvision(source.removeprefix(TORCHVISION), architecture, Path(downloads))
-    if source.startswith(PACKAGE):
+    path = located(source)
+    if source.startswith(PACKAGE) and not path.exists():
         package, _, file = source.removeprefix(PACKAGE).partition("/")
-        try:
-            with importlib.resources.as_file(importlib.resources.files(package) / file) as path:
-                return _from_file(path)
-        except ModuleNotFoundError:
-            raise InputError(f"weights {source}: the package {package} is not installed: install it") from None
-    return _from_file(Path(source))
+        raise InputError(f"weights {source}: the package {package} is not installed, or has no {file}: install it")
+    return _from_file(path)
 
 
 def _from_file(path: Path) -> dict[str, Tensor]:
+    if path.exists() and not path.is_file():
+        raise InputError(f"weights {path} are no file: name the file itself")
     try:
         with path.open("rb") as file:
             other = what_else(file.read(64), path.suffix)
         if other is not None:
             raise InputError(f"weights {path} {other}")
-        if path.suffix == ".safetensors":
-            return read_tensors(path)[0]
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, json.JSONDecodeError, EOFError, RuntimeError) as error:
-        raise InputError(f"weights {path} cannot be read ({one_line(error)}): replace them") from None
-    except pickle.UnpicklingError:
+        content = read_tensors(path)[0] if path.suffix == ".safetensors" else _unpickled(path)
+    except InputError:
+        raise
+    except Exception as error:  # what is damaged fails in every way that there is
+        remedy = "replace them, or free some memory" if lacks_memory(error) else "replace them"
+        raise InputError(f"weights {path} cannot be read ({one_line(error)}): {remedy}") from None
+    return tensors_of(content, str(path))
+
+
+def _unpickled(path: Path) -> Any:
+    """What a file of ``torch.save`` holds, if that is nothing but tensors and plain values."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if REFUSED not in str(error):
+            raise
         raise InputError(
             f"weights {path} hold more than tensors, which could run code: refused; save the network's state_dict() alone"
         ) from None
-    return tensors_of(content, str(path))
 
 
 def _from_torchvision(name: str, architecture: str, folder: Path) -> dict[str, Tensor]:
@@ -74,17 +82,25 @@ def _from_torchvision(name: str, architecture: str, folder: Path) -> dict[str, T
 
     if not architecture.startswith(TORCHVISION):
         raise InputError(f"weights torchvision:{name} need a network of torchvision, not {architecture}")
-    known = get_model_weights(architecture.removeprefix(TORCHVISION))
+    network = architecture.removeprefix(TORCHVISION)
+    library_of("torchvision", network)
+    known = get_model_weights(network)
     if name not in known.__members__:
         raise InputError(f"weights torchvision:{name} are not known; {architecture} has {', '.join(known.__members__)}")
-    return download_weights(known[name].url, folder)
+    return _from_file(fetch_weights(known[name].url, folder, most_bytes(known[name])))
 
 
-def download_weights(url: str, folder: Path) -> dict[str, Tensor]:
-    """Return weights from an address whose last part, ``<name>-<start of the SHA-256>.pth``, says what they must hash to.
+def most_bytes(weights: Any) -> int:
+    """Return how many bytes weights of torchvision may have, by the size that it says, which is rounded; many if it does not."""
+    return round(weights.meta.get("_file_size", LARGEST / 2**20) * 1.1 * 2**20) + 2**20
+
+
+def fetch_weights(url: str, folder: Path, most: int) -> Path:
+    """Return the file of weights from an address whose last part, ``<name>-<start of the SHA-256>.pth``, says what they hash to.
 
     Args:
         folder: keeps the file; a copy put there by hand needs no network.
+        most: bytes that it may have.
 
     Raises:
         InputError: they cannot be downloaded, or are other ones.
@@ -93,18 +109,19 @@ def download_weights(url: str, folder: Path) -> dict[str, Tensor]:
     start = re.search(r"-([a-f0-9]{8,})\.", name)[1]
     path = folder / name
     if not path.exists():
+        remove_leftovers_of_the_dead(path)
         try:
             with atomic_path(path) as partial:
-                torch.hub.download_url_to_file(url, str(partial), hash_prefix=start, progress=False)
-        except (RuntimeError, urllib.error.URLError, OSError) as error:
+                fetch(url, partial, digest=start, algorithm="sha256", most=most)
+        except FetchError as error:
             raise InputError(
-                f"{name} could not be downloaded ({one_line(error)}): try again, or put it into {folder} by hand"
+                f"{name} could not be downloaded ({error}): try again, or put it into {folder} by hand"
             ) from None
     if not sha256_of(path).startswith(start):
         raise InputError(
             f"{path} is damaged or another file (its SHA-256 does not start with {start}): replace or delete it"
         )
-    return _from_file(path)
+    return path
 
 
 def load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -115,7 +132,7 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
     """
     try:
         network.load_state_dict(without_prefix(weights, network.state_dict()))
-    except RuntimeError as error:
+    except Exception as error:  # tensors of other kinds fail in ways of their own
         hint = hint_of_prefix(weights)
         raise InputError(f"the weights do not fit the network{hint}: {one_line(error)}") from None
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from ..core.errors import InputError
 from ..data.contents import content_hash, located
-from ..data.files import read_json
 from .config import Run
-from .records import FOLDER, hash_of
+from .records import FOLDER, hash_of, read_record
 
 TIMESTAMP = ".snakemake_timestamp"  # by which Snakemake goes in a folder that a job made
 
@@ -29,7 +28,7 @@ def adopt(config: Run) -> int:
     """
     datasets = (Path(config.data_dir, folder) for folder in config.datasets)
     places = (*datasets, Path("results", config.run), Path("figures", config.run))
-    records = {path: read_json(record) for place in places for path, record in _recorded_in(place)}
+    records = {path: read_record(record) for place in places for path, record in _recorded_in(place)}
     if not records:
         raise InputError(f"there is nothing of run {config.run} here: copy its data, results and figures first")
     found = cache(lambda path: hash_of(path) if path.exists() else None)
@@ -62,7 +61,7 @@ def _mismatches(path: Path, record: dict, found: Callable[[Path], str | None]) -
         yield f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again"
     used = {name: (found(Path(name)), expected) for name, expected in record["inputs"].items()}
     # Images and weights of one's own need not have come along
-    brought = {name: expected for name, expected in record.get("contents", {}).items() if located(name).exists()}
+    brought = {name: expected for name, expected in record["contents"].items() if located(name).exists()}
     used |= {name: (content_hash(name), expected) for name, expected in brought.items()}
     for name, (now, expected) in used.items():
         if now not in (None, expected):

@@ -77,6 +77,9 @@ class Claim(Block):
 # What the command that prints a table of claims needs of it
 COLUMNS = ("claim", "kind", "statement", "measured", "low", "high", "criterion", "verdict", "reason")
 
+NUMBERS = ("measured", "low", "high")
+MAY_BE_MISSING = ("criterion", "reason")
+
 
 class NoFigureError(MissingError):
     """A run lacks the figure that shows a claim."""
@@ -113,12 +116,12 @@ def load_claims(path: str | Path) -> list[Claim]:
     """
     try:
         claims = TypeAdapter(list[Claim]).validate_python(yaml.safe_load(Path(path).read_text()))
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"claims {path} cannot be read: {one_line(error)}") from None
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
-        raise InputError(f"claims {path}: entry {place}: {problem['msg']}") from None
+        raise InputError(f"claims {path}: entry {place}: {one_line(problem['msg'])}") from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise InputError(f"claims {path} cannot be read: {one_line(error)}") from None
     names = [claim.name for claim in claims]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated is not None:
@@ -207,6 +210,26 @@ def evaluate_claims(claims: Iterable[Claim], tables: Tables, labels: Mapping[str
             | {"criterion": claim.criterion, "verdict": verdict, "reason": reason, "source": claim.source}
         )
     return pd.DataFrame(rows)
+
+
+def read_claims_table(path: str | Path) -> pd.DataFrame:
+    """Read the table ``claims``.
+
+    Raises:
+        InputError: the file is missing, no table, or another one.
+    """
+    table = read_table(path, COLUMNS)
+    for column in COLUMNS:
+        if column in NUMBERS:
+            fits = pd.api.types.is_numeric_dtype(table[column]) and not pd.api.types.is_complex_dtype(table[column])
+        else:
+            fits = all(
+                isinstance(value, str) or (column in MAY_BE_MISSING and pd.isna(value)) for value in table[column]
+            )
+        if not fits:
+            what = "numbers" if column in NUMBERS else "text"
+            raise InputError(f"{path} is no table of claims: its column {column} holds something else than {what}")
+    return table
 
 
 class Sorted(NamedTuple):

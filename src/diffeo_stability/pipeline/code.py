@@ -79,11 +79,17 @@ class CodeOf:
         return self.script("collect_tables", *parts)
 
     def drawing(self, stem: str) -> str:
-        """Return that of a figure's notebook and of all that it uses."""
-        return fingerprint(
-            self._project / "workflow" / "notebooks" / f"{stem}.py",
-            *map(_module, ("pipeline.notebooks", "pipeline.plotting")),
-        )
+        """Return that of a figure's notebook and of all that it uses.
+
+        Of one that is no Python, every letter counts: the job that draws the figure says what is wrong with it, and no other
+        figure has to wait for that.
+        """
+        machinery = map(_module, ("pipeline.notebooks", "pipeline.plotting"))
+        notebook = self._project / "workflow" / "notebooks" / f"{stem}.py"
+        try:
+            return fingerprint(notebook, *machinery)
+        except (SyntaxError, ValueError):
+            return self.contents(f"workflow/notebooks/{stem}.py")
 
     def contents(self, *paths: str) -> str:
         """Return a hash of what stands in files of the project: texts, of which every letter counts."""

@@ -3,13 +3,12 @@
 import sys
 
 from .adopt import adopt
-from .claims import COLUMNS, format_claims
+from .claims import format_claims, read_claims_table
 from .config import load_config
 from .costs import costs, format_costs
 from .leftovers import remove_left_over
 from .plan import Plan
 from .provenance import as_tree, trace
-from .tables import read_table
 
 
 def print_provenance(file: str) -> int:
@@ -28,7 +27,7 @@ def print_provenance(file: str) -> int:
 
 def print_claims(table: str) -> int:
     """Print a table of claims, aligned."""
-    print(format_claims(read_table(table, COLUMNS)))
+    print(format_claims(read_claims_table(table)))
     return 0
 
 

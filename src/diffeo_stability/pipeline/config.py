@@ -22,7 +22,7 @@ from ..figures import FIGURES
 from ..figures.settings import FigureSettings, Probe
 from ..networks.catalogue import kinds_of
 from ..networks.settings import ARCHITECTURES, NetworkBlock, Recipe
-from ..settings import Block, Name, Seed, Text, WithoutRepeats
+from ..settings import Block, Name, Positive, Seed, Text, WithoutRepeats
 from .looks import labels_of
 
 MOST_VALUES = 100_000  # of a configuration, aliases written out; thousands of networks have fewer
@@ -46,6 +46,9 @@ class Run(Block):
     )
     dataset: DatasetBlock
     training: Recipe | None = Field(None, description="recipe of every network; needed if one is trained")
+    drawing_limit: Positive = Field(
+        1800.0, description="seconds after which a figure's notebook that is still running is stopped"
+    )
     checkpoints: Annotated[int, Field(ge=2)] = Field(
         6, description="checkpoints per training: at init, at the end, and between them at log-spaced epochs"
     )
@@ -65,6 +68,19 @@ class Run(Block):
         if name == "reference":
             raise ValueError("'reference' is the folder of the committed figures; allowed is any other name")
         return name
+
+    @field_validator("networks")
+    @classmethod
+    def _folders_tell_networks_apart(cls, networks: dict[str, NetworkBlock]) -> dict[str, NetworkBlock]:
+        """Many disks take capitals and small letters for the same, and two networks would lie in one folder there."""
+        names: dict[str, str] = {}
+        for name in networks:
+            other = names.setdefault(name.casefold(), name)
+            if other != name:
+                raise ValueError(
+                    f"{other} and {name} differ in capitals alone, which many disks do not tell apart: rename one"
+                )
+        return networks
 
     @model_validator(mode="after")
     def _labels_tell_networks_apart(self):

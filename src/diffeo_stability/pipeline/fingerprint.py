@@ -27,7 +27,9 @@ PACKAGE = Path(__file__).parents[1]
 MACHINERY = (
     "settings.py",
     "*/settings.py",
+    "core/checks.py",
     "core/errors.py",
+    "data/fetching.py",
     "data/files.py",
     "data/sources.py",
     "data/store.py",

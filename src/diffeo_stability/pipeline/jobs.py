@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import InputError
+from ..core.errors import InputError, lacks_memory, one_line
 from ..data.contents import content_hash, memory_beside
 from ..data.files import as_input_error, remove_leftovers
 from ..networks.catalogue import LIBRARIES
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..data.datasets import Dataset
 
+MORE_MEMORY = "lower probe.batch_size or training.batch_size, or run fewer jobs at once (--cores 1)"
 INTERRUPTED = 128 + signal.SIGINT  # exit status of what Ctrl-C ends
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,9 @@ def exit_on_error() -> Iterator[None]:
         logger.error("%s; run again to go on", f"interrupted {interrupt}".rstrip())
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if isinstance(error, OSError):
+        if lacks_memory(error):
+            error = InputError(f"there was not enough memory ({one_line(error) or 'MemoryError'}): {MORE_MEMORY}")
+        elif isinstance(error, OSError):
             error = as_input_error(error, "a file")
         if isinstance(error, InputError):
             logger.error("error: %s", error)
@@ -84,11 +87,27 @@ def recorded(job: Any) -> Iterator[None]:
     inputs = checked_hashes_of(paths)
     for path in job.output:
         remove_leftovers(path)
-    yield
+    with not_left_midway():
+        yield
     for source, before in contents.items():
         if content_hash(source, memory_beside(job.output[0])) != before:
             raise InputError(f"{source} changed while it was read: run again")
     write_records(job.output, rule=job.rule, inputs=inputs, contents=contents, params=params, config=job.config)
+
+
+@contextlib.contextmanager
+def not_left_midway() -> Iterator[None]:
+    """Take it for an error if code of the user's own ends the process, which would leave nothing and say nothing.
+
+    Raises:
+        InputError: it does, by ``sys.exit``; what ``os._exit`` ends can say nothing more.
+    """
+    try:
+        yield
+    except SystemExit as leaving:
+        raise InputError(
+            f"code that this job runs, of a network say, ends the process (sys.exit({leaving.code!r})): leave that out"
+        ) from None
 
 
 def describe_training(job: Any, dataset: "Dataset") -> dict:

@@ -3,8 +3,10 @@
 import logging
 import os
 import re
+import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,16 +21,18 @@ import nbformat
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from ..core.errors import InputError
+from ..core.errors import InputError, one_line
 from ..data.files import atomic_path
 from .captions import formula_as_html
 from .interactive import Job
 
+LEAST = 0.1  # seconds; to nbclient, 0 is no limit
 KERNEL_START = 600  # seconds; on a busy machine it takes longer than the usual minute
+ROOM = 2**20  # bytes that a folder for temporary files must have left
 LONGEST_SOCKET = 103  # bytes of a socket's path, on the systems that allow the fewest
 OF_THE_USER = ("MPLBACKEND", "MATPLOTLIBRC", "PYTHONSTARTUP")  # variables that change what a kernel draws or runs
 INJECTED = "injected-parameters"  # the tag by which Jupyter's own tools know cells that were put in
@@ -83,7 +87,7 @@ td, th {{ padding: .15rem .5rem; text-align: right; white-space: nowrap; border:
 """
 
 
-def execute(source: str | Path, job: Job, *, executed: str | Path, html: str | Path) -> None:
+def execute(source: str | Path, job: Job, *, executed: str | Path, html: str | Path, limit: float) -> None:
     """Execute a notebook in the working directory, and keep the executed copy whether or not it succeeds.
 
     Args:
@@ -91,21 +95,33 @@ def execute(source: str | Path, job: Job, *, executed: str | Path, html: str | P
         job: what the notebook finds as ``snakemake``.
         executed: gets the executed notebook (.ipynb).
         html: gets the executed notebook as a page of its own, if all cells succeeded.
+        limit: seconds after which it is stopped, counted from its first cell on.
 
     Raises:
-        InputError: a cell fails, ``file:line: error``, or the kernel dies.
+        InputError: a cell fails, ``file:line: error``, or is still running at the limit, the kernel dies, or it is no notebook.
     """
-    notebook = jupytext.read(source)
+    try:
+        notebook = jupytext.read(source)
+    except ValueError as error:
+        raise InputError(f"{source} cannot be read as a notebook: {one_line(error)}") from None
+    clock = _Clock(limit)
     notebook.cells[:0] = injected_cells(job)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"  # random by default, and then no two runs would give the same page
     try:
-        _run_cells(notebook)
+        _run_cells(notebook, clock)
+    except CellTimeoutError:
+        line = _first_lines(Path(source), notebook).get(clock.running["id"], 1)  # else it is a cell that was put in
+        raise InputError(
+            f"{source}:{line}: still running after {limit:g} s, and stopped: mend it, or raise drawing_limit in the configuration"
+        ) from None
     except CellExecutionError as error:
         place = error_place(Path(source), notebook)
         raise InputError(f"{place}: {error.ename}: {error.evalue} (all of it is in {executed})") from None
     except DeadKernelError:
-        raise InputError(f"{source}: the kernel died, most often for want of memory") from None
+        raise InputError(
+            f"{source}: the kernel died: for want of memory, or because the notebook ends the process"
+        ) from None
     finally:
         with atomic_path(executed) as partial:
             nbformat.write(notebook, partial)
@@ -134,13 +150,32 @@ def _pretty(value: Any, indent: int) -> str:
     return text.replace("\n", "\n" + " " * indent)
 
 
-def _run_cells(notebook: nbformat.NotebookNode) -> None:
+class _Clock:
+    """Tells nbclient how many seconds a cell may take: what is left of a limit for all of them, from the first one on.
+
+    Attributes:
+        running: the cell that was asked for last.
+    """
+
+    def __init__(self, limit: float):
+        self.running = nbformat.NotebookNode()
+        self._limit = limit
+        self._begun: float | None = None
+
+    def __call__(self, cell: nbformat.NotebookNode) -> float:
+        now = time.monotonic()
+        self.running, self._begun = cell, now if self._begun is None else self._begun
+        return max(LEAST, self._limit - (now - self._begun))
+
+
+def _run_cells(notebook: nbformat.NotebookNode, clock: _Clock) -> None:
     """Execute all cells in a kernel of this interpreter, whatever kernels and settings of Jupyter and IPython the user has.
 
     It is reached by sockets in a folder of its own: ports could be taken by another kernel that starts at the same time, and
     anyone on the machine could listen.
     """
-    logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # Jupyter's, which says in its words what is said here
+    for name in ("traitlets", "asyncio"):  # Jupyter's, which say in their words what is said here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with _folder_for_sockets() as folder:
         manager = AsyncKernelManager(
             kernel_name=NATIVE_KERNEL_NAME,
@@ -149,7 +184,9 @@ def _run_cells(notebook: nbformat.NotebookNode) -> None:
             ip=f"{folder}/kernel",
             connection_file=f"{folder}/connection.json",
         )
-        client = NotebookClient(notebook, km=manager, timeout=None, startup_timeout=KERNEL_START, record_timing=False)
+        client = NotebookClient(
+            notebook, km=manager, timeout_func=clock, startup_timeout=KERNEL_START, record_timing=False
+        )
         kept = {name: value for name, value in os.environ.items() if name not in OF_THE_USER}
         variables = kept | {"IPYTHONDIR": f"{folder}/ipython"}
         with ThreadPoolExecutor(1) as thread:  # in the main one, the client would take Ctrl-C for a kernel that died
@@ -167,15 +204,28 @@ def _folder_for_sockets() -> Iterator[str]:
     """A private folder, removed at the end, that leaves room for the names of a kernel's sockets.
 
     Raises:
-        InputError: the paths of all folders for temporary files are too long.
+        InputError: all folders for temporary files are full, must not be written to, or have paths that are too long.
     """
     room = LONGEST_SOCKET - len("/tmp01234567/kernel-5")
-    folders = (tempfile.gettempdir(), "/tmp", "/var/tmp")
-    short = [name for name in folders if len(os.fsencode(name)) <= room and os.access(name, os.W_OK | os.X_OK)]
+    short = [name for name in _temporary_folders() if len(os.fsencode(name)) <= room]
     if not short:
-        raise InputError(f"{folders[0]}: too long a path for sockets: set TMPDIR to one of at most {room} characters")
-    with tempfile.TemporaryDirectory(dir=short[0]) as folder:
+        raise InputError(
+            f"paths of folders for temporary files are too long: set TMPDIR to one of at most {room} characters"
+        )
+    usable = [name for name in short if os.access(name, os.W_OK | os.X_OK) and shutil.disk_usage(name).free >= ROOM]
+    if not usable:
+        raise InputError(
+            f"no folder for temporary files can be written ({', '.join(short)}): free some space, or set TMPDIR"
+        )
+    with tempfile.TemporaryDirectory(dir=usable[0]) as folder:
         yield folder
+
+
+def _temporary_folders() -> list[str]:
+    """Folders for temporary files that there are, the user's own first."""
+    named = [os.environ.get(name, "") for name in ("TMPDIR", "TEMP", "TMP")]
+    folders = (tempfile.tempdir or "", *named, "/tmp", "/var/tmp")
+    return [name for name in dict.fromkeys(folders) if name and Path(name).is_dir()]
 
 
 class _MathML(IPythonRenderer):
@@ -219,15 +269,22 @@ def as_html(notebook: nbformat.NotebookNode, title: str) -> str:
 
 def error_place(source: Path, notebook: nbformat.NotebookNode) -> str:
     """Return ``file:line`` of the source for the error in an executed notebook."""
-    text, position = source.read_text(), 0
+    first_lines = _first_lines(source, notebook)
     for cell in notebook.cells:
-        if INJECTED in cell.metadata.get("tags", ()):
-            continue
-        position = max(position, text.find(cell.source, position))
         for output in cell.get("outputs", []):
-            if output.output_type == "error":
+            if output.output_type == "error" and cell["id"] in first_lines:
                 traceback = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(output.traceback))
                 lines = re.findall(rf"Cell In\[{cell.execution_count}\], line (\d+)", traceback)
-                first = text.count("\n", 0, position) + 1
+                first = first_lines[cell["id"]]
                 return f"{source}:{first + int(lines[-1]) - 1 if lines else first}"
     return str(source)
+
+
+def _first_lines(source: Path, notebook: nbformat.NotebookNode) -> dict[str, int]:
+    """The line of the source in which each cell begins, by the cell's id; none of those that were put in."""
+    text, position, lines = source.read_text(), 0, {}
+    for cell in notebook.cells:
+        if INJECTED not in cell.metadata.get("tags", ()):
+            position = max(position, text.find(cell.source, position))
+            lines[cell["id"]] = text.count("\n", 0, position) + 1
+    return lines

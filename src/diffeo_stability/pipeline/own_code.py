@@ -36,7 +36,8 @@ def _missing_packages(config: Run) -> Iterator[str]:
         for name in dict.fromkeys(names):
             kind, _, rest = name.partition(":")
             package = rest.partition("/")[0] if kind == "package" else kind if kind in LIBRARIES else None
-            if package and find_spec(package.partition(".")[0]) is None:
+            top = None if package is None else package.partition(".")[0]
+            if top is not None and (not top.isidentifier() or find_spec(top) is None):
                 yield f"{what} {name} needs {package}, which is not installed: install it"
 
 

@@ -90,6 +90,24 @@ def record_of(path: str | Path) -> Path:
     return Path(path).parent / FOLDER / f"{Path(path).name}.json"
 
 
+def read_record(record: str | Path) -> dict[str, Any]:
+    """Return what a record says.
+
+    Raises:
+        InputError: it is missing, or no record.
+    """
+    content = {
+        "contents": {},
+        **read_json(record, sha256=str, inputs=dict),
+    }  # records of older versions have no contents
+    for entry in ("inputs", "contents"):
+        if not isinstance(content[entry], dict) or not all(isinstance(value, str) for value in content[entry].values()):
+            raise InputError(
+                f"{record} is no record (its entry {entry} holds no hashes by name): delete it and what it belongs to"
+            )
+    return content
+
+
 def checked_hashes_of(paths: Iterable[str | Path]) -> dict[str, str]:
     """Return the hash of every path, by its name from the working directory.
 
@@ -100,7 +118,7 @@ def checked_hashes_of(paths: Iterable[str | Path]) -> dict[str, str]:
     hashes = hashes_of(paths)
     for path, found in zip(paths, hashes.values(), strict=True):
         record = record_of(path)
-        if record.exists() and read_json(record)["sha256"] != found:
+        if record.exists() and read_record(record)["sha256"] != found:
             raise InputError(
                 f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again"
             )

@@ -13,6 +13,7 @@ from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 FEWEST = 3  # jobs that have to be done before the rest can be guessed from them
+SILENT = "it ended without a word: for want of memory, or because code of a network ends the process (os._exit)"
 WORDS = ("error: ", "interrupted")  # with which a job says in its log how it ended
 
 
@@ -104,12 +105,12 @@ def last_words(log: str | Path, since: float) -> str:
     """
     log = Path(log)
     if not log.is_file() or log.stat().st_mtime < since:
-        return "it ended without a word, most often for want of memory"
+        return SILENT
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = [line for line in lines if line.startswith(WORDS)]
     if said:
         return said[-1].removeprefix(WORDS[0])
-    return f"{lines[-1].strip() if lines else 'it ended without a word'} (all of it is in {log})"
+    return f"{lines[-1].strip()} (all of it is in {log})" if lines else SILENT
 
 
 def what_went_wrong(failed: Iterable[Any], since: float) -> str:
