@@ -30,6 +30,9 @@ rule all:
         plan.every_table(),
         plan.claims(),
         plan.captions(),
+        made_by_rules(plan.made()),
+    message:
+        f"All files of run {settings.run}"
 
 
 rule notebooks:
@@ -39,12 +42,12 @@ rule notebooks:
 
 rule report:
     input:
-        f"results/{settings.run}/report.html",
+        plan.page(),
 
 
 rule crate:
     input:
-        f"results/{settings.run}/rocrate.zip",
+        plan.crate(),
 
 
 # Names that the two had before
@@ -56,6 +59,15 @@ rule page:
 rule rocrate:
     input:
         rules.crate.input,
+
+
+if workflow.is_main_process:
+    check_records()
+
+
+onstart:
+    if workflow.is_main_process:
+        check_jobs()
 
 
 onsuccess:

@@ -18,7 +18,7 @@ from diffeo_stability.core.errors import InputError
 from diffeo_stability.pipeline.adopt import adopt
 from diffeo_stability.pipeline.code import CodeOf
 from diffeo_stability.pipeline.config import load_config
-from diffeo_stability.pipeline.jobs import check_code_is_seen
+from diffeo_stability.pipeline.jobs import check_own_network
 from diffeo_stability.pipeline.plan import Plan
 from diffeo_stability.pipeline.records import write_records
 
@@ -213,11 +213,11 @@ def test_code_that_planning_cannot_see_is_refused(tmp_path, monkeypatch):
         InputError,
         match=r"hiding:build imports .*unseen_blocks.py in a way that its sources do not show.*'import unseen_blocks'",
     ):
-        check_code_is_seen({"name": "hiding:build", **network})
+        check_own_network({"name": "hiding:build", **network})
     for module in ("seen_blocks", "unseen_blocks"):
         monkeypatch.delitem(sys.modules, module)
-    check_code_is_seen({"name": "showing:build", **network})
-    check_code_is_seen({"name": "lenet", **network})
+    check_own_network({"name": "showing:build", **network})
+    check_own_network({"name": "lenet", **network})
 
 
 def test_every_path_that_does_not_exist_is_named(tmp_path, monkeypatch):

@@ -8,8 +8,16 @@ import torch
 from snakemake.iocontainers import Params
 
 from diffeo_stability.core.errors import InputError
-from diffeo_stability.pipeline.jobs import INTERRUPTED, exit_on_error, not_left_midway
+from diffeo_stability.pipeline.jobs import (
+    INTERRUPTED,
+    check_own_network,
+    exit_on_error,
+    not_left_midway,
+    recorded,
+    set_up_torch,
+)
 from diffeo_stability.pipeline.measuring import given_to
+from diffeo_stability.pipeline.records import record_of, write_records
 
 
 @pytest.mark.parametrize(
@@ -60,3 +68,34 @@ def test_memory_that_torch_cannot_have_is_a_line(caplog):
 def test_code_that_ends_the_process_is_said_to_do_so(code):
     with pytest.raises(InputError, match=r"ends the process \(sys.exit\(.*\)\): leave that out"), not_left_midway():
         sys.exit(code)
+
+
+def test_every_job_draws_the_same_random_numbers():
+    drawn = [set_up_torch("cpu", torch.get_num_threads()) and torch.rand(3) for _ in range(2)]
+    assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize(("dropout", "warnings"), [("functional.dropout(maps, 0.5)", 1), ("functional.relu(maps)", 0)])
+def test_a_network_that_draws_random_numbers_is_named_once_where_it_is_trained_or_read(
+    tmp_path, monkeypatch, caplog, dropout, warnings
+):
+    module = f"drawing_{warnings}"
+    (tmp_path / f"{module}.py").write_text(
+        "from torch import nn\n\n\nclass Drawing(nn.Conv2d):\n    def forward(self, images):\n"
+        f"        maps = super().forward(images)\n        return nn.{dropout}.mean((2, 3))\n\n\n"
+        "def build(in_channels, image_size, classes):\n    return Drawing(in_channels, classes, 3)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    check_own_network({"name": f"{module}:build", "in_channels": 2, "image_size": 8, "classes": 3})
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == warnings and all("it draws random numbers in evaluation" in line for line in said)
+
+
+def test_a_job_that_fails_leaves_no_record_of_what_was_there_before(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table").write_text("before")
+    write_records(["table"], rule="make", inputs={}, params={}, config={"run": "small"})
+    job = SimpleNamespace(params={}, input={}, output=["table"])
+    with pytest.raises(InputError), recorded(job):
+        raise InputError("it failed")
+    assert not record_of("table").exists()

@@ -80,6 +80,8 @@ def test_how_results_are_stored_logged_and_recorded_reruns_nothing(with_sources,
         "interactive",
         "provenance",
         "adopt",
+        "before",
+        "metadata",
         "run_log",
         "own_code",
     ):
@@ -168,13 +170,17 @@ def test_a_run_copied_to_another_folder_with_its_times_has_nothing_to_do(finishe
     clone = copied(finished_project, tmp_path / "elsewhere")
     done = clone.snakemake("-n")
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr, done.stdout
+    assert "note: " not in done.stderr
 
 
 def test_a_run_copied_without_its_times_is_checked_and_adopted(finished_project, tmp_path):
     clone = copied(finished_project, tmp_path / "elsewhere")
     for number, path in enumerate(sorted((clone.folder / "results").rglob("*"), reverse=True)):
         os.utime(path, (1e9 + number, 1e9 + number))
-    assert "Nothing to be done" not in clone.snakemake("-n").stdout
+    planned = clone.snakemake("-n")
+    assert "Nothing to be done" not in planned.stdout + planned.stderr
+    (note,) = [line for line in planned.stderr.splitlines() if line.startswith("note: ")]
+    assert "newer than what was made from them" in note and "adopt config/smoke.yaml first keeps it" in note
     damaged = clone.folder / "results/smoke/tables/stability.csv"
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-1])

@@ -5,15 +5,22 @@ from pathlib import Path
 
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
+from diffeo_stability.pipeline.before import check_inputs
 from diffeo_stability.pipeline.code import CodeOf
 from diffeo_stability.pipeline.config import parse_config, read_yaml, typed
-from diffeo_stability.pipeline.copied import name_copied
 from diffeo_stability.pipeline.leftovers import name_left_over
+from diffeo_stability.pipeline.metadata import name_newer, set_metadata_right
 from diffeo_stability.pipeline.own_code import check_own_code
 from diffeo_stability.pipeline.params import as_param
 from diffeo_stability.pipeline.plan import Plan
 from diffeo_stability.pipeline.run_log import RunLog, what_went_wrong
 from snakemake.utils import update_config
+
+
+def in_lines(error):
+    """What cannot go on, as it is said."""
+    return "\n".join(f"error: {line}" for line in str(error).splitlines())
+
 
 try:
     # Snakemake reads them too, but takes the last of several equal keys without a word
@@ -33,11 +40,11 @@ try:
         code.check_networks()
         plan.check_sources()
 except InputError as error:
-    sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
-if workflow.is_main_process:
-    files = " ".join(map(os.path.relpath, workflow.configfiles))
-    for note in filter(None, (name_left_over(plan, files), name_copied(plan))):
-        print(note, file=sys.stderr)
+    sys.exit(in_lines(error))
+configuration = " ".join(map(os.path.relpath, workflow.configfiles))
+left = name_left_over(plan, configuration) if workflow.is_main_process else None
+if left:
+    print(left, file=sys.stderr)
 
 # Captions and hashes see the defaults too
 config.update(settings.model_dump(exclude_none=True))
@@ -58,6 +65,31 @@ wildcard_constraints:
 def growing(amount):
     """A resource that doubles with every new attempt at a job, where jobs are tried again."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
+def made_by_rules(paths):
+    """Those of files that a rule makes: a figure with rules of its own need not have all that others have."""
+    patterns = [pattern for rule in workflow.rules for pattern in rule.output]
+    return [path for path in paths if any(pattern.match(path) for pattern in patterns)]
+
+
+def check_records():
+    """Have Snakemake know what records say, before it looks what is to be made."""
+    try:
+        newer = set_metadata_right(workflow, [*plan.made(), plan.page(), plan.crate()])
+    except InputError as error:
+        sys.exit(in_lines(error))
+    if newer:
+        print(name_newer(newer, configuration), file=sys.stderr)
+
+
+def check_jobs():
+    """Check what jobs will read, before Snakemake removes what they made before."""
+    if not workflow.touch:
+        try:
+            check_inputs(workflow.dag.needrun_jobs(), configuration)
+        except InputError as error:
+            sys.exit(in_lines(error))
 
 
 def show_verdicts():

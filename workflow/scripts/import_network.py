@@ -6,14 +6,14 @@ from diffeo_stability.data.datasets import split_dataset
 from diffeo_stability.data.store import load_dataset
 from diffeo_stability.networks.build import build_network
 from diffeo_stability.networks.weights import import_network, read_weights
-from diffeo_stability.pipeline.jobs import check_code_is_seen, describe_training, origin, running, set_up_torch
+from diffeo_stability.pipeline.jobs import check_own_network, describe_training, origin, running, set_up_torch
 
 with running(snakemake):
     set_up_torch("cpu", snakemake.threads)
     training = snakemake.params.training
     dataset = load_dataset(snakemake.input.dataset)
     described = describe_training(snakemake, dataset)
-    check_code_is_seen(described["network"])
+    check_own_network(described["network"])
     network = described["network"]
     import_network(
         partial(build_network, **network),

@@ -7,7 +7,7 @@ from diffeo_stability.data.store import load_dataset
 from diffeo_stability.networks.build import build_network
 from diffeo_stability.networks.settings import Recipe
 from diffeo_stability.networks.training import train_network
-from diffeo_stability.pipeline.jobs import check_code_is_seen, describe_training, origin, running, set_up_torch
+from diffeo_stability.pipeline.jobs import check_own_network, describe_training, origin, running, set_up_torch
 from diffeo_stability.pipeline.tables import write_table
 
 with running(snakemake):
@@ -15,7 +15,7 @@ with running(snakemake):
     training = snakemake.params.training
     dataset = load_dataset(snakemake.input.dataset)
     described = describe_training(snakemake, dataset)
-    check_code_is_seen(described["network"])
+    check_own_network(described["network"])
     history = train_network(
         partial(build_network, **described["network"]),
         split_dataset(dataset, **training["split"]),

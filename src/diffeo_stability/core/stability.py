@@ -295,7 +295,7 @@ def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: T
     all_of_them, fewer = _outputs_of(evaluate, pilot), _outputs_of(evaluate, pilot[:-1])
     # An operation whose outputs number those of the images by chance does so for one number of images
     pairs = {name: (output, fewer[name]) for name, output in all_of_them.items() if name in fewer}
-    _warn_of_randomness(pairs)
+    warn_of_other_outputs(pairs)
     accumulators = {
         name: DistanceAccumulator(output.mean(0, dtype=torch.float64)) for name, (output, _) in pairs.items()
     }
@@ -334,7 +334,7 @@ def _outputs_of(evaluate: Evaluate, images: Tensor) -> dict[str, Tensor]:
     return outputs
 
 
-def _warn_of_randomness(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+def warn_of_other_outputs(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> None:
     """Say it if the same images give other outputs in a second pass, by more than rounding.
 
     Args:

@@ -10,7 +10,7 @@ import importlib.util
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -55,12 +55,40 @@ def content_hash(source: str | Path, memory: Path | None = None) -> str:
         InputError: something cannot be read.
     """
     path = located(source)
-    note = None if memory is None else memory / f"{hashlib.sha256(str(source).encode()).hexdigest()[:16]}.json"
+    try:
+        names = images_in(path) if path.is_dir() else [""]
+    except OSError as error:
+        raise as_input_error(error, path) from None
+    hashes = hashes_in(path, names, memory, str(source))
+    if path.is_file():
+        return hashes[""]
+    return hashlib.sha256(
+        json.dumps([[f"/{name}" if name else "", found] for name, found in hashes.items()]).encode()
+    ).hexdigest()
+
+
+def hashes_in(
+    path: Path, names: Sequence[str], memory: Path | None = None, known_as: str | None = None
+) -> dict[str, str]:
+    """Return the SHA-256 of files in a folder, by name; nothing for those that are not there.
+
+    Args:
+        path: the folder; or a file, whose name is empty.
+        names: of the files, from the folder.
+        memory: folder in which to remember hashes; it may not be there yet. None are remembered if not given, or if it cannot be
+            written to.
+        known_as: by which they are remembered; ``path`` if not given.
+
+    Raises:
+        InputError: something cannot be read.
+    """
+    note = (
+        None if memory is None else memory / f"{hashlib.sha256((known_as or str(path)).encode()).hexdigest()[:16]}.json"
+    )
     known = _recall(note)
     try:
         # Names are no paths here, of which tens of thousands would take seconds
-        names = [f"/{name}" for name in images_in(path)] if path.is_dir() else [""]
-        files = {name: _state_of(f"{path}{name}", known.get(name)) for name in names}
+        files = {name: _state_of(f"{path}/{name}" if name else str(path), known.get(name)) for name in names}
     except OSError as error:
         raise as_input_error(error, path) from None
     settled = {name: state for name, state in files.items() if _is_settled(state)}
@@ -68,9 +96,7 @@ def content_hash(source: str | Path, memory: Path | None = None) -> str:
         # Only time is lost where nothing can be remembered
         with contextlib.suppress(InputError, OSError):
             write_json(note, settled)
-    if path.is_file():
-        return files[""][-1]
-    return hashlib.sha256(json.dumps([[name, state[-1]] for name, state in files.items()]).encode()).hexdigest()
+    return {name: state[-1] for name, state in files.items()}
 
 
 def memory_beside(path: str | Path) -> Path | None:

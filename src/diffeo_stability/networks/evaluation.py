@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.operations import evaluating
-from ..core.seeds import generator_for
+from ..core.seeds import derive_seed, generator_for
 from ..data.datasets import Split, Splits
 
 EVALUATION_BATCH = 500  # of images of 32 x 32 pixels and smaller
@@ -22,12 +22,15 @@ def evaluation_batch(image_size: int) -> int:
 def evaluated(network: nn.Module, splits: Splits, part: Split) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield logits and labels of a part's images, batch by batch on the network's device, in float32 and evaluation mode.
 
-    Where images have noise added, it is the same one for every network and at every call.
+    Where images have noise added, it is the same one for every network and at every call. Torch's default generator is seeded
+    meanwhile: what a network draws even so is the same in every evaluation, whatever was drawn before, by a training that was
+    interrupted, say.
     """
     device = next(network.parameters()).device
     generator = generator_for("noise on evaluated images")
     batch = evaluation_batch(part.images.shape[-1])
-    with evaluating(network):
+    with evaluating(network), torch.random.fork_rng():
+        torch.manual_seed(derive_seed("evaluation"))
         for images, labels in zip(part.images.split(batch), part.labels.split(batch), strict=True):
             yield network(splits.shown(images.to(device), generator)), labels.to(device)
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from ..core.errors import InputError
 from ..data.contents import content_hash, located
 from .config import Run
-from .records import FOLDER, hash_of, read_record
-
-TIMESTAMP = ".snakemake_timestamp"  # by which Snakemake goes in a folder that a job made
+from .records import FOLDER, TIMESTAMP, hash_of, read_record
 
 
 def adopt(config: Run) -> int:
@@ -28,7 +26,7 @@ def adopt(config: Run) -> int:
     """
     datasets = (Path(config.data_dir, folder) for folder in config.datasets)
     places = (*datasets, Path("results", config.run), Path("figures", config.run))
-    records = {path: read_record(record) for place in places for path, record in _recorded_in(place)}
+    records = {path: read_record(path) for place in places for path in _recorded_in(place)}
     if not records:
         raise InputError(f"there is nothing of run {config.run} here: copy its data, results and figures first")
     found = cache(lambda path: hash_of(path) if path.exists() else None)
@@ -47,10 +45,10 @@ def adopt(config: Run) -> int:
     return len(records)
 
 
-def _recorded_in(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield everything below a folder that has a record, and the record."""
+def _recorded_in(folder: Path) -> Iterator[Path]:
+    """Yield everything below a folder that has a record."""
     for record in sorted(folder.rglob(f"{FOLDER}/*.json")):
-        yield record.parents[1] / record.name.removesuffix(".json"), record
+        yield record.parents[1] / record.name.removesuffix(".json")
 
 
 def _mismatches(path: Path, record: dict, found: Callable[[Path], str | None]) -> Iterator[str]:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError, lacks_memory, one_line
+from ..core.seeds import derive_seed
 from ..data.contents import content_hash, memory_beside
 from ..data.files import as_input_error, remove_leftovers
 from ..networks.catalogue import LIBRARIES
 from .fingerprint import unseen_by
 from .gpus import take_gpu
-from .records import checked_hashes_of, code_state, software_versions, write_records
+from .records import checked_hashes_of, code_state, files_in, record_of, software_versions, write_records
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..data.datasets import Dataset
 
 MORE_MEMORY = "lower probe.batch_size or training.batch_size, or run fewer jobs at once (--cores 1)"
+FEW = 8  # images
 INTERRUPTED = 128 + signal.SIGINT  # exit status of what Ctrl-C ends
 
 logger = logging.getLogger(__name__)
@@ -82,11 +84,10 @@ def recorded(job: Any) -> Iterator[None]:
     """
     params = dict(job.params.items())
     contents = params.pop("contents", {})
-    read = dict(job.input.items()).values()
-    paths = [path for files in read for path in ([files] if isinstance(files, str) else files)]
-    inputs = checked_hashes_of(paths)
+    inputs = checked_hashes_of(files_in(job.input))
     for path in job.output:
         remove_leftovers(path)
+        record_of(path).unlink(missing_ok=True)  # it is of what was there before
     with not_left_midway():
         yield
     for source, before in contents.items():
@@ -134,8 +135,10 @@ def describe_training(job: Any, dataset: "Dataset") -> dict:
     }
 
 
-def check_code_is_seen(network: Mapping[str, Any]) -> None:
-    """Check that planning sees all files of the user's own that a network of theirs imports, by building it once.
+def check_own_network(network: Mapping[str, Any]) -> None:
+    """Build a network of the user's own once, to see whether planning sees all files of theirs that it imports.
+
+    One that draws random numbers in evaluation is named by a warning.
 
     Args:
         network: what :func:`diffeo_stability.networks.build.build_network` takes.
@@ -152,7 +155,8 @@ def check_code_is_seen(network: Mapping[str, Any]) -> None:
 
     before = set(sys.modules)
     with torch.random.fork_rng(devices=[]):
-        build_network(**network)
+        images = torch.randn(FEW, network["in_channels"], network["image_size"], network["image_size"])
+        _warn_of_randomness(build_network(**network), images)
     imported = [getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before]
     unseen = unseen_by(module, [Path(file) for file in imported if file is not None])
     if unseen:
@@ -160,6 +164,17 @@ def check_code_is_seen(network: Mapping[str, Any]) -> None:
             f"network {network['name']} imports {unseen[0]} in a way that its sources do not show, so that nothing would be made "
             f"anew when that changes: write 'import {unseen[0].stem}' into one of them"
         )
+
+
+def _warn_of_randomness(network: "torch.nn.Module", images: "torch.Tensor") -> None:
+    """Say it, as :func:`diffeo_stability.relative_stability` does, if a network gives other outputs for the same images again."""
+    import torch
+
+    from ..core.operations import evaluating
+    from ..core.stability import OUTPUT, warn_of_other_outputs
+
+    with torch.no_grad(), evaluating(network):
+        warn_of_other_outputs({OUTPUT: (network(images).flatten(1), network(images[:-1]).flatten(1))})
 
 
 def origin() -> dict:
@@ -170,6 +185,8 @@ def origin() -> dict:
 def set_up_torch(device: str, threads: int) -> "torch.device":
     """Give torch as many threads as the job has, have it compute exactly and reproducibly, and return the device to use.
 
+    Its default generator is seeded, for networks that draw random numbers in evaluation.
+
     Args:
         device: see :func:`device_for`.
 
@@ -179,6 +196,7 @@ def set_up_torch(device: str, threads: int) -> "torch.device":
     import torch
 
     torch.set_num_threads(threads)
+    torch.manual_seed(derive_seed("job"))
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     # The same GPU has another index in a process that sees fewer of them, but never another identifier
     chosen = torch.device(device_for(device, [str(torch.cuda.get_device_properties(k).uuid) for k in range(count)]))

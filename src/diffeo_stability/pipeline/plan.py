@@ -316,6 +316,27 @@ class Plan:
         """Executed copies of every analysis of the run, as HTML."""
         return [f"results/{self.config.run}/notebooks/{stem}.html" for stem in self.stems]
 
+    def made(self) -> list[str]:
+        """Return all files and folders that the run asks for: data, trainings, measurements and what shows them."""
+        checkpoints = [f"{training.place(self.config.run)}/checkpoints" for training in self.trainings.values()]
+        measured = [
+            path
+            for stem in self.stems
+            if FIGURES[stem].measured != "run"
+            for kind in FIGURES[stem].makes
+            for path in self.measured(stem, kind)
+        ]
+        datasets = map(self.dataset_file, self.config.datasets)
+        return list(dict.fromkeys([*datasets, *checkpoints, *self.histories(), *measured, *self.shown()]))
+
+    def page(self) -> str:
+        """Return the run's report."""
+        return f"results/{self.config.run}/report.html"
+
+    def crate(self) -> str:
+        """Return the run's RO-Crate."""
+        return f"results/{self.config.run}/rocrate.zip"
+
     def shown(self) -> list[str]:
         """Return all files that show something of the run: figures, tables, pictures, captions and notebooks."""
         pictures = [

@@ -13,10 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import InputError
-from ..data.files import read_json, sha256_of, write_json
+from ..core.errors import InputError, one_line
+from ..data.contents import hashes_in
+from ..data.files import LARGEST_JSON, read_bounded, write_json
 
 FOLDER = ".provenance"
+TIMESTAMP = ".snakemake_timestamp"  # by which Snakemake goes in a folder that a job made
 
 
 def software_versions() -> dict[str, str]:
@@ -57,14 +59,18 @@ def config_hash(config: dict) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
-def hash_of(path: str | Path) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of all files in a folder, hidden ones left out."""
+def hash_of(path: str | Path, memory: Path | None = None) -> str:
+    """Return the SHA-256 of a file, or of the names and contents of all files in a folder, hidden ones left out.
+
+    Args:
+        memory: folder in which to remember hashes, see :func:`diffeo_stability.data.contents.hashes_in`.
+    """
     path = Path(path)
     if path.is_file():
-        return sha256_of(path)
+        return hashes_in(path, [""], memory)[""]
     files = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)))
-    listing = [[file.relative_to(path).as_posix(), sha256_of(file)] for file in files]
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    names = [file.relative_to(path).as_posix() for file in files]
+    return hashlib.sha256(json.dumps([*map(list, hashes_in(path, names, memory).items())]).encode()).hexdigest()
 
 
 def _is_hidden(path: Path) -> bool:
@@ -73,11 +79,12 @@ def _is_hidden(path: Path) -> bool:
 
 def hashes_of(paths: Iterable[str | Path], root: str | Path = ".") -> dict[str, str]:
     """Return the hash of every path, by its name from ``root``."""
+    return {name_of(path, root): hash_of(path) for path in paths}
+
+
+def name_of(path: str | Path, root: str | Path = ".") -> str:
+    """Return the name of a path from ``root``: the absolute one, if it lies elsewhere."""
     root = Path(root).absolute()
-    return {_name_from(path, root): hash_of(path) for path in paths}
-
-
-def _name_from(path: str | Path, root: Path) -> str:
     # As named first: a folder of results that is a link to another disk still lies in the project
     for place, below in ((Path(path).absolute(), root), (Path(path).resolve(), root.resolve())):
         if place.is_relative_to(below):
@@ -90,22 +97,57 @@ def record_of(path: str | Path) -> Path:
     return Path(path).parent / FOLDER / f"{Path(path).name}.json"
 
 
-def read_record(record: str | Path) -> dict[str, Any]:
-    """Return what a record says.
+def written_at(path: str | Path) -> float:
+    """Return when a file or folder was written as Snakemake takes it, in seconds since the epoch."""
+    stamp = Path(path, TIMESTAMP)
+    dated = stamp if stamp.exists() else Path(path)
+    return max(dated.lstat().st_mtime, dated.stat().st_mtime)
+
+
+def files_in(inputs: Any) -> list[str]:
+    """Return the files and folders that a job reads, which are those that have a name in its rule.
+
+    Args:
+        inputs: Snakemake's own object, ``input`` of a job.
+    """
+    named = dict(inputs.items()).values()
+    return [str(path) for files in named for path in ([files] if isinstance(files, str) else files)]
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """Return the record of a file or folder.
 
     Raises:
         InputError: it is missing, or no record.
     """
-    content = {
-        "contents": {},
-        **read_json(record, sha256=str, inputs=dict),
-    }  # records of older versions have no contents
+    place = record_of(path)
+    try:
+        record = json.loads(read_bounded(place, LARGEST_JSON))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{place} cannot be read ({one_line(error)}): delete {path}, run again") from None
+    kinds = {"sha256": str, "rule": str, "inputs": dict, "params": dict}
+    if not isinstance(record, dict) or any(not isinstance(record.get(key), kind) for key, kind in kinds.items()):
+        raise InputError(f"{place} is no record of how {path} was made: delete {path}, run again")
+    record = {"contents": {}, **record}  # those of older versions have no contents
     for entry in ("inputs", "contents"):
-        if not isinstance(content[entry], dict) or not all(isinstance(value, str) for value in content[entry].values()):
+        if not isinstance(record[entry], dict) or not all(isinstance(value, str) for value in record[entry].values()):
             raise InputError(
-                f"{record} is no record (its entry {entry} holds no hashes by name): delete it and what it belongs to"
+                f"{place} is no record (its entry {entry} holds no hashes by name): delete {path}, run again"
             )
-    return content
+    return record
+
+
+def check_unchanged(path: str | Path, found: str) -> None:
+    """Check that a file or folder, if it has a record, has the hash that stands there.
+
+    Args:
+        found: its hash.
+
+    Raises:
+        InputError: it has another one, or the record cannot be read.
+    """
+    if record_of(path).exists() and read_record(path)["sha256"] != found:
+        raise InputError(f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again")
 
 
 def checked_hashes_of(paths: Iterable[str | Path]) -> dict[str, str]:
@@ -117,11 +159,7 @@ def checked_hashes_of(paths: Iterable[str | Path]) -> dict[str, str]:
     paths = list(paths)
     hashes = hashes_of(paths)
     for path, found in zip(paths, hashes.values(), strict=True):
-        record = record_of(path)
-        if record.exists() and read_record(record)["sha256"] != found:
-            raise InputError(
-                f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again"
-            )
+        check_unchanged(path, found)
     return hashes
 
 
