@@ -76,8 +76,11 @@ class DistanceAccumulator:
         """Take the outputs ``(B, K)`` for images as they are and under each perturbation."""
         exact = torch.promote_types(outputs.dtype, torch.float32)
         outputs = outputs.to(exact)
-        # The norm of a difference takes two passes over memory, the sum of its squares three
-        norms = [torch.linalg.vector_norm(other - outputs, dim=1) for other in (*perturbed, self._centre.to(exact))]
+        # The norm of a difference takes two passes over memory, the sum of its squares three, and fresh memory is slow
+        difference, norms = torch.empty_like(outputs), []
+        for other in (*perturbed, self._centre.to(exact)):
+            torch.sub(other, outputs, out=difference)
+            norms.append(torch.linalg.vector_norm(difference, dim=1))
         self._sum += outputs.sum(0).double()
         self._per_image.append(torch.stack(norms).double().square().cpu())
 

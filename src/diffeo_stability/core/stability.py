@@ -292,7 +292,8 @@ def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: T
     Returns:
         Distances by name of the output, under deformation, then noise.
     """
-    all_of_them, fewer = _outputs_of(evaluate, pilot), _outputs_of(evaluate, pilot[:-1])
+    vectors = _Vectors()
+    all_of_them, fewer = (_outputs_of(evaluate, images, vectors) for images in (pilot, pilot[:-1]))
     # An operation whose outputs number those of the images by chance does so for one number of images
     pairs = {name: (output, fewer[name]) for name, output in all_of_them.items() if name in fewer}
     warn_of_other_outputs(pairs)
@@ -302,7 +303,7 @@ def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: T
 
     def take(name: str, output: Tensor) -> None:
         if name in accumulators:
-            accumulators[name].add(*_vectors(output).chunk(3))
+            accumulators[name].add(*vectors.of(name, output).chunk(3))
         elif name not in all_of_them:
             raise InputError(f"{_named(name)} runs for some images and not for others: it cannot be measured")
 
@@ -319,16 +320,32 @@ def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: T
     return measured
 
 
-def _vectors(output: Tensor) -> Tensor:
-    """One vector per image, ``(B, K)``; of a single number per image, ``(B, 1)``."""
-    return output.reshape(len(output), -1)
+class _Vectors:
+    """Makes a vector per image of what an operation puts out.
+
+    Distances do not depend on the order of its numbers, so that this is the one in which they lie in memory where the operation
+    first ran: another one would take a copy, which costs more than the distances.
+    """
+
+    def __init__(self):
+        self._channels_last: dict[str, bool] = {}
+
+    def of(self, name: str, output: Tensor) -> Tensor:
+        """Return the vectors ``(B, K)`` of an operation's output ``(B, ...)``; of a single number per image, ``(B, 1)``."""
+        maps = output.ndim == 4
+        if (
+            self._channels_last.setdefault(name, maps and output.is_contiguous(memory_format=torch.channels_last))
+            and maps
+        ):
+            output = output.permute(0, 2, 3, 1)
+        return output.reshape(len(output), -1)
 
 
-def _outputs_of(evaluate: Evaluate, images: Tensor) -> dict[str, Tensor]:
+def _outputs_of(evaluate: Evaluate, images: Tensor, vectors: _Vectors) -> dict[str, Tensor]:
     outputs: dict[str, Tensor] = {}
 
     def take(name: str, output: Tensor) -> None:
-        outputs[name] = _vectors(output).clone()
+        outputs[name] = vectors.of(name, output).clone()
 
     evaluate((images,), take)
     return outputs
