@@ -55,7 +55,7 @@ environment: .venv/installed-workflow
 slurm: .venv/installed-slurm
 imagenet: .venv/installed-imagenet
 
-# Snakemake ends with what the decks claim, and what the run says
+# Snakemake ends with what the sources claim, and what the run says
 figures: environment $(CONFIG)
 	@echo 'make: rebuilding the figures of run $(RUN) into figures/$(RUN)'
 	@$(BIN)/snakemake --configfile $(CONFIG) --quiet reason host

@@ -111,7 +111,7 @@ def test_tables_hold_what_the_run_asked_for(finished_project):
     assert history.epoch.tolist() == [0, 1, 2]
 
 
-VERDICTS = "figures/smoke is up to date. What the decks claim, and what this run says:\n"
+VERDICTS = "figures/smoke is up to date. What the sources claim, and what this run says:\n"
 
 
 def test_a_second_run_has_nothing_to_do_but_to_say_what_the_run_shows(finished_project):

@@ -127,6 +127,7 @@ def test_a_figure_names_the_images_that_it_was_made_from_if_there_are_any(raw):
     without = {stem for stem in plan.stems if not plan.images_in(stem)}
     assert without == {stem for stem in plan.stems if not plan.read_by(stem) and FIGURES[stem].measured}
     assert "constant_filters" in without and plan.images_in("stability_vs_error") == "MNIST, 5,000 digits"
+    assert plan.images_in("scale_detection") == "pairs of pixels"
 
 
 def test_the_report_knows_every_training_and_the_history_of_those_that_are_trained_here(raw):

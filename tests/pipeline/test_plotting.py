@@ -272,3 +272,15 @@ def test_a_legend_is_no_wider_than_the_page():
     legend = plotting.add_legend(figure, handles, loc="outside lower center", ncols=6)
     assert legend.get_window_extent().width <= plotting.PAGE * figure.dpi and len(figure.legends) == 1
     assert len(plotting.add_legend(ax, handles[:2]).texts) == 2
+
+
+@pytest.mark.parametrize("limits", [(0.98, 1.7), (0.03, 0.05), (0.5, 3), (0.01, 20), (1e-6, 10)])
+def test_logarithmic_axes_have_labels_enough_to_be_read(limits):
+    figure, ax = plt.subplots()
+    ax.set_yscale("log")
+    ax.set_ylim(*limits)
+    plotting.log_ticks(ax.yaxis)
+    figure.canvas.draw()
+    shown = [place for place in ax.yaxis.get_majorticklocs() if limits[0] <= place <= limits[1]]
+    assert 2 <= len(shown) <= 8
+    plt.close(figure)

@@ -99,7 +99,7 @@ def show_verdicts():
         from diffeo_stability.__main__ import main
 
         print(f"figures/{settings.run} is up to date.", end=" ")
-        print("What the decks claim, and what this run says:")
+        print("What the sources claim, and what this run says:")
         main(["claims", plan.claims()])
 
 

@@ -24,9 +24,10 @@ class Recipe(Block):
         "such that the number of steps stays the same"
     )
     batch_size: Count = Field(128, description="images per step")
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="sgd has Nesterov momentum")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="how gradients become steps")
     learning_rate: Positive = Field(description="largest learning rate")
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum, or Adam's beta 1")
+    nesterov: bool = Field(False, description="whether the momentum of sgd is Nesterov's; not so in the papers")
     weight_decay: NotNegative = Field(5e-4, description="weight decay")
     loss: Literal["cross_entropy", "hinge"] = Field(
         "cross_entropy", description="hinge asks that the right logit exceeds every other one by 1"

@@ -82,7 +82,9 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     settings = {"lr": 0.0, "weight_decay": recipe.weight_decay, "fused": True}
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.momentum > 0, **settings)
+        return torch.optim.SGD(
+            parameters, momentum=recipe.momentum, nesterov=recipe.nesterov and recipe.momentum > 0, **settings
+        )
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer]
     return kind(parameters, betas=(recipe.momentum, 0.999), **settings)
 

@@ -277,8 +277,8 @@ class Plan:
 
     def images_in(self, stem: str) -> str:
         """What stands below a figure: the images that it was made from, if there are any."""
-        figure = FIGURES[stem]
-        return self.config.dataset.title if figure.reads or figure.tables else ""
+        figure, images = FIGURES[stem], self.config.figures[stem].dataset_of(self.config)
+        return images.title if figure.reads or figure.tables else ""
 
     def settings_of(self, stem: str) -> dict[str, Any]:
         """Settings that decide a figure's numbers, as plain values: it is measured again when one of them changes."""
