@@ -10,8 +10,10 @@ from .core.checks import check_whole
 from .core.deformation import Interpolation, check_images
 from .core.errors import InputError
 from .core.models import Model
+from .core.perturbations import NoiseNorm
+from .core.results import RelativeStability
 from .core.set_statistics import BatchNorm
-from .core.stability import NoiseNorm, RelativeStability, StabilitySettings, relative_stability
+from .core.stability import StabilitySettings, relative_stability
 
 try:
     from torchmetrics import Metric

@@ -5,11 +5,12 @@ import math
 
 import pytest
 import torch
+from diffeo_perturbations.core.perturbations import Perturbed, perturbed_batches
 from torch import nn
 
 from diffeo_stability import InputError, deform, relative_stability, stability_by_operation
 from diffeo_stability.core.seeds import generator_for
-from diffeo_stability.core.stability import Perturbed, perturbed_batches, stability_of_outputs
+from diffeo_stability.core.stability import stability_of_outputs
 
 COUNT = 120
 

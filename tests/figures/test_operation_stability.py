@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from claiming import decided, reaches_every_verdict, said, spread_about, with_interval
+from diffeo_perturbations.core.perturbations import perturbed_batches
 from torch import nn
 from trainings import write_training
 
@@ -12,7 +13,6 @@ from diffeo_stability import InputError, relative_stability, stability_by_operat
 from diffeo_stability.core.curves import measure_curves, noise_of_norms, towards
 from diffeo_stability.core.seeds import generator_for
 from diffeo_stability.core.spectra import spectra_by_operation
-from diffeo_stability.core.stability import perturbed_batches
 from diffeo_stability.data.probe import ProbeImages, probe_images
 from diffeo_stability.figures.measuring import load_network
 from diffeo_stability.figures.operation_stability.collection import summarise_kinds

@@ -10,7 +10,8 @@ from ..core.errors import InputError, lacks_memory
 if TYPE_CHECKING:  # torch takes seconds to import, and --help has no use for it
     from torch import Tensor, nn
 
-    from ..core.stability import PerturbationSettings, StabilityByOperation
+    from ..core.perturbations import PerturbationSettings
+    from ..core.results import StabilityByOperation
 
 logger = logging.getLogger(__name__)
 OUTPUT = "output"
@@ -111,7 +112,8 @@ def measure(chosen: argparse.Namespace) -> int:
 
 
 def _measured(network: "nn.Module", images: "Tensor", chosen: argparse.Namespace) -> "StabilityByOperation":
-    from ..core.stability import StabilityByOperation, relative_stability
+    from ..core.results import StabilityByOperation
+    from ..core.stability import relative_stability
 
     settings: PerturbationSettings = {
         "displacement": chosen.displacement,
@@ -137,8 +139,9 @@ def _measured_by_operation(
 
     Libraries let the residual branches of untrained networks end in zeros.
     """
+    from ..core.results import StabilityByOperation
     from ..core.seeds import generator_for
-    from ..core.stability import StabilityByOperation, distances_by_operation, stability_of
+    from ..core.stability import distances_by_operation, stability_of
 
     generator = generator_for("perturbations", seed)
     distances = distances_by_operation(network, images, generator=generator, **settings)

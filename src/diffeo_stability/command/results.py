@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..core.stability import RelativeStability, StabilityByOperation
+from ..core.results import RelativeStability, StabilityByOperation
 from ..data.files import atomic_path
 
 PLOTS = (".png", ".pdf", ".svg")

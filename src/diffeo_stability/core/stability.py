@@ -16,115 +16,35 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from numbers import Integral
-from typing import Literal, NamedTuple, TypedDict, Unpack, get_args
+from typing import NamedTuple, Unpack
 
 import torch
 from torch import Tensor, nn
 
 from .bootstrap import bootstrap_means, percentile_interval
-from .checks import all_finite, check_not_negative, check_whole, is_finite
-from .deformation import (
-    Interpolation,
-    check_images,
-    coefficients_for,
-    deform_with,
-    displacement_from_temperature,
-    overhang_temperature,
-    temperature_from_displacement,
-)
-from .distances import DistanceAccumulator, Distances
+from .checks import check_whole, is_finite
+from .deformation import Interpolation, check_images
+from .distances import Distances
 from .errors import InputError
 from .image_sources import ImageSource, as_images
-from .images import Images, batches_of
+from .images import Images
 from .models import Model, as_module, check_parts_known, device_of, dtype_of, initialise_lazy_layers, logits_of
 from .operations import evaluating, observing, original
+from .outputs import OUTPUT, Evaluate, Take, measure_distances, named
+from .perturbations import NoiseNorm, PerturbationSettings, Perturbed, PerturbedImages, images_per_batch
 from .progress import counted, progress_line
+from .results import Estimate, RelativeStability, StabilityByOperation
 from .seeds import generator_for
 from .set_statistics import BatchNorm, Forward, set_normalised
 
-NoiseNorm = Literal["mean", "per_image"]
 View = Callable[[Tensor], Tensor | None]
-Take = Callable[[str, Tensor], None]
-Evaluate = Callable[[Sequence[Tensor], Take], None]
 EvaluateBy = Callable[[nn.Module, Forward, Sequence[Tensor], Take], None]
 
 PILOT_IMAGES = 32
 MOST_RESAMPLES = 10**6
-REPEATABLE = 1e-3  # of the spread of outputs over images: kernels that sum in another order each time stay far below
 logger = logging.getLogger(__name__)
-OUTPUT = "output"  # of the whole model, beside the names of its operations
-
-
-class Estimate(NamedTuple):
-    """A measured number, its bootstrap interval over images, and the same number from medians over images.
-
-    For D and G the median replaces the mean in the numerator; for R it does so in both D and G.
-    """
-
-    value: float
-    low: float
-    high: float
-    median: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
-
-
-@dataclass(frozen=True)
-class RelativeStability:
-    """What :func:`relative_stability` measured.
-
-    Attributes:
-        deformation: D, stability to smooth deformations.
-        noise: G, stability to isotropic noise.
-        relative: R = D / G, relative stability.
-        images: number of images measured.
-    """
-
-    deformation: Estimate
-    noise: Estimate
-    relative: Estimate
-    images: int
-
-    def __str__(self) -> str:
-        return f"R = {self.relative}, D = {self.deformation}, G = {self.noise}, on {self.images} images"
-
-    def to_dict(self) -> dict[str, float]:
-        """Return all numbers by name: ``D``, ``G`` and ``R``, each with ``_low``, ``_high`` and ``_median``, and ``images``."""
-        estimates = {"D": self.deformation, "G": self.noise, "R": self.relative}
-        numbers = {symbol: estimate.value for symbol, estimate in estimates.items()}
-        for symbol, estimate in estimates.items():
-            numbers |= {f"{symbol}_low": estimate.low, f"{symbol}_high": estimate.high}
-        numbers |= {f"{symbol}_median": estimate.median for symbol, estimate in estimates.items()}
-        return {**numbers, "images": self.images}
-
-
-class StabilityByOperation(dict[str, RelativeStability]):
-    """What :func:`stability_by_operation` measured: one result per named operation, in order of execution.
-
-    Printed, it is a table with a line per operation.
-    """
-
-    def __str__(self) -> str:
-        header = ("operation", "R", "D", "G")
-        rows = [(name, *map(str, (found.relative, found.deformation, found.noise))) for name, found in self.items()]
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows))
-
-
-class PerturbationSettings(TypedDict, total=False):
-    """The keyword arguments of :func:`relative_stability` but for the bootstrap and the source of randomness."""
-
-    displacement: float
-    cutoff: int
-    interpolation: Interpolation
-    noise_norm: NoiseNorm
-    batch_size: int
-    batch_norm: BatchNorm
-    progress: bool
 
 
 class StabilitySettings(PerturbationSettings, total=False):
@@ -134,119 +54,6 @@ class StabilitySettings(PerturbationSettings, total=False):
     confidence: float
     seed: int | None
     generator: torch.Generator | None
-
-
-class Perturbed(NamedTuple):
-    """A batch of images, deformed, and with noise; each ``(B, C, n, n)``."""
-
-    images: Tensor
-    deformed: Tensor
-    noisy: Tensor
-
-
-class PerturbedImages:
-    """Images with their deformations and their noise.
-
-    What is drawn depends on the generator's state alone, not on the size of batches: with generators of one seed, any two
-    networks see the same perturbations. The images are deformed once more for the norm of the noise, so that memory holds one
-    batch of perturbed images at a time.
-
-    Arguments and errors are those of :func:`relative_stability`.
-
-    Args:
-        deformed: the images as the caller deforms them, one for one, instead of by ``displacement``, ``cutoff`` and
-            ``interpolation``.
-    """
-
-    def __init__(
-        self,
-        images: Images,
-        *,
-        displacement: float = 1.0,
-        cutoff: int = 3,
-        interpolation: Interpolation = "bilinear",
-        noise_norm: NoiseNorm = "mean",
-        batch_size: int = 250,
-        generator: torch.Generator | None = None,
-        deformed: Images | None = None,
-    ):
-        _check_perturbation(displacement, noise_norm, batch_size)
-        self._images = images
-        if deformed is None:
-            temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
-            _warn_of_overhangs(displacement, cutoff, images.shape[-1])
-            coefficients = coefficients_for(images, cutoff, temperature, generator)
-            self._deform = lambda x, part: deform_with(x, coefficients[part], interpolation)
-        else:
-            self._deform = lambda _x, part: deformed[part]
-        norms = [self._displaced_norms(x, part) for part, x in batches_of(images, _images_per_batch(batch_size))]
-        self._norms = torch.cat(norms)
-        if noise_norm == "mean":
-            self._norms = self._norms.mean().expand_as(self._norms)
-
-    def batches(self, batch_size: int, generator: torch.Generator | None) -> Iterator[Perturbed]:
-        """Yield them batch by batch, noise drawn from a generator."""
-        for part, x in batches_of(self._images, batch_size):
-            noise = unit_noise(x, generator).mul_(self._norms[part].to(x.dtype)[:, None, None, None])
-            yield Perturbed(x, self._deform(x, part), noise.add_(x))
-
-    def _displaced_norms(self, images: Tensor, part: slice) -> Tensor:
-        """How far each image of a part is moved by its field, ``|tau x - x|``: float64 ``(B,)``."""
-        _check_finite(images)
-        return norms_of(self._deform(images, part) - images)
-
-
-def perturbed_batches(
-    images: Images, *, batch_size: int = 250, generator: torch.Generator | None = None, **perturbation
-) -> Iterator[Perturbed]:
-    """Yield the images batch by batch with their deformations and their noise, a third of ``batch_size`` of each.
-
-    Arguments and errors are those of :class:`PerturbedImages`.
-    """
-    perturbed = PerturbedImages(images, batch_size=batch_size, generator=generator, **perturbation)
-    return perturbed.batches(_images_per_batch(batch_size), generator)
-
-
-def _images_per_batch(batch_size: int) -> int:
-    return max(1, batch_size // len(Perturbed._fields))
-
-
-def _check_perturbation(displacement: float, noise_norm: str, batch_size: int) -> None:
-    if noise_norm not in get_args(NoiseNorm):
-        raise InputError(f"noise_norm is {noise_norm!r}: it must be one of {', '.join(get_args(NoiseNorm))}")
-    check_whole("batch_size", batch_size, 1)
-    check_not_negative("displacement", displacement)
-    if displacement == 0:
-        raise InputError("displacement is 0: nothing would be deformed; give a positive number of pixels")
-
-
-def _warn_of_overhangs(displacement: float, cutoff: int, image_size: int) -> None:
-    largest = displacement_from_temperature(overhang_temperature(cutoff), cutoff, image_size)
-    if displacement > largest:
-        logger.warning(
-            "displacement %g is beyond %.3g pixels, up to which fields of cutoff %d are diffeomorphisms of %d x %d pixels: "
-            "they fold the image over itself",
-            *(displacement, largest, cutoff, image_size, image_size),
-        )
-
-
-def norms_of(images: Tensor) -> Tensor:
-    """Return the Euclidean norm of each image, float64 ``(B,)``."""
-    return images.flatten(1).double().norm(dim=1)
-
-
-def _check_finite(images: Tensor) -> None:
-    if not all_finite(images):
-        raise InputError("images contain NaN or infinite values")
-
-
-def unit_noise(images: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Return isotropic directions, ``(B, C, n, n)`` of norm 1, drawn image by image: the same whatever the batch size."""
-    device = generator.device if generator is not None else images.device
-    shape, dtype = images.shape[1:], torch.promote_types(images.dtype, torch.float32)
-    noise = torch.stack([torch.randn(shape, generator=generator, device=device, dtype=dtype) for _ in images])
-    noise = noise.to(images.device)
-    return (noise / norms_of(noise).to(dtype)[:, None, None, None]).to(images.dtype)
 
 
 def _stability(source: str, distances: Distances, means: Tensor, confidence: float) -> RelativeStability:
@@ -279,98 +86,6 @@ def _check_probe(images: Images) -> None:
         raise InputError(f"images hold {len(images)}: at least 2 are needed, for the distance between images")
 
 
-@torch.no_grad()
-def measure_distances(evaluate: Evaluate, batches: Iterable[Perturbed], pilot: Tensor) -> dict[str, Distances]:
-    """Return how far every output of a function moves, in one pass over batches of perturbed images.
-
-    Args:
-        evaluate: ``evaluate(sets, take)`` calls ``take(name, output)`` with each output ``(B, ...)`` for the images, those of
-            one set after those of another.
-        batches: images with their perturbations.
-        pilot: a few images; the mean of their outputs is where the bootstrap takes squared distances from.
-
-    Returns:
-        Distances by name of the output, under deformation, then noise.
-    """
-    vectors = _Vectors()
-    all_of_them, fewer = (_outputs_of(evaluate, images, vectors) for images in (pilot, pilot[:-1]))
-    # An operation whose outputs number those of the images by chance does so for one number of images
-    pairs = {name: (output, fewer[name]) for name, output in all_of_them.items() if name in fewer}
-    warn_of_other_outputs(pairs)
-    accumulators = {
-        name: DistanceAccumulator(output.mean(0, dtype=torch.float64)) for name, (output, _) in pairs.items()
-    }
-
-    def take(name: str, output: Tensor) -> None:
-        if name in accumulators:
-            accumulators[name].add(*vectors.of(name, output).chunk(3))
-        elif name not in all_of_them:
-            raise InputError(f"{_named(name)} runs for some images and not for others: it cannot be measured")
-
-    images = 0
-    for batch in batches:
-        evaluate(batch, take)
-        images += len(batch[0])
-    measured = {name: accumulator.result() for name, accumulator in accumulators.items()}
-    for name, distances in measured.items():
-        if distances.images != images:
-            raise InputError(
-                f"{_named(name)} gave outputs for {distances.images} of {images} images: it cannot be measured"
-            )
-    return measured
-
-
-class _Vectors:
-    """Makes a vector per image of what an operation puts out.
-
-    Distances do not depend on the order of its numbers, so that this is the one in which they lie in memory where the operation
-    first ran: another one would take a copy, which costs more than the distances.
-    """
-
-    def __init__(self):
-        self._channels_last: dict[str, bool] = {}
-
-    def of(self, name: str, output: Tensor) -> Tensor:
-        """Return the vectors ``(B, K)`` of an operation's output ``(B, ...)``; of a single number per image, ``(B, 1)``."""
-        maps = output.ndim == 4
-        if (
-            self._channels_last.setdefault(name, maps and output.is_contiguous(memory_format=torch.channels_last))
-            and maps
-        ):
-            output = output.permute(0, 2, 3, 1)
-        return output.reshape(len(output), -1)
-
-
-def _outputs_of(evaluate: Evaluate, images: Tensor, vectors: _Vectors) -> dict[str, Tensor]:
-    outputs: dict[str, Tensor] = {}
-
-    def take(name: str, output: Tensor) -> None:
-        outputs[name] = vectors.of(name, output).clone()
-
-    evaluate((images,), take)
-    return outputs
-
-
-def warn_of_other_outputs(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> None:
-    """Say it if the same images give other outputs in a second pass, by more than rounding.
-
-    Args:
-        pairs: by name, outputs for some images and, in a pass of their own, for all of them but the last.
-    """
-    for name, (output, again) in pairs.items():
-        if (output[:-1] - again).norm() > REPEATABLE * (output - output.mean(0)).norm():
-            logger.warning(
-                "%s gives other outputs when it sees the same images again, so that what is measured is not its stability alone: "
-                "it draws random numbers in evaluation (dropout called as a function, say), or mixes the images of a batch",
-                _named(name),
-            )
-            return
-
-
-def _named(name: str) -> str:
-    return "the model" if name == OUTPUT else f"operation {name}"
-
-
 def stability_of(
     distances: Mapping[str, Distances],
     *,
@@ -393,7 +108,7 @@ def stability_of(
     values = torch.cat([torch.cat((measured.moved, measured.spread[None])) for measured in distances.values()])
     means = bootstrap_means(values, resamples, generator).split(3)
     measured = {
-        name: _stability(_named(name), of_output, resampled, confidence)
+        name: _stability(named(name), of_output, resampled, confidence)
         for (name, of_output), resampled in zip(distances.items(), means, strict=True)
     }
     _warn_of_meaningless(measured)
@@ -406,9 +121,9 @@ def _warn_of_meaningless(measured: Mapping[str, RelativeStability]) -> None:
     for name, found in measured.items():
         for symbol, estimate in (("D", found.deformation), ("G", found.noise), ("R", found.relative)):
             if not 0 <= estimate.low <= estimate.high < math.inf:
-                intervals.append(f"{symbol} of {_named(name)}")
+                intervals.append(f"{symbol} of {named(name)}")
             if not math.isfinite(estimate.median):
-                medians.append(f"{symbol} of {_named(name)}")
+                medians.append(f"{symbol} of {named(name)}")
     if intervals:
         images = next(iter(measured.values())).images
         logger.warning(
@@ -691,7 +406,7 @@ def _looked_at(
 
         with set_normalised(model, batch_norm, sets, len(images)) as forward:
             forward.prepare(*range(len(Perturbed._fields)))
-            batches = perturbed.batches(_images_per_batch(batch_size), generator)
+            batches = perturbed.batches(images_per_batch(batch_size), generator)
             yield _Look(
                 lambda batch, take: evaluate(model, forward, batch, take),
                 counted(batches, len(images), show, "measured"),

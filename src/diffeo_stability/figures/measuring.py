@@ -15,10 +15,11 @@ from ..core.errors import InputError
 from ..core.images import Images
 from ..core.neurons import Alphas, Responses, average_alphas
 from ..core.operations import kind_of, named_operations, registered_name
+from ..core.results import RelativeStability
 from ..core.seeds import generator_for
 from ..core.set_statistics import BatchNorm, batch_norms, with_set_statistics
 from ..core.spectra import INPUT
-from ..core.stability import RelativeStability, StabilitySettings, relative_stability
+from ..core.stability import StabilitySettings, relative_stability
 from ..data.datasets import Dataset, Splits, split_dataset
 from ..data.probe import ProbeImages, probe_images
 from ..networks.checkpoints import list_checkpoints, load_checkpoint, read_metadata

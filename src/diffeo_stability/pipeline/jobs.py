@@ -171,7 +171,7 @@ def _warn_of_randomness(network: "torch.nn.Module", images: "torch.Tensor") -> N
     import torch
 
     from ..core.operations import evaluating
-    from ..core.stability import OUTPUT, warn_of_other_outputs
+    from ..core.outputs import OUTPUT, warn_of_other_outputs
 
     with torch.no_grad(), evaluating(network):
         warn_of_other_outputs({OUTPUT: (network(images).flatten(1), network(images[:-1]).flatten(1))})

@@ -22,8 +22,8 @@ from ...core.bootstrap import percentile_interval, resample_counts
 from ...core.errors import InputError
 from ...core.images import Images
 from ...core.operations import evaluating, named_operations
+from ...core.perturbations import perturbed_batches
 from ...core.seeds import generator_for
-from ...core.stability import perturbed_batches
 from ...networks.architectures.one_hidden_layer import LocallyConnected2d
 from ..measuring import describe, networks_by_state, probe_generator, probe_on, stability_rows
 from ..registry import Given, Measured

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from ...core.curves import noise_of_norms, towards
 from ...core.errors import InputError
 from ...core.images import batches_of
+from ...core.perturbations import norms_of
 from ...core.seeds import generator_for
-from ...core.stability import norms_of
 from ...data.class_names import readable_names
 from ...data.datasets import Dataset
 from ...data.probe import ProbeImages
