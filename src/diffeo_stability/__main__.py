@@ -41,13 +41,13 @@ def _add_pipeline_commands(commands: argparse._SubParsersAction) -> None:
     claims = commands.add_parser("claims", help="the claims of a run with their verdicts, aligned")
     claims.add_argument("file", metavar="table", help="results/<run>/tables/claims.csv")
     adopt = commands.add_parser("adopt", help="check a run that was copied without its times, and set them right")
-    adopt.add_argument("file", metavar="config", help="config/<run>.yaml")
+    adopt.add_argument("file", metavar="config", nargs="+", help="config/<run>.yaml, and files that change it")
     tidy = commands.add_parser(
         "tidy", help="remove the figures and tables of a run that its configuration no longer has"
     )
-    tidy.add_argument("file", metavar="config", help="config/<run>.yaml")
+    tidy.add_argument("file", metavar="config", nargs="+", help="config/<run>.yaml, and files that change it")
     profile = commands.add_parser("profile", help="where the minutes of a run went: what its jobs took, by rule")
-    profile.add_argument("file", metavar="config", help="config/<run>.yaml")
+    profile.add_argument("file", metavar="config", nargs="+", help="config/<run>.yaml, and files that change it")
     for parser in (provenance, claims, adopt, tidy, profile):
         parser.set_defaults(run=_run_pipeline_command)
 

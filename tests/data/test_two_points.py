@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 
-from diffeo_stability import InputError
 from diffeo_stability.data.prepare import prepare_dataset
 from diffeo_stability.data.settings import TwoPoints
 from diffeo_stability.data.two_points import draw_images, draw_pairs, move_pairs, pairs_by_class
@@ -40,9 +39,11 @@ def test_classes_are_balanced_no_pair_is_there_twice_and_the_seed_decides(tmp_pa
     assert not torch.equal(other.train_images, dataset.train_images)
 
 
-def test_too_few_pairs_are_said_to_be():
-    with pytest.raises(InputError, match=r"need 500 near pairs, of which there are \d+: ask for fewer"):
-        draw_pairs(TwoPoints(**{**SMALL, "train_images": 900, "test_images": 100}))
+def test_pairs_are_counted_before_they_are_drawn_and_too_few_are_said_to_be():
+    for task in (TwoPoints(**SMALL), TwoPoints(**SMALL, norm="Linf"), TwoPoints()):
+        assert task.pairs() == tuple(map(len, pairs_by_class(task)))
+    with pytest.raises(ValueError, match=r"need 500 near pairs, of which there are \d+: ask for fewer"):
+        TwoPoints(**{**SMALL, "train_images": 900, "test_images": 100})
 
 
 def test_noise_in_the_background_has_its_standard_deviation_and_stays_where_pixels_move():

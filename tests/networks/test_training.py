@@ -337,9 +337,11 @@ def test_noise_has_its_norm_and_counts_in_training_and_errors(mnist5k, tmp_path)
     network = {**NETWORK, "name": "fully_connected_2", "width": 0.1}
     settings = {"network": network, "epochs": 5, "optimizer": "adam", "learning_rate": 0.005, "crop_padding": 0}
     for name, splits in (("loud", loud), ("quiet", quiet)):
-        train(tmp_path / name, splits, **settings)
+        train(tmp_path / name, splits, **settings, noise=splits.noise)
     trained = {name: load_checkpoint(list_checkpoints(tmp_path / name)[-1])[0] for name in ("loud", "quiet")}
     assert not same(trained["loud"].state_dict(), trained["quiet"].state_dict())
+    with pytest.raises(InputError, match="the recipe asks for noise of norm 5, but the images come with 60"):
+        train(tmp_path / "wrong", loud, **settings, noise=5.0)
     on_noise, without = (error_rate(trained["quiet"], splits, splits.test) for splits in (loud, quiet))
     assert on_noise > without + 0.05 and error_rate(trained["quiet"], loud, loud.test) == on_noise
 

@@ -9,6 +9,7 @@ from diffeo_stability.pipeline.overview import NOTHING, PLOT, POINTS, curve_poin
 
 def training(network, seed=0, **changes):
     usual = {"train_size": 400, "width": 1.0, "trained_part": "all", "epochs": 2, "usual": True}
+    usual |= {"dataset": "mnist5k", "own_images": False, "noise": 0.0}
     described = {
         "network": network,
         "label": network,
@@ -49,6 +50,21 @@ def test_every_network_has_one_row_whatever_its_seeds(count, seeds):
             "train_error": seeds,
             "validation_error": seeds,
         }
+
+
+def test_trainings_with_noise_and_on_other_images_have_rows_of_their_own():
+    others = [
+        training("net", usual=False, noise=10.0, history="a"),
+        training("net", usual=False, noise=30.0, history="b"),
+        training("net", usual=False, dataset="two_points", own_images=True, history="c"),
+    ]
+    histories = {"a": history(0.9, 0.1), "b": history(0.9, 0.3), "c": history(0.5, 0.0)}
+    _, rows = network_rows(others, histories, None)
+    assert [(row.name, row.errors["Training error"]) for row in rows] == [
+        ("net, noise 10", "10.00%"),
+        ("net, noise 30", "30.00%"),
+        ("net, two_points", "0.00%"),
+    ]
 
 
 def test_networks_with_weights_from_elsewhere_have_a_test_error_alone():

@@ -77,19 +77,16 @@ def draw_errors(ax):
 
 
 def draw_components(ax):
-    """What the filters' components gain, mean over the convolutions with the filters that most have."""
+    """What the filters' components gain, mean over a net's convolutions with filters of one size."""
     rows = components[components.train_size == sizes[-1]].dropna(subset="ratio")
-    size = rows.filter_size.mode().iloc[0]
-    for network in networks:
-        of_net = rows[(rows.net == network) & (rows.filter_size == size)]
-        if of_net.empty:
-            continue
+    for (network, _), of_net in rows.groupby(["net", "filter_size"], sort=False):
         mean = plotting.geometric_means(of_net, ["ratio"], by="eigenvalue").sort_index()
-        ax.plot(mean.index, mean.ratio, color=colors[network], marker=markers[network], markersize=4, linewidth=1)
+        share = mean.index / mean.index.max()
+        ax.plot(share, mean.ratio, color=colors[network], marker=markers[network], markersize=2.5, linewidth=1)
     ax.axhline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
     ax.set_yscale("log")
     plotting.log_ticks(ax.yaxis)
-    ax.set_xlabel(rf"eigenvalue $\lambda$ of {size} x {size} filters")
+    ax.set_xlabel(r"eigenvalue $\lambda$ / largest one")
     ax.set_ylabel(r"$c_{t,\lambda}\,/\,c_{0,\lambda}$")
 
 

@@ -53,7 +53,6 @@ rule import_network:
         weights=lambda wildcards: settings.networks[wildcards.net].weights,
         contents=lambda wildcards: plan.contents(plan.weights(wildcards.net)),
         init=lambda wildcards: settings.networks[wildcards.net].init,
-        downloads=f"{settings.data_dir}/weights",
     message:
         "Weights: {wildcards.net}"
     script:

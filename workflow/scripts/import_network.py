@@ -17,7 +17,7 @@ with running(snakemake):
     network = described["network"]
     import_network(
         partial(build_network, **network),
-        read_weights(snakemake.params.weights, network["name"], snakemake.params.downloads),
+        read_weights(snakemake.params.weights, network["name"], f"{snakemake.config['data_dir']}/weights"),
         split_dataset(dataset, **training["split"]),
         snakemake.output.checkpoints,
         seed=training["seed"],

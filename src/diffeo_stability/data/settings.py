@@ -1,5 +1,7 @@
 """The block ``dataset`` of a configuration."""
 
+import math
+from itertools import product
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
@@ -32,6 +34,29 @@ class TwoPoints(Block):
     train_images: Annotated[int, Field(ge=2, multiple_of=2)] = Field(2048, description="half of each class")
     test_images: Annotated[int, Field(ge=2, multiple_of=2)] = Field(5000, description="half of each class")
     seed: Seed = Field(0, description="of the pairs that are drawn")
+
+    def pairs(self) -> tuple[int, int]:
+        """Return how many pairs of pixels are near, and how many far."""
+        near = far = 0
+        for rows, columns in product(range(self.size), range(1 - self.size, self.size)):
+            if (rows, columns) <= (0, 0):
+                continue  # the same pair, or a single pixel
+            distance = max(rows, abs(columns)) if self.norm == "Linf" else math.hypot(rows, columns)
+            count = (self.size - rows) * (self.size - abs(columns))
+            near += count * (distance < self.xi - self.gap / 2)
+            far += count * (distance >= self.xi + self.gap / 2)
+        return near, far
+
+    @model_validator(mode="after")
+    def _there_are_enough_pairs(self):
+        needed = (self.train_images + self.test_images) // 2
+        for name, count in zip(("near", "far"), self.pairs(), strict=True):
+            if count < needed:
+                raise ValueError(
+                    f"{self.train_images} training and {self.test_images} test images need {needed} {name} pairs, of which there "
+                    f"are {count}: ask for fewer, or change xi, gap or size"
+                )
+        return self
 
 
 class Counts(NamedTuple):

@@ -6,7 +6,6 @@ Source: arXiv:2210.01506, section 4 (scale detection), and its code.
 import torch
 from torch import Tensor
 
-from ..core.errors import InputError
 from ..core.seeds import generator_for
 from .requests import Request, fields_of
 from .settings import TwoPoints
@@ -33,18 +32,10 @@ def draw_pairs(task: TwoPoints) -> dict[str, tuple[Tensor, Tensor]]:
 
     Returns:
         By part, ``train`` and ``test``: pairs ``(N, 2, 2)``, see :func:`pairs_by_class`, and labels ``(N,)``.
-
-    Raises:
-        InputError: there are not enough pairs of a class.
     """
     counts = {"train": task.train_images // 2, "test": task.test_images // 2}
     drawn = []
     for name, pairs in zip(CLASSES, pairs_by_class(task), strict=True):
-        if len(pairs) < sum(counts.values()):
-            raise InputError(
-                f"two_points: {task.train_images} training and {task.test_images} test images need {sum(counts.values())} "
-                f"{name} pairs, of which there are {len(pairs)}: ask for fewer, or change xi, gap or size"
-            )
         order = torch.randperm(len(pairs), generator=generator_for("two points", name, task.seed))
         drawn.append(pairs[order[: sum(counts.values())]].split(list(counts.values())))
     parts = {}

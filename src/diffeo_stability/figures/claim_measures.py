@@ -148,6 +148,11 @@ def change_over_depth(values: pd.Series) -> Measured:
     return Measured(*(math.exp(slope + sign * half) for sign in (0, -1, 1)))
 
 
+def over_depth(rows: pd.DataFrame, quantity: str) -> Measured:
+    """By what factor a quantity of one net changes from its first operation to its last."""
+    return change_over_depth(rows.set_index("operation_index")[quantity])
+
+
 def changes_by(rows: pd.DataFrame, kinds: list[str], quantity: str) -> pd.Series:
     """By what factor each operation of some kinds changes a quantity: after it over before it.
 

@@ -192,15 +192,21 @@ def train_network(
         The history, epoch 0 (init) included.
 
     Raises:
-        InputError: the loss is no longer finite.
+        InputError: the loss is no longer finite, or the recipe asks for another noise than the images have.
     """
+    if recipe.noise != splits.noise:
+        raise InputError(
+            f"the recipe asks for noise of norm {recipe.noise:g}, but the images come with {splits.noise:g}: give split_dataset "
+            "the same noise"
+        )
     device, folder = torch.device(device), Path(folder)
     partial = folder.with_name(f"{folder.name}.partial")
     splits = splits.to(device)
     recipe = recipe.model_copy(update={"precision": precision_on(device, recipe.precision)})
     network = prepare_network(build, recipe, seed, device)
     optimizer = make_optimizer(network, recipe)
-    key = json.dumps([metadata, recipe.model_dump(), seed, checkpoints, str(device), code])
+    # Of several GPUs another one may be free when the training goes on
+    key = json.dumps([metadata, recipe.model_dump(), seed, checkpoints, device.type, code])
     state = _TrainingState(partial / "resume.safetensors", key)
     described = {**metadata, **(origin or {}), "seed": seed, "precision": recipe.precision}
     keeper = _Keeper(partial, described, steps_per_epoch(len(splits.train), recipe))
@@ -326,14 +332,17 @@ class _TrainingState:
 
         Nothing if there is no such state, or if it is not the one that was written: then training begins anew.
         """
+        if not self.path.exists():
+            return None
         try:
             tensors, metadata = read_tensors(self.path)
-        except (OSError, SafetensorError):
+            whole = metadata["sha256"] == _digest(tensors, metadata["history"])
+        except (OSError, SafetensorError, ValueError, TypeError, KeyError):
+            whole = False
+        if not whole:
+            logger.warning("%s is damaged: the training begins anew", self.path)
             return None
         if metadata.get("key") != self._key:
-            return None
-        if metadata.get("sha256") != _digest(tensors, metadata.get("history", "")):
-            logger.warning("%s is damaged: the training begins anew", self.path)
             return None
         network.load_state_dict(
             {name.removeprefix("network/"): value for name, value in tensors.items() if name.startswith("network/")}
@@ -346,7 +355,7 @@ def _digest(tensors: dict[str, Tensor], history: str) -> str:
     """Hash of all that a training goes on from."""
     digest = hashlib.sha256(history.encode())
     for name in sorted(tensors):
-        digest.update(name.encode())
+        digest.update(f"{name} {tuple(tensors[name].shape)} {tensors[name].dtype}".encode())
         digest.update(tensors[name].detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
 

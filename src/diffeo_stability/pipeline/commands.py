@@ -31,22 +31,22 @@ def print_claims(table: str) -> int:
     return 0
 
 
-def adopt_run(config: str) -> int:
+def adopt_run(config: list[str]) -> int:
     """Check a copied run by its configuration, and set its times right."""
-    print(f"{adopt(load_config(config))} files and folders are as their records say; their times are set right")
+    print(f"{adopt(load_config(*config))} files and folders are as their records say; their times are set right")
     return 0
 
 
-def tidy_run(config: str) -> int:
+def tidy_run(config: list[str]) -> int:
     """Remove the figures and tables of a run that its configuration no longer has."""
-    removed = remove_left_over(Plan(load_config(config)))
+    removed = remove_left_over(Plan(load_config(*config)))
     print("\n".join(f"{path} is removed" for path in removed) or "there is nothing to remove")
     return 0
 
 
-def print_costs(config: str) -> int:
+def print_costs(config: list[str]) -> int:
     """Print what the jobs of a run took, by rule."""
-    print(format_costs(costs(load_config(config))))
+    print(format_costs(costs(load_config(*config))))
     return 0
 
 

@@ -385,13 +385,26 @@ def typed(given: Any) -> Any:
     return given if isinstance(value, Mapping | list) else value
 
 
-def load_config(path: str | Path) -> RunConfig:
-    """Read and check a configuration file.
+def load_config(*paths: str | Path) -> RunConfig:
+    """Read and check a configuration: one file, or several, of which later ones have the last word on a key.
 
     Raises:
-        InputError: the file is missing, no YAML, or a key is wrong.
+        InputError: a file is missing, no YAML, or a key is wrong.
     """
-    raw = read_yaml(path)
-    if not isinstance(raw, dict):
-        raise InputError(f"config {path} holds no keys")
-    return parse_config(raw)
+    merged: dict[str, Any] = {}
+    for path in paths:
+        raw = read_yaml(path)
+        if not isinstance(raw, dict):
+            raise InputError(f"config {path} holds no keys")
+        merged = _merged(merged, raw)
+    return parse_config(merged)
+
+
+def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Keys of two configurations, blocks put together as Snakemake does."""
+    both = {key: _merged(first[key], second[key]) for key in first if _are_blocks(first[key], second.get(key))}
+    return {**first, **second, **both}
+
+
+def _are_blocks(*values: Any) -> bool:
+    return all(isinstance(value, Mapping) for value in values)

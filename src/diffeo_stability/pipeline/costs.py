@@ -80,8 +80,9 @@ def _number(text: str | None) -> float:
 def format_costs(found: Sequence[Cost]) -> str:
     """Return costs as a Markdown table, with a last line for all rules together."""
     total = sum(cost.core_seconds for cost in found)
+    whole = total or 1.0  # of jobs that were over before they were measured
     lines = [
-        f"| `{cost.rule}` | {cost.jobs} | {cost.core_seconds:,.0f} | {cost.core_seconds / total:.0%} | {cost.longest:,.0f} | "
+        f"| `{cost.rule}` | {cost.jobs} | {cost.core_seconds:,.0f} | {cost.core_seconds / whole:.0%} | {cost.longest:,.0f} | "
         f"{cost.memory:,.0f} |"
         for cost in found
     ]

@@ -104,7 +104,18 @@ def pack_crate(
 
 
 def _images(config: Mapping[str, Any]) -> str:
-    return config["dataset"].get("title") or config["dataset"]["source"]
+    return _title(config["dataset"])
+
+
+def _title(images: Mapping[str, Any]) -> str:
+    return images.get("title") or images["source"]
+
+
+def _data_set(path: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The block of the data set in a file: of one that a figure has for itself, or else the run's."""
+    own = [block["dataset"] for block in config.values() if isinstance(block, Mapping) and block.get("dataset")]
+    folder = Path(path).parent.name
+    return next((images for images in own if (images.get("name") or images["source"]) == folder), config["dataset"])
 
 
 def _describe_crate(crate: ROCrate, stems: list[str], config: Mapping[str, Any]) -> None:
@@ -169,11 +180,11 @@ def _add_given(crate: ROCrate, given: Mapping[str, str], config: Mapping[str, An
     """Add data and weights by name and hash: they are not in the crate, being large and often not the user's to give away."""
 
     def properties(path: str, found: str) -> dict[str, str]:
-        of_data = Path(path).name == DATASET
-        words = f", made by rule fetch_dataset from the source {config['dataset']['source']}" if of_data else ""
+        images = _data_set(path, config) if Path(path).name == DATASET else None
+        words = f", made by rule fetch_dataset from the source {images['source']}" if images else ""
         return {
             "@type": "CreativeWork",
-            "name": _images(config) if of_data else Path(path).name,
+            "name": _title(images) if images else Path(path).name,
             "description": f"{path}{words}; not part of this crate",
             "sha256": found,
         }

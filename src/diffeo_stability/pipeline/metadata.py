@@ -131,7 +131,11 @@ def _tell(snakemakes: FilePersistence, path: str, job: Job, records: Mapping[str
         "params": _params(records[path], job, snakemakes._serialize_param),
         "input": _inputs(records[path], job, records),
     }
-    if known is None or told != {name: known[name] for name in told}:
+    if (
+        known is None
+        or known.record_format_version != RECORD_FORMAT_VERSION
+        or told != {name: known[name] for name in told}
+    ):
         update = {**told, "record_format_version": RECORD_FORMAT_VERSION}
         snakemakes._write_record(path, (known or _first_metadata(path, records[path])).model_copy(update=update))
     now = _params(
@@ -164,6 +168,7 @@ def _params(record: Mapping[str, Any], job: Job, serialised: Callable[[Any], Any
     same = {name for name, value in job.params.items() if name in was and _as_recorded(value) == was[name]}
     kept = [serialised(value) for name, value in job.params.items() if name in same]
     changed = [f"{name}: {value!r}" for name, value in was.items() if name not in same]
+    changed += [f"{name} was not there" for name in job.params if name not in was]
     return sorted([*(text for text in kept if isinstance(text, str)), *changed])
 
 

@@ -10,6 +10,8 @@ import pandas as pd
 NOTHING = "\N{EN DASH}"
 LOWEST = 1e-3  # error at the bottom of a learning curve; 1 is at its top
 PLOT = (120.0, 36.0)  # width and height of a learning curve, in its own units
+# What tells trainings apart, but for their seed; whether they are usual comes first
+APART = ("usual", "network", "dataset", "width", "train_size", "trained_part", "noise", "epochs")
 POINTS = 60  # of a line at most: more cannot be seen, and would make pages of many networks large
 CURVES = {"train_error": "Training error", "validation_error": "Validation error"}
 
@@ -19,7 +21,8 @@ class Row:
     """A network's trainings with one or several seeds, in words.
 
     Attributes:
-        name: of the network, as in figures, and which part of it is trained if not all.
+        name: of the network, as in figures; on which images it is trained if not on the run's, with what noise on them, and which
+            part of it if not all.
         architecture, width, epochs, images: of the network and its training; images are those that it is trained on.
         errors: by the images that they are on; of several seeds the mean.
         curves: points of lines, by column of the history: one line per seed.
@@ -49,8 +52,7 @@ def network_rows(
     """
     groups: dict[tuple, list[Mapping[str, Any]]] = {}
     for training in trainings:
-        kind = (training[key] for key in ("usual", "network", "width", "train_size", "trained_part"))
-        groups.setdefault(tuple(kind), []).append(training)
+        groups.setdefault(tuple(training[key] for key in APART), []).append(training)
     rows = {kind: _row(group, histories, tested if kind[0] else None) for kind, group in groups.items()}
     return [row for kind, row in rows.items() if kind[0]], [row for kind, row in rows.items() if not kind[0]]
 
@@ -63,10 +65,14 @@ def _row(
     tables = [histories[training["history"]] for training in trainings if training["history"]]
     last = pd.DataFrame([table.iloc[-1] for table in tables], columns=list(CURVES))
     final = _tested(first["network"], tested)
-    part = "" if first["trained_part"] == "all" else ", read-out alone"
+    special = [
+        first["dataset"] if first["own_images"] else "",
+        f"noise {first['noise']:g}" if first["noise"] else "",
+        "" if first["trained_part"] == "all" else "read-out alone",
+    ]
     size = first["train_size"] or next(iter(final.get("train_size", pd.Series()).dropna()), None)
     return Row(
-        first["label"] + part,
+        ", ".join(filter(None, [first["label"], *special])),
         first["architecture"],
         f"{first['width']:g}",
         str(first["epochs"]) if tables else NOTHING,

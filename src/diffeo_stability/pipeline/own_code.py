@@ -31,7 +31,8 @@ def _missing_packages(config: Run) -> Iterator[str]:
     """What a run takes from packages that are not installed: a line each."""
     taken = {"network": [block.architecture for block in config.networks.values()]}
     taken["weights"] = [block.weights for block in config.networks.values() if block.weights]
-    taken["dataset.normalisation"] = [config.dataset.scale] if isinstance(config.dataset.scale, str) else []
+    scales = [images.scale for images in config.datasets.values()]
+    taken["dataset.normalisation"] = [scale for scale in scales if isinstance(scale, str)]
     for what, names in taken.items():
         for name in dict.fromkeys(names):
             kind, _, rest = name.partition(":")

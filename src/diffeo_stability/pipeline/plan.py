@@ -181,15 +181,16 @@ class Plan:
     def described_trainings(self) -> list[dict[str, Any]]:
         """Return all trainings as the report lists them, as plain values.
 
-        Each has network, variant, seed, data set, width, train size, trained part and noise; ``label``; ``architecture``;
-        ``epochs``; ``usual``, whether it is as the network's own settings have it; ``history``, its table of errors per epoch,
-        nothing where weights come from elsewhere.
+        Each has network, variant, seed, data set, width, train size, trained part, noise and epochs; ``label``;
+        ``architecture``; ``own_images``, whether they are not the run's; ``usual``, whether it is as the network's own settings
+        have it; ``history``, its table of errors per epoch, nothing where weights come from elsewhere.
         """
         of_recipe = ("train_size", "trained_part", "noise", "epochs")
         return [
             {
                 **{key: value for key, value in vars(training).items() if key != "recipe"},
                 **{key: getattr(training.recipe, key) for key in of_recipe},
+                "own_images": training.dataset != self.config.dataset.folder,
                 "label": self.labels[training.network],
                 "architecture": self.config.networks[training.network].architecture,
                 "usual": training == self._training(training.network, training.seed),

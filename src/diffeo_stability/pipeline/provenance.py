@@ -237,7 +237,8 @@ def _checkpoint_facts(path: Path) -> list[str]:
         return [
             f"network {metadata['net']} ({network['name']}), seed {metadata['seed']}, "
             f"split seed {metadata['split']['seed']}, epoch {metadata['epoch']}, "
-            f"data sha256 {metadata['dataset']['sha256'][:SHORT]}"
+            + (f"trained in {metadata['precision']}, " if "precision" in metadata else "")
+            + f"data sha256 {metadata['dataset']['sha256'][:SHORT]}"
         ]
     except (KeyError, TypeError):
         raise InputError(

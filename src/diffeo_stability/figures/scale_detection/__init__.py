@@ -29,7 +29,7 @@ class ScaleDetection(FigureSettings):
     choose_trainings = FigureSettings.choose_trainings | {"dataset", "training"}
 
     def training_changes(self) -> list[dict[str, Any]]:
-        changes = self.training.model_dump(exclude_none=True)
+        changes = {**self.training.model_dump(exclude_none=True), "label_count": None}  # there are two classes
         own = {} if self.dataset is None else {"dataset": self.dataset.folder}
         return [{**own, **changes, "train_size": size} for size in self.train_sizes]
 
@@ -67,4 +67,5 @@ FIGURE = Figure(
     takes=("probe", "two_points"),
     makes=("table", "summary"),
     on_gpu=True,
+    usable=("convolutional", "convolutional network"),
 )

@@ -6,9 +6,9 @@ from ..claim_measures import (
     MissingError,
     Tables,
     by_network,
-    change_over_depth,
     geometric_mean,
     measures,
+    over_depth,
     rows_where,
 )
 
@@ -17,11 +17,6 @@ def trained(tables: Tables) -> pd.DataFrame:
     """Rows of trained nets, of the largest number of training images."""
     rows = rows_where(tables["scale_detection"], "trained nets", state="trained")
     return rows[rows.train_size == rows.train_size.max()]
-
-
-def over_depth(rows: pd.DataFrame, quantity: str) -> Measured:
-    """By what factor a quantity of one net changes from its first operation to its last."""
-    return change_over_depth(rows.set_index("operation_index")[quantity])
 
 
 def smooth_over_rough(tables: Tables) -> dict[str, Measured]:

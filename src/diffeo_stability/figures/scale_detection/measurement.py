@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import torch
 
+from ...core.errors import InputError
 from ...core.laplacian import laplacian_components
 from ...core.seeds import generator_for
 from ...core.stability import distances_by_operation, stability_of
@@ -59,7 +60,8 @@ def measure_scale_detection(given: Given) -> Measured:
         per convolution and eigenspace of the graph Laplacian: ``c`` of the trained filters and ``ratio``, over that at init.
 
     Raises:
-        InputError: a checkpoint that cannot be read, or an operation whose output is NaN or the same for every image.
+        InputError: a checkpoint that cannot be read, an operation whose output is NaN or the same for every image, or a network
+            without convolutions.
     """
     probe, task = given.probe, given.two_points
     images = probe_on(given.dataset, probe, given.device)
@@ -91,5 +93,10 @@ def measure_scale_detection(given: Given) -> Measured:
             }
             for operation, result in zip(operations, measured.values(), strict=True)
         ]
+    if not filters["trained"]:
+        raise InputError(
+            f"{evaluated.metadata['net']} has no convolution with square filters of at least 2 pixels: take it out of "
+            "scale_detection.networks"
+        )
     identity = describe(None, evaluated.metadata) | {"train_size": len(splits.train)}
     return Measured(rows, _filter_rows(identity, filters["trained"], filters["init"], probe))

@@ -5,20 +5,15 @@ from ..claim_measures import (
     MissingError,
     Tables,
     by_network,
-    change_over_depth,
     geometric_mean,
     measures,
+    over_depth,
     rows_where,
 )
 
 
 def trained(tables: Tables) -> pd.DataFrame:
     return rows_where(tables["stability_by_depth"], "trained nets", state="trained", variant="whole")
-
-
-def over_depth(rows: pd.DataFrame, quantity: str) -> Measured:
-    """By what factor a quantity of one net changes from its first operation to its last."""
-    return change_over_depth(rows.set_index("operation_index")[quantity])
 
 
 def averaged_over_whole(tables: Tables, quantity: str) -> dict[str, Measured]:

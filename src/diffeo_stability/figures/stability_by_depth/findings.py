@@ -1,8 +1,8 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, by_network
+from ..claim_measures import MissingError, Tables, by_network, over_depth
 from ..words import averaged_over, count_of, each, factor
-from .claims import averaged_over_whole, over_depth, trained
+from .claims import averaged_over_whole, trained
 
 
 def describe_stability_by_depth(tables: Tables) -> str:
