@@ -174,8 +174,7 @@ class CONFIG:
     run = "run"
     data_dir = "nowhere"
 
-    class dataset:
-        folder = "nothing"
+    datasets = ("nothing",)
 
 
 METADATA = {"network": {"name": "lenet", **SIZES, "width": 0.25}, "epoch": 3, "seed": 0, "net": "lenet"}

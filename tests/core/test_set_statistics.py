@@ -4,11 +4,11 @@ import copy
 
 import pytest
 import torch
-from diffeo_perturbations.core.perturbations import perturbed_batches
 from torch import nn
 
 from diffeo_stability import InputError, build_network, relative_stability, stability_by_operation
 from diffeo_stability.core.images import batches_of
+from diffeo_stability.core.perturbations import perturbed_batches
 from diffeo_stability.core.set_statistics import set_normalised, with_set_statistics
 
 COUNT = 24

@@ -5,10 +5,10 @@ import math
 
 import pytest
 import torch
-from diffeo_perturbations.core.perturbations import Perturbed, perturbed_batches
 from torch import nn
 
 from diffeo_stability import InputError, deform, relative_stability, stability_by_operation
+from diffeo_stability.core.perturbations import Perturbed, perturbed_batches
 from diffeo_stability.core.seeds import generator_for
 from diffeo_stability.core.stability import stability_of_outputs
 

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import torch
 from claiming import decided, reaches_every_verdict, said, spread_about, with_interval
-from diffeo_perturbations.core.perturbations import perturbed_batches
 from torch import nn
 from trainings import write_training
 
 from diffeo_stability import InputError, relative_stability, stability_by_operation
 from diffeo_stability.core.curves import measure_curves, noise_of_norms, towards
+from diffeo_stability.core.perturbations import perturbed_batches
 from diffeo_stability.core.seeds import generator_for
 from diffeo_stability.core.spectra import spectra_by_operation
 from diffeo_stability.data.probe import ProbeImages, probe_images

@@ -134,7 +134,10 @@ def test_figures_refer_to_their_tables_and_the_run_to_its_configuration_and_data
     }
     assert "measure_noise_curves" in figure["description"] and "data sha256" in figure["description"]
     run = read.dereference("#run")
-    settings, data = run["object"]
+    settings, *given = run["object"]
+    (data,) = [one for one in given if "mnist5k" in one.id]
+    (pairs,) = [one for one in given if "two_points" in one.id]
+    assert "source two_points" in pairs["description"] and "source mnist5k" in data["description"]
     assert settings.id == "config.yaml" and len(run["result"]) > 2 * len(FIGURES)
     assert data["sha256"] == sha256_of(finished_project.folder / "data" / "mnist5k" / "images.safetensors")
     assert run["instrument"]["version"] and any("torch" in one for one in run["instrument"]["softwareRequirements"])

@@ -64,7 +64,7 @@ def test_a_moved_run_has_nothing_to_do_until_its_configuration_changes(moved, re
     found = planned(moved)
     assert found["measure_stability"] == 5 and not {"train_network", "fetch_dataset"} & {*found}
     rewrite(CONFIG, config.replace("seeds: [0]", "seeds: [1]"))
-    assert planned(moved)["train_network"] == 6
+    assert planned(moved)["train_network"] == 8
     (moved.folder / "data").rename(moved.folder / "elsewhere")
     rewrite(CONFIG, config.replace("data_dir: data", "data_dir: elsewhere"))
     assert planned(moved, *EVERYTHING) == NOTHING

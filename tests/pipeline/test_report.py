@@ -246,7 +246,8 @@ WROTE = (
 
 
 def wrote(place):
-    return SCRIPT.format(place=place)
+    # An address has no spaces; to a browser a slash within a tag is one
+    return SCRIPT.format(place=place).replace(" ", "/" if place == "mirror" else " ")
 
 
 @pytest.fixture
@@ -255,7 +256,8 @@ def run_of_a_stranger(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     gallery = root / "figures" / "reference" / "mnist5k"
     raw = yaml.safe_load((gallery / "config.yaml").read_text())
-    raw |= {"run": "mine", "dataset": {**raw["dataset"], "title": wrote("title"), "mirror": wrote("mirror")}}
+    mirror = f"https://example.org/{wrote('mirror')}"
+    raw |= {"run": "mine", "dataset": {**raw["dataset"], "title": wrote("title"), "mirror": mirror}}
     raw["networks"]["vgg11"]["label"] = wrote("label")
     plan = Plan(parse_config(raw))
     tables = Path("results/mine/tables")

@@ -150,7 +150,7 @@ def test_how_all_figures_look_redraws_them_and_measures_nothing(with_sources, ed
 def test_code_that_every_training_uses_trains_all_networks_again(with_sources, edit):
     edit(f"{PACKAGE}/networks/training.py", "SECONDS_BETWEEN_SAVES = 10.0", "SECONDS_BETWEEN_SAVES = 20.0")
     found = planned(with_sources)
-    assert found["train_network"] == 6 and "fetch_dataset" not in found
+    assert found["train_network"] == 8 and "fetch_dataset" not in found
 
 
 def copied(project, folder):
