@@ -49,7 +49,7 @@ TABLE_COLUMNS = {
     "neuron_stability": "net, seed, state, layer, transformation, patch_choice, alpha, low, high, neurons, left_out",
     "receptive_fields": "net, seed, state, layer, size, stride, centre_x, centre_y, effective_size, effective_x, effective_y",
     "stability_vs_displacement": "net, seed, state, cutoff, delta, temperature, r, D, G, R, D_low, D_high, G_low, G_high, R_low",
-    "constant_filters": "layer, D, G, R",
+    "constant_filters": "filter_size, stride, length, rectified, layer_index, D, G, R",
     "stability_by_depth": "net, seed, state, variant, batch_norm, operation, operation_index, kind, depth, D, G, R, D_low",
     "scale_detection": "net, seed, state, train_size, operation, operation_index, kind, depth, D, G, R, test_error",
     "noise_training": "net, seed, state, noise, images, D, G, R, D_low, D_high, G_low, G_high, R_low, R_high, test_error",

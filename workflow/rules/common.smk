@@ -68,7 +68,7 @@ def growing(amount):
 
 
 def made_by_rules(paths):
-    """Those of files that a rule makes: a figure with rules of its own need not have all that others have."""
+    """Those of files that rules make; a figure with its own need not have all that others have."""
     patterns = [pattern for rule in workflow.rules for pattern in rule.output]
     return [path for path in paths if any(pattern.match(path) for pattern in patterns)]
 
