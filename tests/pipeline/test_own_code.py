@@ -13,7 +13,7 @@ GOOD = "def net(in_channels, image_size, classes): ...\n"
 
 def run(*architectures, weights=None, scale=None):
     blocks = {str(k): SimpleNamespace(architecture=name, weights=weights) for k, name in enumerate(architectures)}
-    return SimpleNamespace(networks=blocks, dataset=SimpleNamespace(scale=scale))
+    return SimpleNamespace(networks=blocks, datasets={"mine": SimpleNamespace(scale=scale)})
 
 
 @pytest.fixture
