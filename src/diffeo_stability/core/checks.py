@@ -1,13 +1,13 @@
 """Checks of what callers pass in: numbers in their range, sizes that fit into memory, tensors without NaN."""
 
 import math
-import os
 from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
 from .errors import InputError
+from .memory import memory_of_machine
 
 LARGEST_NUMBER = 1e100  # so that neither its square nor a product of a few of them overflows
 
@@ -46,7 +46,7 @@ def is_finite(value: float) -> bool:
 
 def check_fits(numbers: int, what: str) -> None:
     """Raise :class:`InputError` unless so many numbers of double precision fit into half of this machine's memory."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = memory_of_machine()
     if 16 * numbers > memory:
         raise InputError(
             f"{what} would take {8 * numbers // 2**30:,} GiB: half of this machine's {memory / 2**30:,.0f} GiB of memory is "

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..core.errors import InputError
+from ..core.memory import memory_of_machine
 
 METADATA = "json"  # the one entry of a safetensors file's metadata
 LARGEST_JSON = 256 * 2**20  # bytes; records of tens of thousands of files are smaller
@@ -176,7 +177,7 @@ def check_fits(size: int, path: str | Path) -> None:
     Raises:
         InputError: they do not.
     """
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = memory_of_machine()
     if 2 * size > memory:
         raise InputError(
             f"{path} unpacks to {size / 2**30:,.0f} GiB or more: refused, half of this machine's {memory / 2**30:,.0f} GiB "

@@ -148,9 +148,20 @@ def change_over_depth(values: pd.Series) -> Measured:
     return Measured(*(math.exp(slope + sign * half) for sign in (0, -1, 1)))
 
 
-def over_depth(rows: pd.DataFrame, quantity: str) -> Measured:
-    """By what factor a quantity of one net changes from its first operation to its last."""
-    return change_over_depth(rows.set_index("operation_index")[quantity])
+def over_depth(rows: pd.DataFrame, quantity: str) -> dict[str, Measured]:
+    """By what factor a quantity changes from the first operation of each net to its last, by the net's name."""
+    return by_network(rows, lambda of_net: change_over_depth(of_net.set_index("operation_index")[quantity]))
+
+
+def gains_by_layer(rows: pd.DataFrame) -> pd.Series:
+    """Gain of the constant component of filters over the roughest one, of one net: indexed by ``layer_index`` and ``seed``."""
+    layers = rows.sort_values("eigenvalue").groupby(["layer_index", "seed"]).ratio
+    return layers.first() / layers.last()
+
+
+def mean_gain(rows: pd.DataFrame) -> Measured:
+    """The same, mean of layers."""
+    return geometric_mean(gains_by_layer(rows).droplevel("seed"))
 
 
 def changes_by(rows: pd.DataFrame, kinds: list[str], quantity: str) -> pd.Series:

@@ -211,6 +211,27 @@ def layer_columns(identity: dict, names: Iterable[str]) -> list[dict]:
     return [{**identity, "layer": name, "layer_index": index} for index, name in enumerate(names, start=1)]
 
 
+def measured_curves(
+    given: Given, images: ProbeImages, perturbations: Callable[[], Mapping[str, Perturb]]
+) -> Iterator[tuple[Evaluated, dict[tuple[str, str], Curve]]]:
+    """Yield a training's network at init and trained with its curves, by name of the perturbation and of the output.
+
+    Arguments are those of :func:`curves_by_state`.
+    """
+    for evaluated in evaluated_networks(given.checkpoints, given.device):
+        yield (
+            evaluated,
+            measure_curves(
+                evaluated.network,
+                images,
+                images.labels,
+                perturbations,
+                batch_size=given.probe.batch_size,
+                batch_norm=evaluated.batch_norm,
+            ),
+        )
+
+
 def curves_by_state(
     given: Given, images: ProbeImages, perturbations: Callable[[], Mapping[str, Perturb]]
 ) -> Iterator[tuple[dict, str, str, Curve, torch.Tensor]]:
@@ -226,15 +247,7 @@ def curves_by_state(
         bootstrap samples of the images, ``(M, resamples)``.
     """
     probe = given.probe
-    for evaluated in evaluated_networks(given.checkpoints, given.device):
-        curves = measure_curves(
-            evaluated.network,
-            images,
-            images.labels,
-            perturbations,
-            batch_size=probe.batch_size,
-            batch_norm=evaluated.batch_norm,
-        )
+    for evaluated, curves in measured_curves(given, images, perturbations):
         for (name, output), curve in curves.items():
             resampled = resample(curve.distances, probe.resamples, generator_for("bootstrap", probe.seed))
             yield evaluated.columns, name, output, curve, resampled

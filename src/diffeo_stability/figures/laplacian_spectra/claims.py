@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import Measured, MissingError, Tables, by_network, geometric_mean, measures
+from ..claim_measures import Measured, MissingError, Tables, by_network, mean_gain, measures
 
 
 def after_training(tables: Tables) -> pd.DataFrame:
@@ -10,17 +10,6 @@ def after_training(tables: Tables) -> pd.DataFrame:
     if final.empty:
         raise MissingError("the run has no convolutions that could be compared with their init")
     return final
-
-
-def gains_by_layer(rows: pd.DataFrame) -> pd.Series:
-    """Gain of the constant component over that of the roughest, of one net: indexed by ``layer_index`` and ``seed``."""
-    layers = rows.sort_values("eigenvalue").groupby(["layer_index", "seed"]).ratio
-    return layers.first() / layers.last()
-
-
-def mean_gain(rows: pd.DataFrame) -> Measured:
-    """The same, mean of layers."""
-    return geometric_mean(gains_by_layer(rows).droplevel("seed"))
 
 
 @measures("7")

@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, by_network
+from ..claim_measures import MissingError, Tables, by_network, gains_by_layer, mean_gain
 from ..words import NAMED_AT_MOST, averaged_over, count_of, each, factor, listed, network, verbatim, with_interval
-from .claims import after_training, gains_by_layer, mean_gain
+from .claims import after_training
 
 
 def describe_laplacian_spectra(tables: Tables) -> str:

@@ -6,7 +6,7 @@ from ..claim_measures import (
     MissingError,
     Tables,
     by_network,
-    geometric_mean,
+    mean_gain,
     measures,
     over_depth,
     rows_where,
@@ -19,18 +19,14 @@ def trained(tables: Tables) -> pd.DataFrame:
     return rows[rows.train_size == rows.train_size.max()]
 
 
+@measures("19c")
 def smooth_over_rough(tables: Tables) -> dict[str, Measured]:
     """Gain of the constant component over that of the roughest, by net, mean of convolutions."""
     table = tables["scale_detection_summary"]
     rows = table[table.train_size == table.train_size.max()].dropna(subset="ratio")
     if rows.empty:
         raise MissingError("the run has no convolutions")
-
-    def of_net(rows: pd.DataFrame) -> Measured:
-        layers = rows.sort_values("eigenvalue").groupby(["layer_index", "seed"]).ratio
-        return geometric_mean((layers.first() / layers.last()).droplevel("seed"))
-
-    return by_network(rows, of_net)
+    return by_network(rows, mean_gain)
 
 
 def errors(tables: Tables) -> dict[str, float]:
@@ -41,14 +37,9 @@ def errors(tables: Tables) -> dict[str, float]:
 
 @measures("19a")
 def deformation_stability_falls(tables: Tables) -> dict[str, Measured]:
-    return by_network(trained(tables), lambda rows: over_depth(rows, "D"))
+    return over_depth(trained(tables), "D")
 
 
 @measures("19b")
 def noise_stability_rises(tables: Tables) -> dict[str, Measured]:
-    return by_network(trained(tables), lambda rows: over_depth(rows, "G"))
-
-
-@measures("19c")
-def filters_become_smooth(tables: Tables) -> dict[str, Measured]:
-    return smooth_over_rough(tables)
+    return over_depth(trained(tables), "G")

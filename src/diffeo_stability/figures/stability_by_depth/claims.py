@@ -16,12 +16,13 @@ def trained(tables: Tables) -> pd.DataFrame:
     return rows_where(tables["stability_by_depth"], "trained nets", state="trained", variant="whole")
 
 
-def averaged_over_whole(tables: Tables, quantity: str) -> dict[str, Measured]:
-    """A quantity of the convolutions' maps averaged over channels, over that of the maps: by net, mean of convolutions."""
+@measures("17c")
+def averaged_over_whole(tables: Tables) -> dict[str, Measured]:
+    """D of the convolutions' maps averaged over channels, over that of the maps: by net, mean of convolutions."""
     which = ["net", "seed", "operation_index"]
     rows = rows_where(tables["stability_by_depth"], "averaged maps", variant="averaged", kind="conv")
-    both = rows.merge(trained(tables)[[*which, quantity]], on=which, suffixes=("", "_whole"))
-    ratios = both.assign(ratio=both[quantity] / both[f"{quantity}_whole"])
+    both = rows.merge(trained(tables)[[*which, "D"]], on=which, suffixes=("", "_whole"))
+    ratios = both.assign(ratio=both.D / both.D_whole)
     if ratios.empty:
         raise MissingError("the run has no maps averaged over channels")
     return by_network(ratios, lambda of_net: geometric_mean(of_net.set_index("operation_index").ratio))
@@ -29,14 +30,9 @@ def averaged_over_whole(tables: Tables, quantity: str) -> dict[str, Measured]:
 
 @measures("17a")
 def deformation_stability_falls(tables: Tables) -> dict[str, Measured]:
-    return by_network(trained(tables), lambda rows: over_depth(rows, "D"))
+    return over_depth(trained(tables), "D")
 
 
 @measures("17b")
 def noise_stability_rises(tables: Tables) -> dict[str, Measured]:
-    return by_network(trained(tables), lambda rows: over_depth(rows, "G"))
-
-
-@measures("17c")
-def channel_means_are_more_stable(tables: Tables) -> dict[str, Measured]:
-    return averaged_over_whole(tables, "D")
+    return over_depth(trained(tables), "G")

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, by_network, over_depth
+from ..claim_measures import MissingError, Tables, over_depth
 from ..words import averaged_over, count_of, each, factor
 from .claims import averaged_over_whole, trained
 
@@ -19,7 +19,7 @@ def describe_stability_by_depth(tables: Tables) -> str:
 
 
 def _factors(rows: pd.DataFrame, quantity: str) -> dict[str, float]:
-    return {net: found.value for net, found in by_network(rows, lambda of_net: over_depth(of_net, quantity)).items()}
+    return {net: found.value for net, found in over_depth(rows, quantity).items()}
 
 
 def _changes(rows: pd.DataFrame) -> str:
@@ -34,30 +34,27 @@ def _changes(rows: pd.DataFrame) -> str:
 
 
 def _at_init(table: pd.DataFrame) -> str:
-    init = table[(table.state == "init") & (table.batch_norm != "estimated")]
-    if init.empty:
-        return ""
-    text = f"At init :math:`D_k` changes by {each(_factors(init, 'D'), factor)}"
-    estimated = table[(table.state == "init") & (table.batch_norm == "estimated")]
-    if len(estimated):
-        text += f", and with batch-norm estimated once on training images by {each(_factors(estimated, 'D'), factor)}"
-    return f"{text}."
+    init, other = table[table.state == "init"], ", and with batch-norm estimated once on training images by"
+    return _by_statistics(init, "estimated", "At init :math:`D_k` changes by", other)
 
 
 def _shuffled(table: pd.DataFrame) -> str:
-    shuffled = table[(table.variant == "shuffled") & (table.batch_norm != "kept")]
-    if shuffled.empty:
+    shuffled, other = table[table.variant == "shuffled"], ", and where batch-norm keeps its statistics by"
+    return _by_statistics(shuffled, "kept", "With shuffled channels it changes by", other)
+
+
+def _by_statistics(rows: pd.DataFrame, less_usual: str, begin: str, go_on: str) -> str:
+    """By what factors D changes; and with the less usual statistics of batch-norm, of nets that have some."""
+    usual, others = rows[rows.batch_norm != less_usual], rows[rows.batch_norm == less_usual]
+    if usual.empty:
         return ""
-    text = f"With shuffled channels it changes by {each(_factors(shuffled, 'D'), factor)}"
-    kept = table[(table.variant == "shuffled") & (table.batch_norm == "kept")]
-    if len(kept):
-        text += f", and where batch-norm keeps its statistics by {each(_factors(kept, 'D'), factor)}"
-    return f"{text}."
+    text = f"{begin} {each(_factors(usual, 'D'), factor)}"
+    return f"{text}{go_on} {each(_factors(others, 'D'), factor)}." if len(others) else f"{text}."
 
 
 def _averaged(tables: Tables) -> str:
     try:
-        ratios = {net: found.value for net, found in averaged_over_whole(tables, "D").items()}
+        ratios = {net: found.value for net, found in averaged_over_whole(tables).items()}
     except MissingError:
         return ""
     return (

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...core.bootstrap import bootstrap_means, percentile_interval
-from ...core.curves import Perturb, deformations_of, log_spaced, mean_displaced_norm, measure_curves, noise_of_norms
+from ...core.curves import Perturb, deformations_of, log_spaced, mean_displaced_norm, noise_of_norms
 from ...core.deformation import (
     coefficients_for,
     displacement_from_temperature,
@@ -22,7 +22,7 @@ from ...core.deformation import (
 from ...core.distances import Distances
 from ...core.images import Images
 from ...core.seeds import generator_for
-from ..measuring import evaluated_networks, probe_generator, probe_on
+from ..measuring import measured_curves, probe_generator, probe_on
 from ..registry import Given, Measured
 from ..settings import Probe
 from . import StabilityVsDisplacement
@@ -79,15 +79,7 @@ def measure_stability_vs_displacement(given: Given) -> Measured:
         return found
 
     rows = []
-    for evaluated in evaluated_networks(given.checkpoints, given.device):
-        curves = measure_curves(
-            evaluated.network,
-            images,
-            images.labels,
-            perturbations,
-            batch_size=probe.batch_size,
-            batch_norm=evaluated.batch_norm,
-        )
+    for evaluated, curves in measured_curves(given, images, perturbations):
         for sweep in sweeps:
             deformed, noisy = (curves[sweep.name_of(what), "logits"].distances for what in ("deformation", "noise"))
             stabilities = _stabilities(deformed, noisy, probe)
