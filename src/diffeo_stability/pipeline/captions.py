@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import docutils.core
-import docutils.utils
 import jinja2
 from markupsafe import Markup
 
@@ -13,6 +11,7 @@ from ..core.errors import InputError, one_line
 from ..data.files import atomic_path
 from ..figures import FIGURES
 from ..figures.words import verbatim, with_labels
+from .markup import as_html_fragment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,44 +54,9 @@ def as_html(caption: str, source: str | Path) -> tuple[str, str]:
     Raises:
         InputError: it is no reStructuredText.
     """
-    body = _publish(caption, f"caption {source}")
+    body = as_html_fragment(caption, f"caption {source}")
     _, bold, rest = caption.lstrip().partition("**")
     return (rest.partition(".**")[0].partition("**")[0] if bold else ""), body
-
-
-def formula_as_html(formula: str, *, displayed: bool = False) -> str:
-    """Return a formula as MathML.
-
-    Args:
-        formula: in LaTeX.
-        displayed: whether it stands on a line of its own.
-
-    Raises:
-        InputError: it has a command that is not known.
-    """
-    tex = " ".join(formula.split())
-    text = f".. math:: {tex}" if displayed else f":math:`{tex}`"
-    html = _publish(text, f"the formula {tex} cannot be shown as MathML, write it in other words")
-    around = "div" if displayed else "p"
-    return html.strip().removeprefix(f"<{around}>").removesuffix(f"</{around}>")
-
-
-def _publish(text: str, named: str) -> str:
-    """reStructuredText as HTML, its formulas as MathML; an error names it. It has no way to HTML of its own or to other files."""
-    settings = {
-        "raw_enabled": False,
-        "file_insertion_enabled": False,
-        "_disable_config": True,  # files of settings would have the last word
-        "math_output": "MathML",
-        "report_level": 2,
-        "halt_level": 2,
-        "traceback": True,
-        "warning_stream": False,
-    }
-    try:
-        return docutils.core.publish_parts(text, writer="html5", settings_overrides=settings)["fragment"]
-    except docutils.utils.SystemMessage as error:
-        raise InputError(f"{named}: {one_line(error)}") from None
 
 
 def write_captions(

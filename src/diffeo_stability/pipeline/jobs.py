@@ -1,6 +1,7 @@
 """What every job of the pipeline does around its one library call: logging, one-line errors, records, threads, device."""
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -47,6 +48,8 @@ def running(job: Any) -> Iterator[None]:
         logging.captureWarnings(True)
         with exit_on_error(), recorded(job):
             yield
+    # Else Python looks for garbage once more before it ends, half a second long where torch is imported
+    gc.freeze()
 
 
 @contextlib.contextmanager

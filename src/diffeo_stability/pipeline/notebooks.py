@@ -27,8 +27,8 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from ..core.errors import InputError, one_line
 from ..data.files import atomic_path
-from .captions import formula_as_html
 from .interactive import Job
+from .markup import formula_as_html
 
 LEAST = 0.1  # seconds; to nbclient, 0 is no limit
 KERNEL_START = 600  # seconds; on a busy machine it takes longer than the usual minute
@@ -185,7 +185,12 @@ def _run_cells(notebook: nbformat.NotebookNode, clock: _Clock) -> None:
             connection_file=f"{folder}/connection.json",
         )
         client = NotebookClient(
-            notebook, km=manager, timeout_func=clock, startup_timeout=KERNEL_START, record_timing=False
+            notebook,
+            km=manager,
+            timeout_func=clock,
+            startup_timeout=KERNEL_START,
+            shutdown_kernel="immediate",  # all that it draws is in files; a graceful end takes it half a second
+            record_timing=False,
         )
         kept = {name: value for name, value in os.environ.items() if name not in OF_THE_USER}
         variables = kept | {"IPYTHONDIR": f"{folder}/ipython"}

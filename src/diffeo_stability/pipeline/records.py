@@ -84,12 +84,11 @@ def hashes_of(paths: Iterable[str | Path], root: str | Path = ".") -> dict[str, 
 
 def name_of(path: str | Path, root: str | Path = ".") -> str:
     """Return the name of a path from ``root``: the absolute one, if it lies elsewhere."""
-    root = Path(root).absolute()
+    root, place = Path(root).absolute(), Path(path).absolute()
     # As named first: a folder of results that is a link to another disk still lies in the project
-    for place, below in ((Path(path).absolute(), root), (Path(path).resolve(), root.resolve())):
-        if place.is_relative_to(below):
-            return place.relative_to(below).as_posix()
-    return Path(path).resolve().as_posix()
+    if not place.is_relative_to(root):
+        root, place = root.resolve(), place.resolve()
+    return (place.relative_to(root) if place.is_relative_to(root) else place).as_posix()
 
 
 def record_of(path: str | Path) -> Path:
