@@ -90,9 +90,10 @@ profile: environment $(CONFIG)
 	@$(BIN)/python -m diffeo_stability profile $(CONFIG)
 
 # One thread per worker, and in all that it starts: more of them than cores wait for each other. One worker more than cores, as some
-# wait for a cluster or for a run that others make.
+# wait for a cluster or for a run that others make. Bytecode is kept, and what was read of sources with it: tests start hundreds of
+# processes.
 WORKERS = $$(( $$(nproc 2>/dev/null || echo 2) < 4 ? $$(nproc 2>/dev/null || echo 2) + 1 : 4 ))
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+PYTEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 test: .venv/installed-test
 	@echo 'make: running the tests'

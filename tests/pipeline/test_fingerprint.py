@@ -7,6 +7,7 @@ import textwrap
 import pytest
 
 from diffeo_stability.core.errors import InputError
+from diffeo_stability.pipeline import reading
 from diffeo_stability.pipeline.code import CodeOf
 from diffeo_stability.pipeline.config import load_config
 from diffeo_stability.pipeline.fingerprint import (
@@ -16,6 +17,7 @@ from diffeo_stability.pipeline.fingerprint import (
     source_of,
     sources_used_by,
 )
+from diffeo_stability.pipeline.reading import read_source
 
 SOURCE = '''
 """What this module is for."""
@@ -245,3 +247,44 @@ def test_training_jobs_do_not_wait_for_torchvision():
         "import sys; from diffeo_stability.networks import build, training;"
         "from diffeo_stability.data import store; assert 'torchvision' not in sys.modules"
     )
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A module, and the note of what was read of it."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    module = tmp_path / "module.py"
+    module.write_text(SOURCE)
+    read_source(module)
+    (note,) = (tmp_path / "__pycache__").iterdir()
+    return module, note
+
+
+def test_what_was_read_is_kept_until_the_source_changes(kept, monkeypatch):
+    module, note = kept
+    read, written = read_source(module), note.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "_read", lambda _tree: pytest.fail("it was read again"))
+        assert read_source(module) == read
+    module.write_text(SOURCE.replace("LIMIT = 3", "LIMIT = 4"))
+    assert read_source(module).digest != read.digest and note.read_bytes() != written
+    module.write_text(SOURCE)
+    assert read_source(module) == read
+
+
+@pytest.mark.parametrize("note_holds", [b"", b"[]", b"{}", b'{"state": 1}', b"\xff", b"[" * 100_000, None])
+def test_notes_that_are_none_are_read_over(kept, note_holds):
+    module, note = kept
+    read, written = read_source(module), note.read_bytes()
+    forged = written.replace(read.digest.encode(), b"\xff") if note_holds is None else note_holds
+    note.write_bytes(forged)
+    assert read_source(module) == read and note.read_bytes() == written
+
+
+def test_where_nothing_can_be_kept_all_is_read(kept):
+    module, note = kept
+    read = read_source(module)
+    note.unlink()
+    note.mkdir()
+    assert read_source(module) == read

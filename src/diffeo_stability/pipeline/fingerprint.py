@@ -1,16 +1,15 @@
 """Fingerprints of the code that decides a result, read from the sources without running them.
 
-A rule has one among its params, so that a job is run again when its code changes, and only then. Comments, docstrings,
-annotations, formatting and the order of imports are no code, nor are modules that decide no number (``MACHINERY``). An import
+A rule has one among its params, so that a job is run again when its code changes, and only then. What of a file is code,
+:mod:`diffeo_stability.pipeline.reading` says; that of modules which decide no number (``MACHINERY``) does not count. An import
 counts if something that is left uses it: then its module's code counts too, if it is of this package or the user's own. Of the
 user's own files every import counts, used or not, and so do the packages that they lie in: importing them runs their code.
 """
 
-import ast
 import hashlib
 import importlib.util
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib.machinery import all_suffixes
 from pathlib import Path
@@ -20,6 +19,7 @@ from .. import HOMES
 from ..core.errors import InputError
 from ..data.files import sha256_of
 from ..networks.catalogue import ARCHITECTURES
+from .reading import Import, read_source
 
 PACKAGE = Path(__file__).parents[1]
 # Settings decide by their values, which are params themselves; facts of data sets and networks likewise; the rest stores,
@@ -140,15 +140,12 @@ def _source_at(place: Path) -> Path | None:
 def _code_of(path: Path) -> Code:
     if path.suffix != ".py":
         return Code(sha256_of(path), frozenset())
-    reader = _Reader()
-    code = reader.read(ast.parse(path.read_bytes(), str(path)))
-    imports = sorted(alias for alias in reader.imports if alias.bound in reader.used)
-    sources = {source for alias in imports for source in _sources_of(path, alias)}
+    reading = read_source(path)
+    sources = {source for alias in reading.used for source in _sources_of(path, alias)}
     if not path.is_relative_to(PACKAGE):
-        every = {source for alias in reader.imports for source in _sources_of(path, alias)}
+        every = {source for alias in reading.imports for source in _sources_of(path, alias)}
         sources |= {source for source in every if not source.is_relative_to(PACKAGE)} | _package_of(path)
-    digest = hashlib.sha256(f"({imports}, {code})".encode()).hexdigest()
-    return Code(digest, frozenset(source for source in sources if _counts(source)))
+    return Code(reading.digest, frozenset(source for source in sources if _counts(source)))
 
 
 def _package_of(path: Path) -> set[Path]:
@@ -157,91 +154,7 @@ def _package_of(path: Path) -> set[Path]:
     return {folder / "__init__.py"} if (folder / "__init__.py").is_file() else set()
 
 
-class _Import(NamedTuple):
-    """One name that is imported.
-
-    Attributes:
-        module: from which; with as many dots in front as the import has.
-        name: of what is imported from it; empty for ``import module``.
-        bound: the name by which it is known afterwards; ``*`` for all names of a module, and for a call of ``import_module``.
-    """
-
-    module: str
-    name: str
-    bound: str
-
-
-class _Reader:
-    """Reads a syntax tree, in one pass, as text: nested tuples of what is code.
-
-    Left out are docstrings, annotations, what only type checkers see, and fields that are empty: newer versions of Python have
-    more of these. Imports are kept apart.
-
-    Attributes:
-        imports: all that is imported.
-        used: all names that the code mentions.
-    """
-
-    def __init__(self):
-        self.imports: set[_Import] = set()
-        self.used: set[str] = {EVERYTHING}
-
-    def read(self, node: object) -> str | None:
-        kind = type(node)
-        if kind is list:
-            return f"[{', '.join(code for child in node if (code := self.read(child)) is not None)}]"
-        if not isinstance(node, ast.AST):
-            return None if node is None else repr(node)
-        if kind is ast.Import or kind is ast.ImportFrom:
-            self.imports.update(_imported_by(node))
-            return None
-        if kind is ast.Call:
-            self.imports.update(_imported_by_call(node))
-        if kind is ast.Name:
-            self.used.add(node.id)
-        elif (kind is ast.Expr and isinstance(node.value, ast.Constant)) or _is_for_type_checkers(node):
-            return None
-        fields = [(name, self.read(getattr(node, name, None))) for name in _fields_with_code(kind)]
-        entries = [f"('{name}', {code})" for name, code in fields if code is not None and code != "[]"]
-        return f"('{kind.__name__}', {', '.join(entries)})" if entries else f"('{kind.__name__}',)"
-
-
-NO_CODE = {
-    (ast.arg, "annotation"),
-    (ast.AnnAssign, "annotation"),  # what is left of it says that a field is declared
-    (ast.FunctionDef, "returns"),
-    (ast.AsyncFunctionDef, "returns"),
-}
-EVERYWHERE = ("kind", "type_comment")
-EVERYTHING = "*"
-
-
-@cache
-def _fields_with_code(kind: type[ast.AST]) -> tuple[str, ...]:
-    return tuple(name for name in kind._fields if (kind, name) not in NO_CODE and name not in EVERYWHERE)
-
-
-def _is_for_type_checkers(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-
-
-def _imported_by(node: ast.Import | ast.ImportFrom) -> Iterator[_Import]:
-    for alias in node.names:
-        if isinstance(node, ast.Import):
-            yield _Import(alias.name, "", alias.asname or alias.name.partition(".")[0])
-        else:
-            yield _Import("." * node.level + (node.module or ""), alias.name, alias.asname or alias.name)
-
-
-def _imported_by_call(node: ast.Call) -> Iterator[_Import]:
-    """What ``import_module("name")`` and ``__import__("name")`` import."""
-    function = getattr(node.func, "id", getattr(node.func, "attr", None))
-    first = node.args[0] if node.args else None
-    if function in ("import_module", "__import__") and isinstance(first, ast.Constant) and isinstance(first.value, str):
-        yield _Import(first.value, "", EVERYTHING)
-
-
-def _sources_of(path: Path, alias: _Import) -> set[Path]:
+def _sources_of(path: Path, alias: Import) -> set[Path]:
     """Source files of the module from which a name comes, and of the name, if that is a module."""
     if not path.is_relative_to(PACKAGE) and alias.module.startswith("."):
         return _sources_beside(path, alias)
@@ -256,7 +169,7 @@ def _sources_of(path: Path, alias: _Import) -> set[Path]:
     return _sources_beside(path, alias._replace(module=f".{base}"))
 
 
-def _sources_beside(path: Path, alias: _Import) -> set[Path]:
+def _sources_beside(path: Path, alias: Import) -> set[Path]:
     """Those of an import by a relative name, in a file of the user's own."""
     name = alias.module.lstrip(".")
     folder = path.parents[len(alias.module) - len(name) - 1]
