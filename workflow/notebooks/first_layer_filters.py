@@ -161,7 +161,7 @@ def draw_distributions(ax, some):
     for place, (network, size) in enumerate(some):
         draw_training(ax, place, network, size, generator)
         name = looks.label(network, 1.5 if crowded else 3.8 / len(some))
-        label = f"{size} training images"
+        label = f"{size:,} training images"
         ticks.append(label if len(networks) == 1 else f"{name}\n{label}")
     ax.set_xticks(range(len(ticks)), ticks, rotation=50 if crowded else 0, ha="right" if crowded else "center")
     # Above 1 there is room for p-values; filters that are little but their mean have fits far below 0
@@ -214,7 +214,7 @@ largest = 100 * max(mean_spectrum(state, size).max() for state, size in shown)
 for (left, right), (state, size) in zip(axes, shown, strict=True):
     image = draw_filters(left, state, size)
     spectrum = draw_spectrum(right, state, size, largest)
-    label = names[state] if state == "init" else f"{names[state]},\n{size} images"
+    label = names[state] if state == "init" else f"{names[state]},\n{size:,} images"
     left.set_ylabel(label, fontsize=7)
     right.set_ylabel("cycles\nper pixel", fontsize=7)
     if right is not axes[-1, 1]:
