@@ -18,7 +18,7 @@ endif
 
 help:
 	@echo 'make figures      rebuild every figure of the default run       (CONFIG=config/<run>.yaml for another)'
-	@echo 'make report       one HTML page: claims with verdicts, then every figure with caption and table'
+	@echo 'make report       one HTML page: all figures at a glance, claims drawn, then every figure with caption and table'
 	@echo 'make crate        the results of the run with metadata, as an RO-Crate'
 	@echo 'make gallery      figures/reference/<run>: small copies of figures and tables, to commit'
 	@echo 'make notebooks    executed HTML copies of the analyses'

@@ -1,5 +1,6 @@
 """What counts as code that decides a result, and what does not."""
 
+import ast
 import subprocess
 import sys
 import textwrap
@@ -207,6 +208,17 @@ def test_a_training_uses_what_decides_its_weights_and_nothing_else(root):
 
 def test_a_network_has_the_fingerprint_of_its_own_file(code):
     assert code.network("vgg11") == code.network("vgg16_bn") != code.network("resnet18")
+
+
+def test_the_report_is_written_again_when_anything_that_writes_it_changes(root):
+    class NamedCode(CodeOf):
+        def script(self, name, *modules):
+            return modules
+
+    tree = ast.parse((PACKAGE / "pipeline" / "report.py").read_text())
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1}
+    named = NamedCode(root, load_config(root / "config" / "mnist5k.yaml")).report()
+    assert "forest" in imported and {f"pipeline.{module}" for module in imported - {"tables"}} <= {*named}
 
 
 def test_no_figure_uses_the_room_of_another_one(root):

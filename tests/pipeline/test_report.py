@@ -1,6 +1,9 @@
 """The report, and the executed analyses: pages of a finished run as a reader sees them in a browser."""
 
+import base64
+import io
 import json
+import math
 import runpy
 import shutil
 import zipfile
@@ -10,9 +13,11 @@ from urllib.parse import unquote, urlparse
 
 import mistune
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 from hostile import SCRIPT
 from PIL import Image
 
@@ -29,7 +34,7 @@ from diffeo_stability.pipeline.notebooks import injected_cells
 from diffeo_stability.pipeline.params import as_param, read_param
 from diffeo_stability.pipeline.plan import Plan
 from diffeo_stability.pipeline.records import hashes_of, write_records
-from diffeo_stability.pipeline.report import inches_wide, write_report
+from diffeo_stability.pipeline.report import THUMBNAIL, inches_wide, write_report
 from diffeo_stability.pipeline.tables import read_table, write_table
 
 PAGE = 6.75  # inches, as wide as figures of the width of a page are
@@ -78,16 +83,26 @@ def narrow(driver):
     """The page on a phone, all that is folded unfolded."""
     size = {"width": 360, "height": 700, "deviceScaleFactor": 1, "mobile": True}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    driver.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
+    unfold(driver)
 
 
 def texts(browser, selector):
     return [element.text for element in browser.find_elements("css selector", selector)]
 
 
-def test_the_page_opens_on_the_claims(browser):
-    first = browser.find_elements("css selector", "h2")[0]
-    assert first.text == "Claims" and first.location["y"] < 600
+def unfold(driver):
+    driver.execute_script("for (const details of document.querySelectorAll('details')) details.open = true")
+
+
+def test_the_page_opens_on_pictures_and_then_the_claims(browser):
+    pictures = browser.find_elements("css selector", ".glance img")
+    assert len(pictures) == len(FIGURES) and pictures[0].location["y"] < 600
+    claims_title = browser.find_elements("css selector", "h2")[0]
+    assert claims_title.text == "Claims" and claims_title.location["y"] > pictures[-1].location["y"]
+    strips = browser.find_elements("css selector", ".forest .strip")
+    assert strips[0].size["width"] > 250 and strips[0].location["y"] > claims_title.location["y"]
+    assert not any(table.is_displayed() for table in browser.find_elements("css selector", ".claims"))
+    unfold(browser)
     claims, questions = browser.find_elements("css selector", ".claims")
     verdicts = {
         table: {cell.text for cell in table.find_elements("css selector", "tbody td.verdict")}
@@ -181,7 +196,7 @@ def test_nothing_is_loaded_from_elsewhere(browser, page):
 
 
 def test_the_page_can_be_read_by_keyboard(browser):
-    """Tab reaches the skip link, which is then seen, the navigation, and the provenance, which Enter opens."""
+    """Tab reaches the skip link, which is then seen, the navigation, the pictures, and the provenance, which Enter opens."""
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
@@ -191,11 +206,10 @@ def test_the_page_can_be_read_by_keyboard(browser):
 
     skip = press(Keys.TAB)
     assert skip.text == "Skip to the claims" and skip.location["x"] >= 0
-    names = ["Claims", "Networks", *SOURCES, "All figures"]
+    names = ["Claims", "Networks", *SOURCES]
     assert [press(Keys.TAB).text for _ in names] == names
-    press(Keys.ENTER)
-    assert browser.find_element("css selector", "nav details").get_attribute("open")
-    assert press(Keys.TAB).text == next(iter(FIGURES))
+    addresses = [urlparse(press(Keys.TAB).get_attribute("href")).fragment for _ in FIGURES]
+    assert sorted(addresses) == sorted(FIGURES)
     browser.execute_script(
         "arguments[0].focus()", browser.find_element("css selector", f"#{next(iter(FIGURES))} summary")
     )
@@ -207,7 +221,11 @@ def test_the_page_fits_a_narrow_screen(browser):
     narrow(browser)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
     widths = browser.execute_script("return [...document.images].map(image => image.getBoundingClientRect().width)")
-    assert len(widths) == len(FIGURES) and all(0 < width <= 360 for width in widths)
+    assert len(widths) == 2 * len(FIGURES) and all(0 < width <= 360 for width in widths)
+    rows = browser.execute_script("""
+        return [...document.querySelectorAll(".forest *")].map(part => part.getBoundingClientRect())
+    """)
+    assert rows and all(row["left"] >= 0 and row["right"] <= 360 for row in rows)
     claim = browser.find_element("css selector", ".claims tbody tr")
     assert claim.size["width"] <= 360 and "reproduced" in claim.text
     cells = browser.execute_script("""
@@ -231,6 +249,94 @@ def test_an_executed_analysis_shows_formulas_and_fits_a_narrow_screen(driver, fi
     assert driver.execute_script("return document.documentElement.scrollWidth") <= 360
     assert table.rect["width"] > 360  # and is scrolled in its place
     assert all(pre.is_displayed() for pre in driver.find_elements("css selector", "details.code pre"))
+
+
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (600, 810), dtype=np.uint8)).convert("RGB")
+CLAIM_COLUMNS = ("claim", "kind", "criterion", "measured", "low", "high", "verdict")
+
+
+@pytest.fixture
+def small_page(root, tmp_path, monkeypatch):
+    """Writes the page of a few figures, which all show the same, with claims made up; returns it as it is read."""
+    monkeypatch.chdir(tmp_path)
+    gallery = root / "figures" / "reference" / "mnist5k"
+    plan = Plan(parse_config(yaml.safe_load((gallery / "config.yaml").read_text()) | {"run": "mine"}))
+    tables = Path("results/mine/tables")
+    tables.mkdir(parents=True)
+
+    def write(stems, claims=()):
+        for stem in stems:
+            write_table(read_table(gallery / f"{stem}.csv"), tables / f"{stem}.csv")
+        facts = {"part": None, "stem": stems[0], "statement": "s", "quantity": "q", "reason": "why", "source": "d"}
+        write_table(pd.DataFrame(claims, columns=CLAIM_COLUMNS).assign(**facts), tables / "claims.csv")
+        for path in tables.iterdir():
+            write_records([path], rule="make", inputs={}, contents={}, params={}, config={"run": "mine"})
+        return written_report(root, plan, stems, NOISE)
+
+    return write
+
+
+def test_every_figure_has_a_thumbnail_that_leads_to_it(small_page):
+    stems = ["deformations", "laplacian_spectra"]
+    text = small_page(stems)
+    page = BeautifulSoup(text, "html.parser")
+    links = page.select(".glance a")
+    assert sorted(link["href"] for link in links) == sorted(f"#{stem}" for stem in stems)
+    for link in links:
+        figure = page.find(id=link["href"].removeprefix("#"))
+        assert figure.name == "article" and link.text == figure.select_one("figure img")["alt"]
+        assert link.text in link.img["alt"]
+        small = base64.b64decode(link.img["src"].removeprefix("data:image/png;base64,"))
+        width, height = Image.open(io.BytesIO(small)).size
+        assert width <= THUMBNAIL[0] and height <= THUMBNAIL[1] and width / height == pytest.approx(1.35, rel=0.01)
+        assert len(small) < width * height  # less than a byte per pixel, even of noise
+    assert text == small_page(stems)
+
+
+def test_a_run_of_one_figure_and_no_claims_has_a_page(small_page):
+    page = BeautifulSoup(small_page(["deformations"]), "html.parser")
+    assert len(page.select(".glance a")) == len(page.select("article")) == 1
+    assert not page.select(".forest") and not page.select(".claims") and not page.select("#claims details")
+    assert not page.select("#claims .key")
+
+
+def test_claims_are_drawn_where_their_verdicts_say(small_page):
+    claims = [
+        ("2b", "claim", "< 1", 0.5, 0.4, 0.6, "reproduced"),
+        ("2c", "claim", "> 1", 0.5, 0.4, 0.6, "not reproduced"),
+        ("3a", "claim", "> 0.9", 0.5, -0.2, 0.95, "inconclusive"),
+        ("1", "claim", "0.316 to 3.16", 9.0, 8.0, 10.0, "not reproduced"),
+        ("18a", "claim", "-1.15 to -0.85", -1.0, -1.0, -1.0, "reproduced"),
+        ("8b", "question", "not 1", 1.2, 1.1, 1.3, "yes"),
+        ("5b", "question", "> 1.2", 1.0, 1.0, 1.0, "no"),
+        ("10c", "question", "", 0.8, 0.7, 0.9, "lowered by convolutions"),
+        ("3d", "claim", "0.1 to 0.3", math.nan, math.nan, math.nan, "needs networks"),
+    ]
+    page = BeautifulSoup(small_page(["deformations"], claims), "html.parser")
+    rows = page.select(".forest li")
+    assert [row.strong.text for row in rows] == [claim[0] for claim in claims]  # what was not measured comes last
+    marks = {"reproduced": "met", "yes": "met", "not reproduced": "missed", "no": "missed", "inconclusive": "open"}
+    told = {"met": {True}, "missed": {False}, "open": {True, False}}
+    for row, (_, _, criterion, measured, low, high, verdict) in zip(rows, claims, strict=True):
+        assert row.select_one(".verdict").text == verdict
+        if math.isnan(measured):
+            assert not row.select(".mark, .interval") and row.select(".met-here") and "why" in row.text
+            continue
+        mark = row.select_one(".mark")
+        assert mark["href"] == f"#mark-{marks.get(verdict, 'words')}" and page.select(mark["href"])
+        ends = sorted({percent(line[x]) for line in row.select(".interval") for x in ("x1", "x2")})
+        assert len(ends) == (0 if low == high else 2)
+        low, high = ends or [percent(mark["x"])] * 2
+        assert low <= percent(mark["x"]) <= high
+        shaded = [(percent(part["x"]), percent(part["x"]) + percent(part["width"])) for part in row.select(".met-here")]
+        assert bool(shaded) == bool(criterion)
+        if shaded:
+            met = {any(start <= place <= end for start, end in shaded) for place in (low, high)}
+            assert met == told[marks[verdict]], (criterion, verdict)
+
+
+def percent(length):
+    return float(length.removesuffix("%"))
 
 
 WROTE = (
@@ -272,25 +378,27 @@ def run_of_a_stranger(root, tmp_path, monkeypatch):
     for path in tables.iterdir():
         write_records([path], rule="make", inputs={}, contents=contents, params={}, config=raw)
     return {
-        "report": (strangers_report(root, plan), {"title", "label", "layer", "reason", "weights"}),
+        "report": (
+            written_report(root, plan, ["stability", "laplacian_spectra"], Image.new("RGB", (2, 2))),
+            {"title", "label", "layer", "reason", "weights"},
+        ),
         "notebook": (strangers_notebook(plan), {"title", "label", "path", "mirror", "output"}),
         "markdown": (strangers_markdown(root, plan), {"title", "label", "layer", "reason"}),
         "snakemake": (strangers_params(plan), {"title", "label"}),
     }
 
 
-def strangers_report(root, plan):
-    """The report of two figures, whose pictures show nothing."""
-    stems, config, tables = ["stability", "laplacian_spectra"], plan.config.model_dump(), Path("results/mine/tables")
+def written_report(root, plan, stems, picture):
+    """The report of a run whose tables are there, and whose figures all show the same picture."""
+    config, tables = plan.config.model_dump(), Path("results/mine/tables")
     named = Tables({stem: tables / f"{stem}.csv" for stem in stems})
     templates = root / "workflow" / "report"
     write_captions("captions", templates=templates, stems=stems, tables=named, config=config, labels=plan.labels)
-    Path("figures").mkdir()
+    Path("figures").mkdir(exist_ok=True)
     for stem in stems:
         record = {"stem": stem, "run": "mine", "commit": "unknown", "dirty": False, "config": "0" * 64}
         text = embed_record(record | {"tables": hashes_of([tables / f"{stem}.csv"])})
-        image = Image.new("RGB", (2, 2))
-        image.save(f"figures/{stem}.png", pnginfo=seal_png(image, {"Description": text}), dpi=(300, 300))
+        picture.save(f"figures/{stem}.png", pnginfo=seal_png(picture, {"Description": text}), dpi=(300, 300))
     write_report(
         "report.html",
         template=templates / "page.html",

@@ -1,4 +1,4 @@
-"""Write a run as one HTML page: claims, networks, then figures with captions, tables and where they come from."""
+"""Write a run as one HTML page: figures at a glance, claims, networks, then figures with captions and where they come from."""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from ..core.errors import InputError, one_line
+from ..core.errors import InputError, one_line, printable
 from ..figures import FIGURES
 from ..figures.claim_measures import Answer, Found, Measure, Measured, MissingError
 from ..settings import Block
@@ -72,6 +72,32 @@ class Claim(Block):
         """Between which numbers the criterion lies; infinite where it is open."""
         above = -math.inf if self.above is None else self.above
         return above, math.inf if self.below is None else self.below
+
+
+def where_met(criterion: str) -> list[tuple[float, float]]:
+    """Return between which numbers a criterion is met: the inverse of :attr:`Claim.criterion`, open on both sides.
+
+    Args:
+        criterion: in words, as the table ``claims`` has it. Nowhere is met one that is empty.
+
+    Raises:
+        InputError: it is no criterion.
+    """
+    try:
+        match criterion.split():
+            case []:
+                return []
+            case ["not", number]:
+                return [(-math.inf, float(number)), (float(number), math.inf)]
+            case ["<", below]:
+                return [(-math.inf, float(below))]
+            case [">", above]:
+                return [(float(above), math.inf)]
+            case [above, "to", below]:
+                return [(float(above), float(below))]
+    except ValueError:
+        pass
+    raise InputError(f"{printable(criterion)} is no criterion of the table claims: delete that table and run again")
 
 
 # What the command that prints a table of claims needs of it
@@ -239,18 +265,21 @@ class Sorted(NamedTuple):
         claims, questions: rows that were measured.
         counts: of the claims, by verdict.
         unspoken: in words, how many more need what the run does not have; empty if none do.
+        unmeasured: the rows of these.
     """
 
     claims: pd.DataFrame
     questions: pd.DataFrame
     counts: dict[str, int]
     unspoken: str
+    unmeasured: pd.DataFrame
 
 
 def sort_claims(table: pd.DataFrame) -> Sorted:
     """Divide the table ``claims`` into claims, questions, and what the run cannot speak to."""
     table = table.fillna({"reason": "", "criterion": ""})
-    measured = table[~table.verdict.isin([NO_FIGURE, NO_NETWORK])]
+    spoken = ~table.verdict.isin([NO_FIGURE, NO_NETWORK])
+    measured = table[spoken]
     claims = measured[measured.kind == "claim"]
     counts = {verdict: int((claims.verdict == verdict).sum()) for verdict in get_args(Verdict)}
     needs = {what: int((table.verdict == what).sum()) for what in (NO_FIGURE, NO_NETWORK)}
@@ -259,7 +288,7 @@ def sort_claims(table: pd.DataFrame) -> Sorted:
         for count, what in ((needs[NO_FIGURE], "figures"), (needs[NO_NETWORK], "networks"))
         if count
     ]
-    return Sorted(claims, measured[measured.kind == "question"], counts, "; ".join(words))
+    return Sorted(claims, measured[measured.kind == "question"], counts, "; ".join(words), table[~spoken])
 
 
 def format_measured(row: NamedTuple) -> str:

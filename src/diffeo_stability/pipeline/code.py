@@ -107,7 +107,7 @@ class CodeOf:
 
     def report(self) -> str:
         """Return that of what writes the report."""
-        parts = ("report", "captions", "claims", "overview", "provenance")
+        parts = ("report", "captions", "claims", "forest", "overview", "provenance")
         return self.script("write_report", *(f"pipeline.{part}" for part in parts))
 
     def crate(self) -> str:

@@ -1,9 +1,11 @@
-"""A run as one HTML page: its claims, its networks, then every figure with caption, table and where it comes from.
+"""A run as one HTML page: its figures at a glance, its claims drawn and in a table, its networks, then every figure with caption,
+table and where it comes from.
 
 The page needs nothing from elsewhere: images are in it, formulas are MathML, and tables lie beside it.
 """
 
 import base64
+import io
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,13 +19,19 @@ from ..data.files import atomic_path
 from ..figures import FIGURES
 from ..figures.registry import SOURCES
 from .captions import as_html, fill_caption
-from .claims import format_measured, sort_claims
+from .claims import ANSWERS, format_measured, sort_claims
+from .forest import draw_row
 from .overview import PLOT, network_rows
 from .provenance import as_tree, trace
 from .tables import read_table
 
+THUMBNAIL = (400, 300)  # pixels at most: twice those of the page, for screens of fine pixels
+SHADES = 64  # of a thumbnail
+# What marks a verdict or the answer to a question, so that colour alone need not tell; answers in words of their own have another
+MARKS = {word: mark for pair, mark in zip(ANSWERS.items(), ("met", "missed", "open"), strict=True) for word in pair}
 
-def claim_rows(claims: pd.DataFrame) -> list[dict[str, str]]:
+
+def claim_rows(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """Return claims or questions as they stand on the page."""
     return [
         {
@@ -33,6 +41,8 @@ def claim_rows(claims: pd.DataFrame) -> list[dict[str, str]]:
             },
             "measured": format_measured(row),
             "class": row.verdict.replace(" ", "-") if row.kind == "claim" else "answer",
+            "mark": MARKS.get(row.verdict, "words"),
+            "drawing": draw_row(row.criterion, row.measured, row.low, row.high),
         }
         for row in claims.itertuples()
     ]
@@ -42,6 +52,16 @@ def inches_wide(png: str | Path) -> float:
     """Return how wide a figure is on paper."""
     with Image.open(png) as image:
         return image.width / image.info["dpi"][0]
+
+
+def thumbnail(png: str | Path) -> bytes:
+    """Return a small copy of a figure, as PNG; the same picture gives the same bytes."""
+    with Image.open(png) as image:
+        small = image.convert("RGB")
+    small.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    small.quantize(SHADES).save(file, "png", optimize=True)
+    return file.getvalue()
 
 
 def write_report(
@@ -88,6 +108,7 @@ def write_report(
         introduction=as_html(fill_caption(introduction, config), introduction)[1],
         claims=claim_rows(found.claims),
         questions=claim_rows(found.questions),
+        unmeasured=claim_rows(found.unmeasured),
         counts=list(found.counts.items()),
         unspoken=found.unspoken,
         claims_table=_link(Path(claims), beside),
@@ -113,6 +134,7 @@ def _figure(stem: str, beside: Path, *, captions: Path, figures: Path, tables: P
         "caption": caption,
         "inches": inches_wide(png),
         "image": base64.b64encode(png.read_bytes()).decode(),
+        "thumbnail": base64.b64encode(thumbnail(png)).decode(),
         "files": [(path.name, _link(path, beside)) for path in files],
         "provenance": as_tree(trace(png)),
     }
