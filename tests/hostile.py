@@ -19,8 +19,12 @@ MEMORY = 2 * 2**30  # bytes that reading a hostile file may take at most
 
 
 @contextmanager
-def within_bounds() -> Iterator[None]:
-    """Let a block fail that asks for more memory than it may, or never ends."""
+def within_bounds(memory: int = MEMORY) -> Iterator[None]:
+    """Let a block fail that asks for more memory than it may, or never ends.
+
+    Args:
+        memory: bytes of address space beyond what the process has.
+    """
 
     def hangs(*_) -> None:
         raise TimeoutError("it hangs")
@@ -28,7 +32,7 @@ def within_bounds() -> Iterator[None]:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
     handler = signal.signal(signal.SIGALRM, hangs)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, before[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + memory, before[1]))
     signal.alarm(HANGS)
     try:
         yield

@@ -8,7 +8,9 @@ import signal
 import sys
 
 from .command.measure import add_measure
-from .core.errors import InputError, lacks_memory, one_line
+from .core.errors import InputError, lacks_memory, one_line, printable
+
+NOT_LOADED = "failed to map segment"  # with which the system's loader says that a library finds no room
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,11 +28,29 @@ def main(arguments: list[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return 1
-    except (MemoryError, RuntimeError, OSError, ImportError) as error:
-        if not lacks_memory(error):
-            raise
-        print(f"error: there is not enough memory ({one_line(error) or 'MemoryError'}): free some", file=sys.stderr)
+    except SystemExit as leaving:
+        said = printable(f"sys.exit({leaving.code!r})")
+        print(
+            f"error: code that this runs, of a network say, ends the process ({said}): leave that out", file=sys.stderr
+        )
         return 1
+    except (MemoryError, RuntimeError, OSError, ImportError) as error:
+        why = _want_of_memory(error)
+        if why is None:
+            raise
+        print(f"error: there is not enough memory ({why}): free some, or raise the limit (ulimit -v)", file=sys.stderr)
+        return 1
+
+
+def _want_of_memory(error: BaseException | None) -> str | None:
+    """Return which error says that there is not enough memory, of an error and those that it came from; nothing if none does.
+
+    Libraries that are not loaded for want of memory do not say so, and packages that build on them wrap their errors.
+    """
+    if error is None:
+        return None
+    said = (one_line(error) or type(error).__name__) if lacks_memory(error) or NOT_LOADED in str(error) else None
+    return _want_of_memory(error.__cause__ or error.__context__) or said
 
 
 def _add_pipeline_commands(commands: argparse._SubParsersAction) -> None:

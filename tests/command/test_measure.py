@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hostile import within_bounds
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
@@ -22,6 +23,43 @@ from torch import nn
 def small(in_channels, image_size, classes):
     torch.manual_seed(7)
     return nn.Sequential(nn.Conv2d(in_channels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(classes))
+
+
+def drawing(in_channels, image_size, classes):
+    return nn.Sequential(nn.Flatten(), Drawing())
+
+
+class Drawing(nn.Module):
+    def forward(self, x):
+        return nn.functional.dropout(x, 0.5)
+
+
+def leaving(in_channels, image_size, classes):
+    raise SystemExit(0)
+
+
+def huge(in_channels, image_size, classes):
+    return nn.Linear(2**15, 2**15)
+
+
+class Wide(nn.Module):
+    # Takes 8 MiB for every image
+
+    def forward(self, x):
+        return x.flatten(1)[:, :1].repeat(1, 2**21)
+
+
+def wide(in_channels, image_size, classes):
+    return Wide()
+
+
+class Wider(Wide):
+    def forward(self, x):
+        return super().forward(x).repeat(1, 2**10)
+
+
+def wider(in_channels, image_size, classes):
+    return Wider()
 """
 ZERO = """
 from torch import nn
@@ -221,6 +259,64 @@ def test_what_goes_wrong_is_one_line_and_status_1(folder, arguments, message, ca
     (line,) = written.err.splitlines()
     assert line.startswith("error: ") and message in line and written.out == ""
     assert {path for path in folder.rglob("*") if "__pycache__" not in str(path)} == before
+
+
+def test_a_network_that_draws_random_numbers_gives_the_same_table_every_time(folder, caplog):
+    for name in ("a.csv", "b.csv"):
+        assert main(["measure", "my_nets:drawing", *SMALL[1:], "--csv", name]) == 0
+    assert (folder / "a.csv").read_bytes() == (folder / "b.csv").read_bytes()
+    assert "it draws random numbers in evaluation" in caplog.text
+
+
+@pytest.mark.fault("one line")
+def test_a_network_that_ends_the_process_is_said_to_do_so(capsys):
+    assert main(["measure", "my_nets:leaving", *SMALL[1:]]) == 1
+    written = capsys.readouterr()
+    assert written.err.startswith("error: code that this runs, of a network say, ends the process (sys.exit(0))")
+    assert written.err.count("\n") == 1 and written.out == ""
+
+
+@pytest.mark.fault("one line")
+@pytest.mark.parametrize(
+    ("network", "arguments", "message"),
+    [
+        ("huge", [], "there is not enough memory ("),
+        ("wider", [], "there is not enough memory ("),
+        ("wide", ["--batch-size", "8"], "8 images per pass do not fit into memory: lower --batch-size"),
+    ],
+)
+def test_where_memory_is_limited_one_line_says_what_to_lower(folder, network, arguments, message, capsys):
+    with within_bounds(memory=64 * 2**20):
+        assert main(["measure", f"my_nets:{network}", *SMALL[1:], *arguments, "--csv", "r.csv"]) == 1
+    written = capsys.readouterr()
+    assert written.err.startswith(f"error: {message}") and written.err.count("\n") == 1
+    assert written.out == "" and not (folder / "r.csv").exists()
+
+
+LIMITED = """
+import resource
+import sys
+from pathlib import Path
+
+from diffeo_stability.__main__ import main
+
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[1]), used + int(sys.argv[1])))
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.fault("one line")
+@pytest.mark.parametrize(
+    ("command", "message"), [(("measure", *SMALL), "there is not enough memory ("), (("claims", "no.csv"), "")]
+)
+def test_where_the_limit_leaves_no_room_for_libraries_one_line_says_so(folder, command, message):
+    """As under ``ulimit -v``: torch takes more than 64 MiB everywhere, what the other command needs perhaps not."""
+    arguments = [sys.executable, "-c", LIMITED, str(64 * 2**20), *command]
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {message}") and len(line) < 500
 
 
 def test_weights_and_none_cannot_both_be_asked_for(capsys):

@@ -12,7 +12,7 @@ from hostile import member, notes, png_of_zeros, tar_with, within_bounds, zipped
 from PIL import Image
 
 from diffeo_stability import InputError, load_images
-from diffeo_stability.data import folders
+from diffeo_stability.data import entries
 from diffeo_stability.data.arrays import read as read_arrays
 from diffeo_stability.data.contents import content_hash, is_image
 from diffeo_stability.data.folders import read_image_folder
@@ -24,7 +24,7 @@ EMPTY = member("train/cat", type=tarfile.DIRTYPE)
 
 @pytest.fixture(autouse=True)
 def bounds(monkeypatch):
-    monkeypatch.setattr(folders, "MOST_OTHERS", 900)
+    monkeypatch.setattr(entries, "MOST_OTHERS", 900)
     with within_bounds():
         yield
 
@@ -52,6 +52,12 @@ def test_an_image_that_is_scaled_to_billions_of_pixels_is_refused(folder, width,
     refused(
         folder, r"narrow.png is no image .* pixels, which scaled would be (224 x 6720000|6720000 x 224)", image_size=224
     )
+
+
+def test_an_image_for_which_there_is_no_memory_is_not_said_to_be_damaged_alone(folder):
+    (folder / "a.png").write_bytes(png_of_zeros(9000, 9000))
+    with within_bounds(memory=128 * 2**20):
+        refused(folder, r"a.png is no image that can be read \(.+\): replace or remove it, or free some memory$")
 
 
 def eps(folder):

@@ -233,6 +233,10 @@ def test_an_interrupted_and_a_wrong_download(project):
 
 LEAVING = """
 import os
+import resource
+from pathlib import Path
+
+from torch import nn
 
 
 def leaves(in_channels, image_size, classes):
@@ -241,13 +245,19 @@ def leaves(in_channels, image_size, classes):
 
 def leaves_as_if_done(in_channels, image_size, classes):
     os._exit(0)
+
+
+def starves(in_channels, image_size, classes):
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used, used))  # what ulimit -v sets
+    return nn.Linear(2**15, 2**15)
 """
 
 
-@pytest.mark.fault("one line", 3)
-def test_networks_that_end_the_process_and_a_notebook_that_is_no_python(finished_copy):
+@pytest.mark.fault("one line", 4)
+def test_networks_that_end_the_process_or_have_no_memory_and_a_notebook_that_is_no_python(finished_copy):
     """Each is one line, and what has nothing to do with them is made."""
-    folder, names = finished_copy.folder, ("leaves", "leaves_as_if_done")
+    folder, names = finished_copy.folder, ("leaves", "leaves_as_if_done", "starves")
     (folder / "leaving.py").write_text(LEAVING)
     config, notebook = folder / "config" / "smoke.yaml", folder / "workflow" / "notebooks" / "noise_curves.py"
     added = "".join(f"  {name}: {{architecture: 'leaving:{name}'}}\n" for name in names)
@@ -262,8 +272,8 @@ def test_networks_that_end_the_process_and_a_notebook_that_is_no_python(finished
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (".", os.environ.get("PYTHONPATH"))))},
     )
     last_line = len(notebook.read_text().splitlines())
-    errors_of(done, f"workflow/notebooks/noise_curves.py:{last_line}: SyntaxError")
-    said = done.stderr.partition("3 jobs went wrong:")[2].splitlines()
-    for name in names:
+    errors_of(done, f"workflow/notebooks/noise_curves.py:{last_line}: SyntaxError", "there was not enough memory (")
+    said = done.stderr.partition("4 jobs went wrong:")[2].splitlines()
+    for name in names[:2]:
         assert any(f"Training: {name}, seed0: it ended without a word: " in one and "os._exit" in one for one in said)
     assert (folder / "figures" / "smoke" / "deformations.png").exists()

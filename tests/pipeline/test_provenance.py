@@ -13,16 +13,19 @@ import pytest
 from hostile import png_chunk, png_of_zeros, within_bounds, zipped_text
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from safetensors.numpy import save_file
 from trainings import write_training
 
+from diffeo_stability import InputError
 from diffeo_stability.__main__ import main
 from diffeo_stability.data.contents import MEMORY, content_hash
 from diffeo_stability.data.store import save_dataset
 from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.adopt import adopt
 from diffeo_stability.pipeline.carried import read_carried
 from diffeo_stability.pipeline.interactive import Job
 from diffeo_stability.pipeline.provenance import as_tree, trace
-from diffeo_stability.pipeline.records import code_state, hash_of, hashes_of, record_of, write_records
+from diffeo_stability.pipeline.records import code_state, hash_of, hashes_of, read_record, record_of, write_records
 
 CONFIG = {"run": "mine", "numbers": [1, 2]}
 
@@ -234,6 +237,23 @@ def test_a_lost_record_breaks_the_chain(chain, capsys):
     assert "results/mine/first/m.csv  [NO RECORD of how it was made]" in capsys.readouterr().out
 
 
+def test_what_a_copied_run_lacks_is_named_with_remedies_that_work(chain):
+    run = SimpleNamespace(run="mine", data_dir="data", datasets=("",))
+    first, table = (Path(path).relative_to(chain.folder) for path in (chain.measurements[0], chain.table))
+    assert adopt(run) == 4
+    make(chain.measurements[0], "another", chain.data, rule="measure")
+    with pytest.raises(InputError, match=rf"^{table} was made from another {first}: delete {table}, run again$"):
+        adopt(run)
+    make(chain.table, "table", *chain.measurements, rule="collect")
+    chain.measurements[0].unlink()
+    with pytest.raises(
+        InputError, match=rf"^{first} is missing: copy it, or delete its record in .*first/.provenance$"
+    ):
+        adopt(run)
+    record_of(first).unlink()
+    assert adopt(run) == 3
+
+
 def test_what_no_job_makes_needs_no_record(chain, tmp_path):
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "claims.yaml").write_text("claims")
@@ -358,6 +378,17 @@ def test_a_figure_names_files_of_this_project_alone(chain, capsys):
         assert f"{name}  [{mark}" in printed
 
 
+def test_a_table_is_looked_at_once_however_it_is_spelled(chain):
+    spelled = ("results/mine/tables/stem.csv", "results//mine/./tables/stem.csv", "./results/mine/tables/stem.csv")
+    (chain.folder / "mail.pdf").write_bytes(
+        pdf_with(carried_by(chain, tables=dict.fromkeys(spelled, hash_of(chain.table))))
+    )
+    sources = trace("mail.pdf").sources
+    assert [(source.path, source.state) for source in sources] == [
+        (spelled[0], state) for state in ("ok", *2 * ["as above"])
+    ]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -416,9 +447,12 @@ def test_hostile_figures_end_in_one_line(chain, tmp_path, capsys, name, content,
 
 def test_a_table_of_claims_that_never_ends_is_refused(tmp_path, capsys):
     os.mkfifo(tmp_path / "claims.csv")
-    with within_bounds():
-        assert main(["claims", str(tmp_path / "claims.csv")]) == 1
-    assert "is no regular file" in capsys.readouterr().err
+    with (tmp_path / "large.csv").open("wb") as file:
+        file.truncate(2**40)
+    for name, message in {"claims.csv": "is no regular file", "large.csv": "is larger than 256 MiB"}.items():
+        with within_bounds():
+            assert main(["claims", str(tmp_path / name)]) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_a_damaged_record_is_named(chain, capsys):
@@ -427,6 +461,35 @@ def test_a_damaged_record_is_named(chain, capsys):
         assert main(["provenance", chain.png]) == 1
         error = capsys.readouterr().err
         assert "stem.csv.json" in error and "run again" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("entry", ["sha256", "rule", "run", "config", "commit", "dirty", "params", "inputs"])
+def test_a_record_that_lacks_an_entry_is_none_to_all_that_read_it(chain, entry):
+    place = record_of(chain.table)
+    record = json.loads(place.read_text())
+    place.write_text(json.dumps({**record, entry: None}))
+    for read in (trace, read_record):
+        with pytest.raises(
+            InputError, match=rf"stem.csv.json is no record of how .*stem.csv was made \({entry}\): delete"
+        ):
+            read(chain.table)
+
+
+def test_params_of_any_form_are_followed(chain):
+    make(chain.table, "table", *chain.measurements, rule="collect", probe=[7])
+    assert trace(chain.table).matches()
+
+
+def test_a_data_set_that_only_calls_itself_one_is_not_waited_for(chain, tmp_path, monkeypatch):
+    data = tmp_path / "data" / "mine" / "images.safetensors"
+    data.parent.mkdir(parents=True)
+    save_file({}, data, {"json": "[" * 10**5})
+    write_records([data], rule="fetch", inputs={}, params={}, config=CONFIG)
+    assert trace(data).matches()
+    data.unlink()
+    os.mkfifo(data)
+    with within_bounds():
+        assert trace(data).state == "changed"
 
 
 def test_names_are_printed_without_escapes(chain, tmp_path, capsys):

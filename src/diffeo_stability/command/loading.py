@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import InputError, one_line
+from ..core.errors import InputError, lacks_memory, one_line
 from ..core.models import device_of
 from ..core.operations import evaluating
 from ..core.seeds import build_seeded
@@ -133,11 +133,16 @@ def _give_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def check_takes(network: nn.Module, name: str, images: Tensor) -> None:
-    """Raise :class:`InputError` unless a network takes images ``(N, C, n, n)`` of this size and so many channels."""
+    """Raise :class:`InputError` unless a network takes images ``(N, C, n, n)`` of this size and so many channels.
+
+    What says that there is not enough memory is raised as it is.
+    """
     try:
         with evaluating(network), torch.no_grad():
             network(images[:1].to(device_of(network)))
     except Exception as error:  # every network complains in its own way
+        if lacks_memory(error):
+            raise
         _, channels, size, _ = images.shape
         raise InputError(
             f"network {name} does not take images of {size} x {size} pixels and {channels} channels ({one_line(error)})"

@@ -112,9 +112,13 @@ def measure(chosen: argparse.Namespace) -> int:
 
 
 def _measured(network: "nn.Module", images: "Tensor", chosen: argparse.Namespace) -> "StabilityByOperation":
+    import torch
+
     from ..core.results import StabilityByOperation
+    from ..core.seeds import derive_seed
     from ..core.stability import relative_stability
 
+    torch.manual_seed(derive_seed("command", chosen.seed))  # for networks that draw random numbers in evaluation
     settings: PerturbationSettings = {
         "displacement": chosen.displacement,
         "cutoff": chosen.cutoff,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError, one_line
-from .files import check_fits, most_unpacked, open_regular
+from .files import check_images_fit, most_unpacked, open_regular, remedy_for
 from .requests import Request, fields_of
 
 
@@ -33,7 +33,7 @@ def _read_arrays(path: Path, names: list[str]) -> dict[str, np.ndarray]:
         with open_regular(path) as file:
             with zipfile.ZipFile(file) as archive:
                 size = sum(member.file_size for member in archive.infolist())
-            check_fits(size, path)
+            check_images_fit(size, path)
             if size > most_unpacked(path):
                 raise InputError(f"{path} unpacks to a hundred times its size and more: refused, images do not")
             file.seek(0)
@@ -44,7 +44,9 @@ def _read_arrays(path: Path, names: list[str]) -> dict[str, np.ndarray]:
     except KeyError as error:
         raise InputError(f"{path} has no array {error.args[0].split()[0]}: it must hold {', '.join(names)}") from None
     except Exception as error:  # numpy, zipfile and zlib each have errors of their own for a damaged file
-        raise InputError(f"{path} cannot be read as .npz ({one_line(error)}): replace it") from None
+        raise InputError(
+            f"{path} cannot be read as .npz ({one_line(error)}): {remedy_for(error, 'replace it')}"
+        ) from None
 
 
 def _images(array: np.ndarray, name: str) -> Tensor:

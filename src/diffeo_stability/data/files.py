@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from ..core.errors import InputError
+from ..core.errors import InputError, lacks_memory
 from ..core.memory import memory_of_machine
 
 METADATA = "json"  # the one entry of a safetensors file's metadata
-LARGEST_JSON = 256 * 2**20  # bytes; records of tens of thousands of files are smaller
+LARGEST_JSON = 16 * 2**20  # bytes, which take thirty times as many in memory; records of 50,000 files are smaller
 SLACK = 64 * 2**20  # bytes that a file may unpack to whatever its own size
 REMEDIES = {
     errno.ENOMEM: "free some memory",
@@ -61,6 +61,11 @@ def as_input_error(error: OSError, path: str | Path) -> Exception:
     if error.errno not in REMEDIES:
         return error
     return InputError(f"{error.filename or path}: {error.strerror}: {REMEDIES[error.errno]}, then run again")
+
+
+def remedy_for(error: Exception, usual: str) -> str:
+    """Return what to do about a file that cannot be read: the usual thing, and to free memory if there was not enough."""
+    return f"{usual}, or free some memory" if lacks_memory(error) else usual
 
 
 def check_access(folder: str | Path, *, write: bool) -> None:
@@ -171,7 +176,7 @@ def most_unpacked(path: str | Path) -> int:
     return 100 * Path(path).stat().st_size + SLACK
 
 
-def check_fits(size: int, path: str | Path) -> None:
+def check_images_fit(size: int, path: str | Path) -> None:
     """Check that so many bytes of images, which are copied once, fit into the memory of this machine.
 
     Raises:

@@ -1,44 +1,24 @@
-"""Images in a tree ``train/<class>/*``, ``test/<class>/*``, or ``<class>/*`` alone, in a folder or straight from an archive.
+"""Images in a tree ``train/<class>/*``, ``test/<class>/*``, or ``<class>/*`` alone, in a folder or straight from an archive."""
 
-Archives are read as a stream and never unpacked, so that nothing in them can land outside.
-"""
-
-import bz2
-import gzip
 import logging
-import lzma
-import tarfile
-import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
-from io import BytesIO
 from os import PathLike
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ..core.errors import InputError, one_line, printable
-from .contents import FORMATS, is_image, walk
-from .files import as_input_error, check_fits, is_there, most_unpacked, open_regular, read_bounded
+from ..core.errors import InputError, printable
+from .contents import is_image
+from .decoding import decode
+from .entries import entries_of
+from .files import check_images_fit, is_there
 from .requests import Request, fields_of
 
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
-UNPACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}  # by what compressed files begin with
-LARGEST_FILE = 64 * 2**20  # bytes; no image of a sensible size is larger
-LARGEST_HEADER = 2**18  # bytes of a member of a tar archive: its name, and what else systems note of it
-MOST_NOTES = 1000  # that apply to a member: all are copied for the next one
-MOST_OTHERS = 100_000  # members of an archive that are no images, beyond as many as there are images
 PARTS = ("train", "test")
 Found = dict[tuple[str, str], dict[str, np.ndarray]]  # pixels by part and class, then by name of the image
-GREYS = ("1", "L", "LA", "La")
-DEEP_GREYS = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # of 16 bits
-Entry = tuple[str, Callable[[], bytes] | None]  # name, and what reads it, of a file; name and nothing, of a folder
 logger = logging.getLogger(__name__)
 
 
@@ -219,7 +199,7 @@ def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[
         place_of: name of an entry, and whether it is a folder, to its place, false if it has none.
     """
     decoded, skipped = 0, []
-    for name, read in _entries(path):
+    for name, read in entries_of(path):
         hidden = any(step.startswith(".") for step in PurePosixPath(name).parts)
         place = None if hidden else place_of(name, read is None)
         if not place:
@@ -227,238 +207,12 @@ def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[
         if read is not None and not is_image(PurePosixPath(name).name):
             skipped.append(name)
             continue
-        image = None if read is None else _decode(read(), f"{path}: {printable(name)}", image_size)
+        image = None if read is None else decode(read(), f"{path}: {printable(name)}", image_size)
         if image is not None:
             decoded += image.nbytes
-            check_fits(decoded, path)
+            check_images_fit(decoded, path)
         yield place, name, image
     if skipped:
         more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
         names = printable(", ".join(skipped[:3]))
         logger.warning("%s: no images, by their names, and skipped: %s%s", printable(str(path)), names, more)
-
-
-def _entries(path: Path) -> Iterator[Entry]:
-    """All files and folders; a file is read when it is asked for, before the next entry is."""
-    if path.is_dir():
-        yield from _folder_entries(path)
-        return
-    kinds = {TAR_SUFFIXES: _tar_entries, (".zip",): _zip_entries}
-    entries = next((entries for suffixes, entries in kinds.items() if path.name.endswith(suffixes)), None)
-    if entries is None:
-        raise InputError(f"{path} is neither a folder nor an archive: it must end in {', '.join(TAR_SUFFIXES)} or .zip")
-    with _named_if_broken(path), open_regular(path) as file:
-        for name, read in entries(path, file):
-            yield name, None if read is None else partial(_read_packed, path, read)
-
-
-@contextmanager
-def _named_if_broken(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # readers of archives have errors of many kinds for what is damaged
-        raise InputError(f"{path} is truncated or no archive ({one_line(error)}): replace it") from None
-
-
-def _read_packed(path: Path, read: Callable[[], bytes]) -> bytes:
-    with _named_if_broken(path):
-        return read()
-
-
-def _folder_entries(path: Path) -> Iterator[Entry]:
-    """Those of a folder that are not hidden; links are followed, but not to a folder that they lie in."""
-    entries = []
-    for folder, folders, files in walk(path):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        entries += [Path(folder, name) for name in (*folders, *files)]
-    for entry in sorted(entries):
-        yield entry.relative_to(path).as_posix(), None if entry.is_dir() else partial(_read_file, entry)
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return read_bounded(path, LARGEST_FILE)
-    except FileNotFoundError:
-        raise InputError(f"{path} is a link to something that is not there: mend or remove it") from None
-    except OSError as error:
-        raise as_input_error(error, path) from None
-
-
-def _tar_entries(path: Path, file: BinaryIO) -> Iterator[Entry]:
-    stream = _Bounded(_unpacked(file), path)
-    members = _Members(path)
-    with tarfile.open(fileobj=stream, mode="r:") as archive:
-        for member in archive:
-            archive.members = []  # where it keeps all that it has read
-            stream.begin_member()
-            if max(len(archive.pax_headers), len(member.pax_headers)) > MOST_NOTES:
-                raise stream.header_too_large()
-            regular = (member.isfile() and not member.issparse()) or member.isdir()
-            members.check(member.name, member.size, regular=regular)
-            yield member.name, partial(stream.content, member) if member.isfile() else None
-
-
-def _unpacked(file: BinaryIO) -> BinaryIO:
-    """A file as it was before it was compressed, if it was."""
-    start = file.read(8)
-    file.seek(0)
-    unpack = next((unpack for signature, unpack in UNPACKERS.items() if start.startswith(signature)), None)
-    return file if unpack is None else unpack(file)
-
-
-class _Bounded:
-    """What a tar archive unpacks to, of which headers and all that is read are bounded before they are in memory.
-
-    Args:
-        stream: the unpacked archive.
-        path: of the archive.
-    """
-
-    def __init__(self, stream: BinaryIO, path: Path):
-        self._stream = stream
-        self._path = path
-        self._most = most_unpacked(path)
-        self._header = 0
-        self.tell = stream.tell
-
-    def begin_member(self) -> None:
-        self._header = 0
-
-    def header_too_large(self) -> InputError:
-        return InputError(f"{self._path} holds far more than its files and their names: refused; pack the images alone")
-
-    def read(self, size: int) -> bytes:
-        self._header += size
-        if self._header > LARGEST_HEADER:
-            raise self.header_too_large()
-        self._check(self.tell() + size)
-        return self._stream.read(size)
-
-    def seek(self, place: int) -> int:
-        self._check(place)
-        return self._stream.seek(place)
-
-    def content(self, member: tarfile.TarInfo) -> bytes:
-        """Return what a file holds whose size was checked."""
-        self.seek(member.offset_data)
-        content = self._stream.read(member.size)
-        if len(content) < member.size:
-            raise EOFError(f"{member.name} ends too early")
-        return content
-
-    def _check(self, place: int) -> None:
-        if place > self._most:
-            raise _unpacks_too_far(self._path)
-
-
-def _zip_entries(path: Path, file: BinaryIO) -> Iterator[Entry]:
-    members = _Members(path)
-    with zipfile.ZipFile(file) as archive:
-        for member in archive.infolist():
-            kind = member.external_attr >> 28  # the file type of a Unix mode; 0 where the archive has none
-            members.check(member.filename, member.file_size, regular=kind in (0, 4, 8))
-            yield member.filename, None if member.is_dir() else partial(_zip_content, archive, member)
-
-
-def _zip_content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """What a file holds, of the size that was checked, whatever more it unpacks to."""
-    with archive.open(member) as file:
-        return file.read(member.file_size)
-
-
-class _Members:
-    """What the members of an archive add up to, so that it is refused before it fills the memory or takes hours.
-
-    Args:
-        path: of the archive.
-    """
-
-    def __init__(self, path: Path):
-        self._path = path
-        self._most = most_unpacked(path)
-        self._bytes = 0
-        self._others = 0
-
-    def check(self, name: str, size: int, *, regular: bool) -> None:
-        """Refuse the archive for its next member, or for all so far.
-
-        Args:
-            size: of the member, in bytes.
-            regular: whether it is a file or a folder.
-        """
-        path, steps, name = self._path, PurePosixPath(name), printable(name)
-        self._bytes += size
-        self._others += -1 if size and is_image(steps.name) else 1
-        if steps.is_absolute() or ".." in steps.parts:
-            raise InputError(f"{path} holds {name}, a path that leaves the archive: refused")
-        if not regular:
-            raise InputError(f"{path} holds {name}, a link or device: refused; pack the images themselves")
-        if not 0 <= size <= LARGEST_FILE:
-            raise InputError(f"{path} holds {name} of {size / 2**20:.0f} MiB: refused, an image has at most 64 MiB")
-        if self._bytes > self._most:
-            raise _unpacks_too_far(path)
-        if self._others > MOST_OTHERS:
-            raise InputError(
-                f"{path} holds {MOST_OTHERS:,} more empty files, folders and files that are no images than images: refused; pack "
-                "the images alone"
-            )
-
-
-def _unpacks_too_far(path: Path) -> InputError:
-    return InputError(f"{path} unpacks to a hundred times its size and more: refused, images do not")
-
-
-def _decode(content: bytes, name: str, image_size: int | None) -> np.ndarray:
-    """Return an image's pixels, ``(1 or 3, height, width)`` uint8."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(content), formats=_known_formats()) as opened:
-                image = _eight_bits(ImageOps.exif_transpose(opened))
-                if image_size is not None:
-                    image = _scale_and_crop(image, image_size)
-                pixels = np.asarray(image)
-    except UnidentifiedImageError:
-        raise InputError(
-            f"{name} is no image that can be read (none of {', '.join(FORMATS)}): replace or remove it"
-        ) from None
-    except Exception as error:  # each decoder of Pillow has errors of its own
-        raise InputError(f"{name} is no image that can be read ({one_line(error)}): replace or remove it") from None
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-
-
-def _known_formats() -> list[str]:
-    """Those formats that Pillow knows here: it is built without some of them in places."""
-    Image.init()
-    return [name for name in FORMATS if name in Image.OPEN]
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """An image as grey or RGB of 8 bits: 16 bits are scaled, transparency is dropped."""
-    if image.mode in DEEP_GREYS:
-        values = np.array(image, dtype=np.int32)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"pixels from {values.min()} to {values.max()}, not of 8 or 16 bits")
-        values += 128  # to the nearest of the 256 levels, each 257 apart
-        values //= 257
-        return Image.fromarray(values.astype(np.uint8))
-    if image.mode == "F":
-        values = np.array(image, dtype=np.float64)
-        low, high = values.min(), values.max()
-        if not (low >= 0 and high <= 255):
-            raise ValueError(f"pixels from {low:g} to {high:g}, not from 0 to 1 or from 0 to 255")
-        values *= 255 if high <= 1 else 1
-        return Image.fromarray(np.round(values, out=values).astype(np.uint8))
-    return image.convert("L" if image.mode in GREYS else "RGB")
-
-
-def _scale_and_crop(image: Image.Image, size: int) -> Image.Image:
-    scale = size / min(image.size)
-    scaled = [max(size, round(side * scale)) for side in image.size]
-    if scaled[0] * scaled[1] > Image.MAX_IMAGE_PIXELS:
-        raise ValueError(f"of {image.width} x {image.height} pixels, which scaled would be {scaled[0]} x {scaled[1]}")
-    image = image.resize(scaled, Image.Resampling.BICUBIC)
-    left, top = ((side - size) // 2 for side in image.size)
-    return image.crop((left, top, left + size, top + size))

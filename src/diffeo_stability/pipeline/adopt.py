@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.errors import InputError
 from ..data.contents import content_hash, located
 from .config import Run
-from .records import FOLDER, TIMESTAMP, hash_of, read_record
+from .records import FOLDER, TIMESTAMP, Record, hash_of, read_record
 
 
 def adopt(config: Run) -> int:
@@ -51,15 +51,15 @@ def _recorded_in(folder: Path) -> Iterator[Path]:
         yield record.parents[1] / record.name.removesuffix(".json")
 
 
-def _mismatches(path: Path, record: dict, found: Callable[[Path], str | None]) -> Iterator[str]:
+def _mismatches(path: Path, record: Record, found: Callable[[Path], str | None]) -> Iterator[str]:
     """Yield a line for each thing about a file that is not as its record says."""
     if found(path) is None:
         yield f"{path} is missing: copy it, or delete its record in {path.parent / FOLDER}"
-    elif found(path) != record["sha256"]:
+    elif found(path) != record.sha256:
         yield f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again"
-    used = {name: (found(Path(name)), expected) for name, expected in record["inputs"].items()}
+    used = {name: (found(Path(name)), expected) for name, expected in record.inputs.items()}
     # Images and weights of one's own need not have come along
-    brought = {name: expected for name, expected in record["contents"].items() if located(name).exists()}
+    brought = {name: expected for name, expected in record.contents.items() if located(name).exists()}
     used |= {name: (content_hash(name), expected) for name, expected in brought.items()}
     for name, (now, expected) in used.items():
         if now not in (None, expected):

@@ -7,7 +7,7 @@ import difflib
 import math
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,14 +72,7 @@ class Run(Block):
     @field_validator("networks")
     @classmethod
     def _folders_tell_networks_apart(cls, networks: dict[str, NetworkBlock]) -> dict[str, NetworkBlock]:
-        """Many disks take capitals and small letters for the same, and two networks would lie in one folder there."""
-        names: dict[str, str] = {}
-        for name in networks:
-            other = names.setdefault(name.casefold(), name)
-            if other != name:
-                raise ValueError(
-                    f"{other} and {name} differ in capitals alone, which many disks do not tell apart: rename one"
-                )
+        _check_told_apart("", networks)
         return networks
 
     @model_validator(mode="after")
@@ -173,8 +166,11 @@ class Run(Block):
 
     @model_validator(mode="after")
     def _data_sets_have_folders_of_their_own(self):
+        folders = [self.dataset.folder]
         for stem, block in self.figures.items():
             images = block.dataset_of(self)
+            folders.append(images.folder)
+            _check_told_apart(f"{stem}.dataset: ", folders)
             if self.datasets[images.folder] != images or (
                 images != self.dataset and images.folder == self.dataset.folder
             ):
@@ -255,6 +251,21 @@ RunConfig = create_model(
         for stem, figure in FIGURES.items()
     },
 )
+
+
+def _check_told_apart(key: str, folders: Iterable[str]) -> None:
+    """Refuse names of folders that lie beside each other and that many disks take for the same.
+
+    Args:
+        key: that names them, as an error begins with it.
+    """
+    names: dict[str, str] = {}
+    for name in folders:
+        other = names.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(
+                f"{key}{other} and {name} differ in capitals alone, which many disks do not tell apart: rename one"
+            )
 
 
 def parse_config(raw: dict[str, Any]) -> RunConfig:

@@ -6,7 +6,7 @@ what was made with other settings or code or from something else than what lies 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from snakemake.persistence.file import FilePersistence
 from snakemake.settings.types import DAGSettings
 
 from ..core.errors import InputError
-from .records import files_in, name_of, read_record, record_of, written_at
+from .records import Record, files_in, name_of, read_record, record_of, written_at
 
 SHORT = 12  # digits of a hash that are shown
 SMALL = DAGSettings.max_checksum_file_size  # bytes
@@ -95,7 +95,7 @@ def _jobs_of(workflow: Any, paths: Iterable[str]) -> Iterator[Job]:
         yield Job([*map(str, outputs)], [*map(str, inputs)], files_in(inputs), dated, dict(params.items()))
 
 
-def _records_of(paths: Iterable[str], snakemakes: FilePersistence) -> dict[str, dict]:
+def _records_of(paths: Iterable[str], snakemakes: FilePersistence) -> dict[str, Record]:
     """Records of files and folders, of those that are there and have one.
 
     Raises:
@@ -121,35 +121,31 @@ def _records_of(paths: Iterable[str], snakemakes: FilePersistence) -> dict[str, 
     return records
 
 
-def _tell(snakemakes: FilePersistence, path: str, job: Job, records: Mapping[str, dict]) -> bool:
+def _tell(snakemakes: FilePersistence, path: str, job: Job, records: Mapping[str, Record]) -> bool:
     """Have Snakemake know of a file what its record says, and return whether it would be made like that now.
 
     What Snakemake knows of it besides stays.
     """
-    known = snakemakes._read_record(path)
-    told = {
-        "params": _params(records[path], job, snakemakes._serialize_param),
-        "input": _inputs(records[path], job, records),
-    }
+    known, record = snakemakes._read_record(path), records[path]
+    was = record.params | ({CONTENTS: record.contents} if CONTENTS in job.params else {})
+    told = {"params": _params(was, job, snakemakes), "input": _inputs(record, job, records)}
     if (
         known is None
         or known.record_format_version != RECORD_FORMAT_VERSION
         or told != {name: known[name] for name in told}
     ):
         update = {**told, "record_format_version": RECORD_FORMAT_VERSION}
-        snakemakes._write_record(path, (known or _first_metadata(path, records[path])).model_copy(update=update))
-    now = _params(
-        {"params": _as_recorded(job.params), CONTENTS: job.params.get(CONTENTS)}, job, snakemakes._serialize_param
-    )
+        snakemakes._write_record(path, (known or _first_metadata(path, record)).model_copy(update=update))
+    now = _params(_as_recorded(job.params), job, snakemakes)
     return told == {"params": now, "input": sorted(job.inputs)}
 
 
-def _first_metadata(path: str, record: Mapping[str, Any]) -> MetadataRecord:
+def _first_metadata(path: str, record: Record) -> MetadataRecord:
     """What Snakemake is told of a file that it knows nothing of."""
     written = written_at(path)
-    checksums = {name: f"sha256:{used}" for name, used in record["inputs"].items()}
+    checksums = {name: f"sha256:{used}" for name, used in record.inputs.items()}
     return MetadataRecord(
-        rule=record["rule"], starttime=written, endtime=written, incomplete=False, input_checksums=checksums
+        rule=record.rule, starttime=written, endtime=written, incomplete=False, input_checksums=checksums
     )
 
 
@@ -160,13 +156,10 @@ def _newer(job: Job) -> list[str]:
     return [path for path in there if Path(path).is_dir() or Path(path).stat().st_size > SMALL]
 
 
-def _params(record: Mapping[str, Any], job: Job, serialised: Callable[[Any], Any]) -> list[str]:
+def _params(was: Mapping[str, Any], job: Job, snakemakes: FilePersistence) -> list[str]:
     """Params as Snakemake keeps them: those that are as they were as it would keep them now, others with names and old values."""
-    was = dict(record["params"])
-    if CONTENTS in job.params:
-        was[CONTENTS] = record.get(CONTENTS, {})
     same = {name for name, value in job.params.items() if name in was and _as_recorded(value) == was[name]}
-    kept = [serialised(value) for name, value in job.params.items() if name in same]
+    kept = [snakemakes._serialize_param(value) for name, value in job.params.items() if name in same]
     changed = [f"{name}: {value!r}" for name, value in was.items() if name not in same]
     changed += [f"{name} was not there" for name in job.params if name not in was]
     return sorted([*(text for text in kept if isinstance(text, str)), *changed])
@@ -176,16 +169,16 @@ def _as_recorded(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _inputs(record: Mapping[str, Any], job: Job, records: Mapping[str, dict]) -> list[str]:
+def _inputs(record: Record, job: Job, records: Mapping[str, Record]) -> list[str]:
     """Inputs as Snakemake keeps them; of those that have become others since, the hash that they had stands beside the name.
 
     What only lies in another folder now, as a data set may, is no other.
     """
     now = {name_of(path): path for path in job.named}
-    hashes = {name: records[path]["sha256"] for name, path in now.items() if path in records}
-    added = now.keys() - record["inputs"].keys()
+    hashes = {name: records[path].sha256 for name, path in now.items() if path in records}
+    added = now.keys() - record.inputs.keys()
     kept, others = [], []
-    for name, used in record["inputs"].items():
+    for name, used in record.inputs.items():
         moved = [other for other in added if Path(other).name == Path(name).name and hashes.get(other) == used]
         if name in now and hashes.get(name, used) == used:
             kept.append(now[name])

@@ -6,15 +6,12 @@ At every step they say whether the file on disk is still the one that was made o
 import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-from pydantic import BaseModel, ValidationError
 
 from ..core.errors import InputError, printable
 from ..data.contents import content_hash, located, memory_beside
 from ..data.files import METADATA, is_there, read_json
 from .carried import Carried, read_carried
-from .records import hash_of, record_of
+from .records import Record, hash_of, read_record, record_of
 
 SHORT = 12  # digits of a hash that are printed
 GIVEN = ("config", "workflow")  # folders of what no job makes
@@ -22,36 +19,6 @@ MADE = ("results", "figures")  # of what jobs make
 DATASET = "images.safetensors"  # made too, in any folder
 UNSEALED = "what it shows: an older version drew it, whose figures carry no hash of their picture"
 COPY = "as the file itself says, which is no more to be trusted than where it came from"
-
-
-class Record(BaseModel):
-    """What is read of the record that lies beside a file; see :func:`diffeo_stability.pipeline.records.write_records`."""
-
-    sha256: str
-    rule: str
-    run: str
-    config: str
-    commit: str
-    dirty: bool
-    versions: dict[str, str] = {}
-    params: dict[str, Any] = {}
-    inputs: dict[str, str]
-    contents: dict[str, str] = {}
-
-
-def read_record(path: Path) -> Record | None:
-    """Return the record of a file or folder; nothing if it has none.
-
-    Raises:
-        InputError: it is none that a job writes.
-    """
-    place = record_of(path)
-    if not is_there(place):
-        return None
-    try:
-        return Record.model_validate(read_json(place))
-    except ValidationError:
-        raise InputError(f"{place} is no record: delete {path} and run again, to make both anew") from None
 
 
 @dataclass
@@ -124,7 +91,7 @@ def trace(path: str | Path) -> Origin:
 
 def _figure(path: Path, carried: Carried, seen: dict[str, tuple[str, str]]) -> Origin:
     """A figure, wherever it lies, by the record that it carries, and by the one that lies beside it if it does."""
-    own, record = read_record(path), carried.record
+    own, record = _record_beside(path), carried.record
     intact = carried.intact is not False and (own is None or own.sha256 == hash_of(path))
     return Origin(
         str(path),
@@ -141,12 +108,18 @@ def _table(name: str, expected: str, seen: dict[str, tuple[str, str]]) -> Origin
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         return Origin(name, "elsewhere", sha256=expected)
+    name = path.as_posix()  # the same for all ways to spell it, so that none is hashed twice
     if not (is_there(name) and Path(name).is_file()):
         return Origin(name, "missing", sha256=expected)
     origin = _follow(name, expected, seen)
     if origin.state in ("given", "outside"):
         origin.state = "no record"
     return origin
+
+
+def _record_beside(path: Path) -> Record | None:
+    """The record of a file or folder, if it has one."""
+    return read_record(path) if is_there(record_of(path)) else None
 
 
 def _maker(path: Path) -> Path | None:
@@ -170,7 +143,7 @@ def _follow(name: str, expected: str | None, seen: dict[str, tuple[str, str]]) -
         return Origin(name, "as above" if state == before == "ok" else state, sha256=expected or found)
     found = hash_of(path)
     used = expected or found
-    record = read_record(path)
+    record = _record_beside(path)
     if record is None:
         state = _state(found, expected)
         facts = [f"sha256 {found[:SHORT]}"]
@@ -207,8 +180,9 @@ def _facts(record: dict) -> list[str]:
     facts = [f"run {record['run']}, config {record['config'][:SHORT]}, {code}"]
     if "versions" in record:
         facts.append(", ".join(f"{name} {number}" for name, number in record["versions"].items()))
-    if "probe" in record.get("params", {}):
-        facts.append(f"probe seed {record['params']['probe']['seed']}")
+    match record:
+        case {"params": {"probe": {"seed": seed}}}:
+            facts.append(f"probe seed {seed}")
     return facts
 
 
@@ -217,13 +191,13 @@ def _contents(path: Path) -> list[str]:
     if path.is_dir():
         checkpoints = sorted(path.glob("[!.]*.json"))
         return _checkpoint_facts(checkpoints[-1]) if checkpoints else []
-    if path.name == DATASET:
+    if path.name == DATASET and path.is_file():
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(path, framework="numpy") as file:
                 return [f"data sha256 {json.loads(file.metadata()[METADATA])['sha256'][:SHORT]}"]
-        except (SafetensorError, KeyError, TypeError, ValueError):
+        except (SafetensorError, KeyError, TypeError, ValueError, RecursionError):
             return []  # its hash tells that it is another file
     return []
 

@@ -13,12 +13,39 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from ..core.errors import InputError, one_line
 from ..data.contents import hashes_in
 from ..data.files import LARGEST_JSON, read_bounded, write_json
 
 FOLDER = ".provenance"
 TIMESTAMP = ".snakemake_timestamp"  # by which Snakemake goes in a folder that a job made
+
+
+class Record(BaseModel):
+    """How a file or folder was made; see :func:`write_records`.
+
+    Attributes:
+        sha256: hash of what was made.
+        rule, params: of the job that made it.
+        run, config: name and hash of the configuration.
+        commit, dirty, versions: of the code.
+        inputs, contents: hashes of what the job read, by name; those of older versions have no contents.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    sha256: str
+    rule: str
+    run: str
+    config: str
+    commit: str
+    dirty: bool
+    versions: dict[str, str] = {}
+    params: dict[str, Any]
+    inputs: dict[str, str]
+    contents: dict[str, str] = {}
 
 
 def software_versions() -> dict[str, str]:
@@ -113,7 +140,7 @@ def files_in(inputs: Any) -> list[str]:
     return [str(path) for files in named for path in ([files] if isinstance(files, str) else files)]
 
 
-def read_record(path: str | Path) -> dict[str, Any]:
+def read_record(path: str | Path) -> Record:
     """Return the record of a file or folder.
 
     Raises:
@@ -121,19 +148,12 @@ def read_record(path: str | Path) -> dict[str, Any]:
     """
     place = record_of(path)
     try:
-        record = json.loads(read_bounded(place, LARGEST_JSON))
+        return Record.model_validate(json.loads(read_bounded(place, LARGEST_JSON)))
+    except ValidationError as error:
+        entry = ".".join(map(str, error.errors()[0]["loc"])) or "whole"
+        raise InputError(f"{place} is no record of how {path} was made ({entry}): delete {path}, run again") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{place} cannot be read ({one_line(error)}): delete {path}, run again") from None
-    kinds = {"sha256": str, "rule": str, "inputs": dict, "params": dict}
-    if not isinstance(record, dict) or any(not isinstance(record.get(key), kind) for key, kind in kinds.items()):
-        raise InputError(f"{place} is no record of how {path} was made: delete {path}, run again")
-    record = {"contents": {}, **record}  # those of older versions have no contents
-    for entry in ("inputs", "contents"):
-        if not isinstance(record[entry], dict) or not all(isinstance(value, str) for value in record[entry].values()):
-            raise InputError(
-                f"{place} is no record (its entry {entry} holds no hashes by name): delete {path}, run again"
-            )
-    return record
 
 
 def check_unchanged(path: str | Path, found: str) -> None:
@@ -145,7 +165,7 @@ def check_unchanged(path: str | Path, found: str) -> None:
     Raises:
         InputError: it has another one, or the record cannot be read.
     """
-    if record_of(path).exists() and read_record(path)["sha256"] != found:
+    if record_of(path).exists() and read_record(path).sha256 != found:
         raise InputError(f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again")
 
 

@@ -1,5 +1,6 @@
 """Tidy tables: CSV, one row per number, floats in full precision, written atomically."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from ..data.files import atomic_path, open_regular
 # Floats are read back to the last bit: what older versions of pandas have to be asked for, newer ones deprecate
 OLDER = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
 EXACT: dict[str, Any] = {"float_precision": "round_trip"} if OLDER else {}
+LARGEST_TABLE = 2**28  # bytes; a million rows are smaller
 # Names that people gave, which may look like numbers or like missing ones: never guess their type
 NAMES = ("net", "architecture", "operation", "layer", "label", "prediction", "towards", "claim", "part")
 
@@ -29,16 +31,20 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
         columns: those that it must have.
 
     Raises:
-        InputError: the file is missing, empty, no table, or lacks a column.
+        InputError: the file is missing, empty, too large, no table, or lacks a column.
     """
     try:
         # What is missing is written as nothing at all: NA, nan and null are names
         with open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_TABLE:
+                raise InputError(f"table {path} is larger than {LARGEST_TABLE // 2**20} MiB: refused, no table is")
             table = pd.read_csv(file, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""], **EXACT)
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"table {path} cannot be read ({one_line(error)}): delete it and run again, to make it anew"
-        ) from None
+        why = one_line(error)
+        remedy = "free some memory" if "out of memory" in why else "delete it and run again, to make it anew"
+        raise InputError(f"table {path} cannot be read ({why}): {remedy}") from None
     if missing := [column for column in columns if column not in table]:
         raise InputError(f"{path} is another table: it has no column {', '.join(missing)}")
     return table
