@@ -10,8 +10,6 @@ import sys
 from .command.measure import add_measure
 from .core.errors import InputError, lacks_memory, one_line, printable
 
-NOT_LOADED = "failed to map segment"  # with which the system's loader says that a library finds no room
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit status: 0; 1 for an error, or where files do not match their records."""
@@ -45,11 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _want_of_memory(error: BaseException | None) -> str | None:
     """Return which error says that there is not enough memory, of an error and those that it came from; nothing if none does.
 
-    Libraries that are not loaded for want of memory do not say so, and packages that build on them wrap their errors.
+    Packages wrap the errors of libraries that they build on.
     """
     if error is None:
         return None
-    said = (one_line(error) or type(error).__name__) if lacks_memory(error) or NOT_LOADED in str(error) else None
+    said = (one_line(error) or type(error).__name__) if lacks_memory(error) else None
     return _want_of_memory(error.__cause__ or error.__context__) or said
 
 

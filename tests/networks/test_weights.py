@@ -5,6 +5,7 @@ import math
 import os
 import pickle
 import subprocess
+import zipfile
 from functools import partial
 
 import pytest
@@ -136,6 +137,19 @@ def test_pickled_code_is_refused_and_not_run(tmp_path):
     with pytest.raises(InputError, match="w.pth"):
         read_weights(str(tmp_path / "w.pth"), "lenet", tmp_path)
     assert not trace.exists()
+
+
+@pytest.mark.fault("one line")
+def test_packed_weights_are_refused_before_they_are_unpacked(tmp_path):
+    torch.save({"w": torch.zeros(1_000_000)}, tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "w.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for entry in plain.namelist():
+            packed.writestr(entry, plain.read(entry))
+    with pytest.raises(InputError, match="w.pt are packed, as torch.save leaves none: refused; save them anew"):
+        read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
 
 
 @pytest.mark.fault("one line")

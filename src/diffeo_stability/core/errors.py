@@ -3,7 +3,14 @@
 import errno
 
 # With which torch, of any device, and the loaders of libraries say it
-NO_MEMORY = ("allocate memory", "out of memory", "bad_alloc", "bad allocation", "not enough memory")
+NO_MEMORY = (
+    "allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "bad allocation",
+    "not enough memory",
+    "failed to map segment",
+)
 
 
 class InputError(ValueError):

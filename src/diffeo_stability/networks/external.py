@@ -9,7 +9,7 @@ from types import ModuleType
 import torch
 from torch import nn
 
-from ..core.errors import InputError, one_line
+from ..core.errors import InputError, lacks_memory, one_line
 from ..core.models import initialise_lazy_layers
 
 
@@ -70,6 +70,8 @@ def own_network(name: str, in_channels: int, image_size: int, classes: int) -> n
     try:
         initialise_lazy_layers(network, torch.zeros(1, in_channels, image_size, image_size))
     except Exception as error:  # every network complains in its own way
+        if lacks_memory(error):
+            raise
         raise InputError(
             f"network {name} does not take images of {image_size} x {image_size} pixels and {in_channels} channels "
             f"({one_line(error)})"

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,11 @@ def _from_file(path: Path) -> dict[str, Tensor]:
 
 def _unpickled(path: Path) -> Any:
     """What a file of ``torch.save`` holds, if that is nothing but tensors and plain values."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > path.stat().st_size:
+            raise InputError(f"weights {path} are packed, as torch.save leaves none: refused; save them anew")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
