@@ -72,6 +72,10 @@ def test_what_it_cannot_keep_is_named(model):
         metric.update(IMAGES[0])
     with pytest.raises(InputError, match="floating point"):
         metric.update(IMAGES.byte())
+    with pytest.raises(InputError, match="images are of type ndarray: update takes a tensor"):
+        metric.update(IMAGES.numpy())
+    with pytest.raises(InputError, match="model is of type str"):
+        RelativeStabilityMetric("resnet18")
 
 
 def test_it_stands_in_a_collection_of_torchmetrics(model):

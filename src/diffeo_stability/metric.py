@@ -9,7 +9,7 @@ from torch import Tensor
 from .core.checks import check_whole
 from .core.deformation import Interpolation, check_images
 from .core.errors import InputError
-from .core.models import Model
+from .core.models import Model, as_module
 from .core.perturbations import NoiseNorm
 from .core.results import RelativeStability
 from .core.set_statistics import BatchNorm
@@ -52,7 +52,7 @@ class RelativeStabilityMetric(Metric):
             :func:`relative_stability` takes them.
 
     Raises:
-        InputError: ``images`` below 2.
+        InputError: ``images`` below 2, or a model that cannot be called.
     """
 
     is_differentiable = False
@@ -78,6 +78,7 @@ class RelativeStabilityMetric(Metric):
         # The model changes between two calls of compute, of which nothing tells
         super().__init__(compute_with_cache=False, sync_on_compute=False)
         check_whole("images", images, 2)
+        as_module(model)  # which refuses what is none: not only after an epoch
         self._model = (model,)  # in a tuple, so that it is no part of the metric, as which it would be saved and moved
         self._most = images
         self._settings: StabilitySettings = {
@@ -98,8 +99,12 @@ class RelativeStabilityMetric(Metric):
         """Keep images ``(B, C, n, n)``, floating point and scaled as the model expects, up to as many as are wanted.
 
         Raises:
-            InputError: another shape or dtype.
+            InputError: no tensor, or of another shape or dtype.
         """
+        if not isinstance(images, Tensor):
+            raise InputError(
+                f"images are of type {type(images).__name__}: update takes a tensor (batch, channels, n, n)"
+            )
         check_images(images)
         room = self._most - sum(map(len, self.kept))
         if room > 0:

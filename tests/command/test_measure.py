@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,8 @@ from torch import nn
 
 from diffeo_stability import load_images, relative_stability, stability_by_operation
 from diffeo_stability.__main__ import main
+from diffeo_stability.command.results import draw
+from diffeo_stability.core.results import StabilityByOperation
 
 NETWORKS = """
 import torch
@@ -138,6 +141,18 @@ def test_by_operation_it_writes_a_row_and_draws_a_point_for_each(folder, capsys)
     assert (folder / "ops.pdf").read_bytes().startswith(b"%PDF")
     assert main(["measure", *SMALL, "--plot", "one.png"]) == 0
     assert (folder / "one.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_neither_settings_of_the_user_nor_names_change_a_plot(tmp_path):
+    """LaTeX need not be installed, and a name that matplotlib took for mathematics would end the plot or be another one."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    measured = dict(stability_by_operation(network, torch.rand(9, 1, 8, 8), seed=0))
+    plots = tmp_path / "one.png", tmp_path / "other.png"
+    for plot, settings in zip(plots, ({}, {"text.usetex": True, "savefig.transparent": True}), strict=True):
+        with matplotlib.rc_context(settings):
+            draw(StabilityByOperation({r"$\nonsense$": measured["1"]}), plot, "$")
+    assert plots[0].read_bytes() == plots[1].read_bytes()
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])

@@ -5,6 +5,7 @@ import hashlib
 import io
 import math
 import os
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -18,6 +19,7 @@ from PIL import Image
 
 from diffeo_stability import InputError, load_images
 from diffeo_stability.data import mnist5k as mnist5k_reader
+from diffeo_stability.data.contents import content_hash
 from diffeo_stability.data.datasets import split_dataset
 from diffeo_stability.data.downloads import MOST
 from diffeo_stability.data.normalisation import normalisation_of
@@ -500,6 +502,38 @@ def test_folders_of_classes_may_be_links_but_not_to_where_they_lie(tmp_path):
     assert dataset.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
+@pytest.mark.parametrize("link", ["test/dog", "train/bird", "train/dog/9.png", "train/itself"])
+def test_links_to_nothing_are_named_whatever_they_were(tmp_path, link):
+    """As are those to themselves: a class must not be lost with the disk that it was on."""
+    tree = write_tree(tmp_path / "tree")
+    if link == "test/dog":
+        (tree / link).rename(tmp_path / "dogs")
+    (tree / link).symlink_to(tree / link if link == "train/itself" else tmp_path / "unmounted")
+    with pytest.raises(InputError, match=f"{link} is a link to something that is not there: mend or remove it"):
+        prepare_dataset("image_folder", tmp_path / "data", path=tree)
+
+
+def test_a_link_to_itself_among_images_is_named_when_they_are_hashed(tmp_path):
+    (tmp_path / "a.png").symlink_to("a.png")
+    with pytest.raises(InputError, match=r"a\.png: .*: mend or remove the link, which leads to itself"):
+        content_hash(tmp_path)
+
+
+def test_images_that_lie_in_no_folder_of_a_class_are_no_class(tmp_path, caplog):
+    """Their names would be classes, each of a single image."""
+    tree = write_tree(tmp_path / "tree")
+    for part in ("train", "test"):
+        shutil.copy(tree / part / "cat" / "000.png", tree / part / "stray.png")
+    dataset = prepare_dataset("image_folder", tmp_path / "data", path=tree)
+    assert dataset.classes == ("cat", "dog")
+    assert "in no folder of a class, and skipped: test/stray.png, train/stray.png" in caplog.text
+    for part in ("train", "test"):
+        for category in ("cat", "dog"):
+            shutil.rmtree(tree / part / category)
+    with pytest.raises(InputError, match="images must lie in train/<class>/ and test/<class>/"):
+        prepare_dataset("image_folder", tmp_path / "data", path=tree)
+
+
 @pytest.mark.parametrize("above", ["", "test", "train", "data/test"])
 @pytest.mark.parametrize("archive", [None, "images.tar"])
 def test_classes_and_folders_above_the_tree_may_have_any_name(tmp_path, above, archive):
@@ -530,6 +564,10 @@ def test_greys_of_16_bits_and_floats_are_scaled(tmp_path):
     wrong = save_in_one_folder(tmp_path / "wrong", Image.fromarray((1000 * ramp).astype(np.float32)), "d.tif")
     with pytest.raises(InputError, match=r"d.tif is no image that can be read \(pixels from 0 to 1000"):
         load_images(wrong)
+    for kind in (np.uint16, np.int32):
+        dark = save_in_one_folder(tmp_path / "dark", Image.fromarray((255 * ramp).astype(kind)), "e.tif")
+        with pytest.raises(InputError, match="pixels up to 255 of 65535, which are all black: save them with 8 bits"):
+            load_images(dark)
 
 
 def test_grey_with_transparency_is_grey(tmp_path):

@@ -64,6 +64,7 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("dataset.test_only", True, "test_only is true, but source mnist5k has training images"),
         ("training", None, "training is missing"),
         ("data_dir", "~/data", "data_dir is '~/data'"),
+        ("data_dir", "$SCRATCH/data", r"data_dir is '\$SCRATCH/data'"),
         ("data_dir", "my data", "data_dir is 'my data'"),
         ("trainin", 1, "trainin is no key; did you mean training\\?; allowed are run, data_dir"),
         ("training.epoch", 1, "training.epoch is no key; did you mean epochs\\?"),

@@ -6,6 +6,7 @@ import pytest
 
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.pipeline import own_code
+from diffeo_stability.pipeline.library_names import network_names, torchvision_weights
 from diffeo_stability.pipeline.own_code import check_own_code
 
 GOOD = "def net(in_channels, image_size, classes): ...\n"
@@ -45,6 +46,7 @@ def check(tmp_path, monkeypatch):
         "import functools\n@functools.cache\ndef net(*anything): ...",
         "try:\n    import missing\nexcept ImportError:\n    " + GOOD,
         "if True:\n    pass\nelse:\n    net = 1",
+        "import sys\nsys.path.append('elsewhere')\nimport no_such_package\n" + GOOD,
         "def net(): ...\n" + GOOD,
     ],
 )
@@ -63,6 +65,8 @@ def test_networks_of_ones_own_that_are_there_are_taken(check, text):
         ("def net(in_channels, image_size, classes, *, depth): ...", "and need no other"),
         ("def net(in_channels, image_size, classes, /): ...", "must take the keywords"),
         ("def net(:", "is no Python: invalid syntax"),
+        ("import no_such_package\n" + GOOD, "mine0.py imports no_such_package, which is not installed: install it"),
+        ("from no_such_package.parts import part\n" + GOOD, "imports no_such_package"),
     ],
 )
 def test_what_is_wrong_with_them_is_said_in_one_line(check, text, message):
@@ -72,7 +76,7 @@ def test_what_is_wrong_with_them_is_said_in_one_line(check, text, message):
 
 
 def test_every_network_that_cannot_be_built_is_named(check):
-    names = "lenet", "no_such_module:net", "json.no_such_module:net", "json:no_such_name", "torchvision:anything"
+    names = "lenet", "no_such_module:net", "json.no_such_module:net", "json:no_such_name", "torchvision:resnet18"
     with pytest.raises(InputError) as caught:
         check(GOOD, *names)
     lines = str(caught.value).splitlines()
@@ -90,3 +94,37 @@ def test_packages_that_are_not_installed_are_named_with_what_needs_them(monkeypa
         "weights package:mine/weights.pt needs mine, which is not installed: install it",
         "dataset.normalisation torchvision:resnet18 needs torchvision, which is not installed: install it",
     ]
+
+
+def test_networks_and_weights_that_libraries_do_not_have_are_named():
+    """Without importing the libraries, which takes seconds."""
+    for name in ("torchvision:resnet18", "torchvision:quantized_googlenet", "timm:resnet18", "timm:resnet18.a1_in1k"):
+        check_own_code(run(name))
+    check_own_code(run("torchvision:resnet18", weights="torchvision:IMAGENET1K_V1", scale="torchvision:vgg11_bn"))
+    with pytest.raises(InputError) as caught:
+        check_own_code(run("torchvision:resnet188", "timm:ressnet18.a1_in1k", scale="timm:no_net_of_any_kind"))
+    first, second, third = str(caught.value).splitlines()
+    assert first.startswith("network torchvision:resnet188 is not known to torchvision; it has resnet18")
+    assert second.startswith("network timm:ressnet18.a1_in1k is not known to timm; it has ") and "resnet18" in second
+    assert (
+        third == "dataset.normalisation timm:no_net_of_any_kind is not known to timm; it has nothing of a similar name"
+    )
+    for name, message in (
+        ("torchvision:resnet18", "IMAGENET1K_V7 are not known; torchvision:resnet18 has IMAGENET1K_V1, DEFAULT"),
+        ("lenet", "weights torchvision:IMAGENET1K_V7 need a network of torchvision, not lenet"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check_own_code(run(name, weights="torchvision:IMAGENET1K_V7"))
+
+
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+def test_every_network_of_a_library_is_among_the_names_in_its_sources(library):
+    module = pytest.importorskip({"timm": "timm", "torchvision": "torchvision.models"}[library])
+    assert set(module.list_models()) <= network_names(library)
+
+
+def test_the_weights_of_every_classifier_of_torchvision_are_found_in_its_sources():
+    from torchvision import models
+
+    for name in models.list_models(module=models):
+        assert set(torchvision_weights(name)) == {*models.get_model_weights(name).__members__}, name

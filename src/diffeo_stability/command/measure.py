@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import InputError, lacks_memory
+from ..data.files import is_there
 
 if TYPE_CHECKING:  # torch takes seconds to import, and --help has no use for it
     from torch import Tensor, nn
@@ -86,6 +87,9 @@ def measure(chosen: argparse.Namespace) -> int:
     Raises:
         InputError: something that was asked for cannot be had.
     """
+    if not is_there(chosen.images):
+        raise InputError(f"{chosen.images} does not exist")  # before seconds of imports
+
     from . import loading, results
 
     results.check_files(chosen.csv, chosen.plot)

@@ -44,19 +44,25 @@ def write_csv(measured: StabilityByOperation, path: Path, columns: Mapping[str, 
 
 
 def draw(measured: StabilityByOperation, path: Path, title: str) -> None:
-    """Draw D, G and R after every operation, with their intervals, on a logarithmic axis."""
+    """Draw D, G and R after every operation, with their intervals, on a logarithmic axis.
+
+    No ``matplotlibrc`` has a say, which could ask for LaTeX, and names are no mathematics.
+    """
+    import matplotlib.style
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(max(4, INCHES_PER_OPERATION * len(measured)), HEIGHT), layout="constrained")
-    axes = figure.add_subplot()
-    for name, part in (("D", "deformation"), ("G", "noise"), ("R", "relative")):
-        values, below, above = zip(*(_bar(found, part) for found in measured.values()), strict=True)
-        axes.errorbar(list(measured), values, (below, above), fmt=".-", capsize=2, label=f"${name}_f$")
-    axes.axhline(1, color="0.5", linewidth=0.8)
-    axes.tick_params(axis="x", rotation=90)
-    axes.set(yscale="log", title=title)
-    figure.legend(loc="outside right upper")
-    with atomic_path(path) as partial:
+    operations = [name.replace("$", r"\$") for name in measured]
+    with matplotlib.style.context("default"), atomic_path(path) as partial:
+        figure = Figure(figsize=(max(4, INCHES_PER_OPERATION * len(measured)), HEIGHT), layout="constrained")
+        axes = figure.add_subplot()
+        for name, part in (("D", "deformation"), ("G", "noise"), ("R", "relative")):
+            values, below, above = zip(*(_bar(found, part) for found in measured.values()), strict=True)
+            axes.errorbar(operations, values, (below, above), fmt=".-", capsize=2, label=f"${name}_f$")
+        axes.axhline(1, color="0.5", linewidth=0.8)
+        axes.tick_params(axis="x", rotation=90)
+        axes.set_yscale("log")
+        axes.set_title(title, parse_math=False)
+        figure.legend(loc="outside right upper")
         figure.savefig(partial)
 
 

@@ -55,6 +55,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         values = np.array(image, dtype=np.int32)
         if values.min() < 0 or values.max() > 65535:
             raise ValueError(f"pixels from {values.min()} to {values.max()}, not of 8 or 16 bits")
+        if 0 < values.max() <= 255:
+            raise ValueError(f"pixels up to {values.max()} of 65535, which are all black: save them with 8 bits")
         values += 128  # to the nearest of the 256 levels, each 257 apart
         values //= 257
         return Image.fromarray(values.astype(np.uint8))

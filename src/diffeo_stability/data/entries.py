@@ -65,20 +65,23 @@ def _read_packed(path: Path, read: Callable[[], bytes]) -> bytes:
 
 
 def _folder_entries(path: Path) -> Iterator[Entry]:
-    """Those of a folder that are not hidden; links are followed, but not to a folder that they lie in."""
+    """Those of a folder that are not hidden; links are followed, but not to a folder that they lie in.
+
+    A link to nothing may have been one to the folder of a class, whatever it is called.
+    """
     entries = []
     for folder, folders, files in walk(path):
         folders[:] = [name for name in folders if not name.startswith(".")]
         entries += [Path(folder, name) for name in (*folders, *files)]
     for entry in sorted(entries):
+        if entry.is_symlink() and not entry.exists() and not entry.name.startswith("."):
+            raise InputError(f"{entry} is a link to something that is not there: mend or remove it")
         yield entry.relative_to(path).as_posix(), None if entry.is_dir() else partial(_read_file, entry)
 
 
 def _read_file(path: Path) -> bytes:
     try:
         return read_bounded(path, LARGEST_FILE)
-    except FileNotFoundError:
-        raise InputError(f"{path} is a link to something that is not there: mend or remove it") from None
     except OSError as error:
         raise as_input_error(error, path) from None
 

@@ -27,6 +27,7 @@ REMEDIES = {
     errno.EPERM: "allow yourself to read and write it",
     errno.ENOTDIR: "move away the file that lies where a folder has to be",
     errno.EISDIR: "move away the folder that lies where a file has to be",
+    errno.ELOOP: "mend or remove the link, which leads to itself",
 }
 
 

@@ -187,32 +187,34 @@ def _test_places(name: str, folder: bool) -> Places:
 def _places(name: str, folder: bool) -> Places:
     """Part and class of an entry ``.../train/<class>/...``, for every folder that could be the one of a part."""
     steps = PurePosixPath(name).parts
-    return {steps[:depth]: (step, steps[depth + 1]) for depth, step in enumerate(steps[:-1]) if step in PARTS}
+    folders = steps if folder else steps[:-1]
+    return {folders[:depth]: (step, folders[depth + 1]) for depth, step in enumerate(folders[:-1]) if step in PARTS}
 
 
 def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[tuple[Any, str, np.ndarray | None]]:
     """Place, name and pixels of every image, and of every folder without pixels, that has a place and is not hidden.
 
-    Files whose names do not end as those of images do are named and skipped.
+    Files whose names do not end as those of images do are named and skipped, and so are images that have no place.
 
     Args:
         place_of: name of an entry, and whether it is a folder, to its place, false if it has none.
     """
-    decoded, skipped = 0, []
+    decoded, skipped, outside = 0, [], []
     for name, read in entries_of(path):
-        hidden = any(step.startswith(".") for step in PurePosixPath(name).parts)
-        place = None if hidden else place_of(name, read is None)
-        if not place:
+        if any(step.startswith(".") for step in PurePosixPath(name).parts):
             continue
-        if read is not None and not is_image(PurePosixPath(name).name):
-            skipped.append(name)
+        place, other = place_of(name, read is None), read is not None and not is_image(PurePosixPath(name).name)
+        if not place or other:
+            skipped += [name] if place else []
+            outside += [] if place or other or read is None else [name]
             continue
         image = None if read is None else decode(read(), f"{path}: {printable(name)}", image_size)
         if image is not None:
             decoded += image.nbytes
             check_images_fit(decoded, path)
         yield place, name, image
-    if skipped:
-        more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
-        names = printable(", ".join(skipped[:3]))
-        logger.warning("%s: no images, by their names, and skipped: %s%s", printable(str(path)), names, more)
+    for what, names in (("no images, by their names", skipped), ("in no folder of a class", outside)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            shown = printable(", ".join(names[:3]))
+            logger.warning("%s: %s, and skipped: %s%s", printable(str(path)), what, shown, more)

@@ -60,11 +60,11 @@ class TwoPoints(Block):
 
 
 class Counts(NamedTuple):
-    """How many images and classes there are."""
+    """How many images and classes there are; no number of classes where it is not known."""
 
     train_images: int
     test_images: int
-    classes: int
+    classes: int | None
 
 
 def _usual_title(block: dict) -> str:

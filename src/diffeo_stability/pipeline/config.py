@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, create_model, field_validator, mode
 
 from ..core.errors import InputError, one_line
 from ..data.files import read_bounded
-from ..data.settings import DatasetBlock
+from ..data.settings import Counts, DatasetBlock
 from ..data.sources import SOURCES
 from ..figures import FIGURES
 from ..figures.settings import FigureSettings, Probe
@@ -35,8 +35,9 @@ class Run(Block):
     """What a run has besides its figures."""
 
     run: Name = Field(description="name of the run, and of its folders below results/ and figures/")
-    data_dir: Annotated[Text, Field(pattern=r"^[^~\s{}<>][^\s{}<>]*$")] = Field(
-        "data", description="folder of the data sets, without spaces, `{}` and `<>`; `~` is not expanded"
+    data_dir: Annotated[Text, Field(pattern=r"^[^~$\s{}<>][^$\s{}<>]*$")] = Field(
+        "data",
+        description="folder of the data sets, without spaces, `{}`, `<>` and `$`; neither `~` nor a variable is expanded",
     )
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = Field(
         "auto", description="`auto` takes a GPU where there is one; else `cpu`, `cuda` or `cuda:<index>`"
@@ -119,12 +120,23 @@ class Run(Block):
 
     @model_validator(mode="after")
     def _there_are_enough_images(self):
-        """What the names of known data sets tell; images of one's own are counted when they are read."""
-        known, held_out = self.dataset.known_counts, self.dataset.validation_images
-        if known is None:
-            return self
+        """What the names of known data sets tell; images of one's own are counted when the run is planned."""
+        if self.dataset.known_counts is not None:
+            self.check_counts(self.dataset.known_counts)
+        return self
+
+    def check_counts(self, known: Counts) -> None:
+        """Check that the run asks for no more images and classes than its data set has.
+
+        Args:
+            known: how many it has, or has at most.
+
+        Raises:
+            ValueError: it does; names the key.
+        """
+        held_out = self.dataset.validation_images
         left = known.train_images - held_out
-        if left < 1:
+        if not self.dataset.test_only and left < 1:
             raise ValueError(f"dataset.validation_images: {held_out} leaves none of {known.train_images:,} to train on")
         if self.probe.images > known.test_images:
             raise ValueError(f"probe.images: {self.probe.images} is more than the {known.test_images:,} test images")
@@ -134,7 +146,7 @@ class Run(Block):
             if (recipe.train_size or 0) > left:
                 raise ValueError(f"{key}: {recipe.train_size} is more than {left:,}, {_LEFT}")
             key = "training.label_count" if own.label_count is None else f"networks.{name}.training.label_count"
-            if (recipe.label_count or 0) > known.classes:
+            if known.classes is not None and (recipe.label_count or 0) > known.classes:
                 raise ValueError(f"{key}: {recipe.label_count} is more than the {known.classes} classes")
         for stem, block in self.figures.items():
             if block.dataset_of(self) != self.dataset:
@@ -142,7 +154,6 @@ class Run(Block):
             sizes = [changes["train_size"] for changes in block.training_changes() if "train_size" in changes]
             if max(sizes, default=0) > left:
                 raise ValueError(f"{stem}.train_sizes: {max(sizes)} is more than {left:,}, {_LEFT}")
-        return self
 
     @model_validator(mode="after")
     def _there_is_a_figure(self):

@@ -8,7 +8,8 @@ from pathlib import Path
 from ..core.errors import InputError, one_line
 from ..networks.catalogue import LIBRARIES, networks
 from .config import Run
-from .fingerprint import source_of
+from .fingerprint import PACKAGE, source_of, sources_used_by
+from .library_names import torchvision_weights, unknown_network
 
 SIZES = ("in_channels", "image_size", "classes")
 
@@ -17,9 +18,10 @@ def check_own_code(config: Run) -> None:
     """Check that what builds a run's networks, carries their weights and knows how to normalise their images is there.
 
     Raises:
-        InputError: a library is not installed, there is no such module or function, or it takes other arguments; one line each.
+        InputError: a library is not installed or has no such network or weights, there is no such module or function, it imports
+            what is not installed, or it takes other arguments; one line each.
     """
-    wrong = [*_missing_packages(config)]
+    wrong = [*_missing_packages(config), *_missing_weights(config)]
     for name in dict.fromkeys(block.architecture for block in config.networks.values()):
         if name not in networks() and name.partition(":")[0] not in LIBRARIES:
             wrong += _mistakes(*name.split(":"))
@@ -40,6 +42,22 @@ def _missing_packages(config: Run) -> Iterator[str]:
             top = None if package is None else package.partition(".")[0]
             if top is not None and (not top.isidentifier() or find_spec(top) is None):
                 yield f"{what} {name} needs {package}, which is not installed: install it"
+            elif kind in LIBRARIES and what != "weights" and (unknown := unknown_network(kind, rest)):
+                yield f"{what} {unknown}"
+
+
+def _missing_weights(config: Run) -> Iterator[str]:
+    """Which weights of torchvision there are not: a line each."""
+    for block in config.networks.values():
+        library, _, name = (block.weights or "").partition(":")
+        if library != "torchvision":
+            continue
+        architecture, network = block.architecture, block.architecture.removeprefix("torchvision:")
+        known = torchvision_weights(network)
+        if network == architecture:
+            yield f"weights {block.weights} need a network of torchvision, not {architecture}"
+        elif known and name not in known:
+            yield f"weights {block.weights} are not known; {architecture} has {', '.join(known)}"
 
 
 def _mistakes(module: str, name: str) -> Iterator[str]:
@@ -62,9 +80,43 @@ def _mistakes_in(source: Path, network: str, name: str) -> Iterator[str]:
     bound = {bound for statement in statements for bound in _bound_by(statement)}
     if not bound & {name, "*", "__getattr__"}:
         yield f"{network}: {source} has no {name}"
+    yield from (f"{network}: {line}" for line in _missing_imports(source))
     functions = [one for one in statements if isinstance(one, ast.FunctionDef) and one.name == name]
     if functions and not functions[-1].decorator_list and not _takes_sizes(functions[-1].args):
         yield f"{network}: {name} must take the keywords {', '.join(SIZES)}, and need no other"
+
+
+def _missing_imports(source: Path) -> Iterator[str]:
+    """What files of the user's own import, whatever happens, and is not installed: a line each.
+
+    Nothing is said of files that change the places where Python looks, or are no Python.
+    """
+    try:
+        own = [path for path in sources_used_by(source) if path.suffix == ".py" and not path.is_relative_to(PACKAGE)]
+        texts = {path: path.read_bytes() for path in own}
+        statements = [(path, statement) for path, text in texts.items() for statement in ast.parse(text).body]
+    except (SyntaxError, ValueError):
+        return
+    if any(b"sys.path" in text for text in texts.values()):
+        return
+    for path, name in dict.fromkeys((path, name) for path, statement in statements for name in _imported_by(statement)):
+        if not _is_installed(name):
+            yield f"{path} imports {name}, which is not installed: install it"
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # of a module that was run as a script
+        return True
+
+
+def _imported_by(statement: ast.stmt) -> Iterator[str]:
+    """The packages that an import names, those of relative ones left out."""
+    if isinstance(statement, ast.Import):
+        yield from (alias.name.partition(".")[0] for alias in statement.names)
+    elif isinstance(statement, ast.ImportFrom) and not statement.level:
+        yield statement.module.partition(".")[0]
 
 
 def _executed(statements: list[ast.stmt]) -> Iterator[ast.stmt]:

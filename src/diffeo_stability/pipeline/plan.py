@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.errors import InputError
 from ..data.contents import MEMORY, PACKAGE, content_hash, located
+from ..data.counting import most_images
 from ..data.files import check_access, is_there
 from ..figures import FIGURES
 from ..networks.settings import Recipe
@@ -145,10 +146,10 @@ class Plan:
         return {source: self._content_hash(source) for source in sources}
 
     def check_sources(self) -> None:
-        """Check that all images and weights of the user's own are there and can be read.
+        """Check that all images and weights of the user's own are there, can be read and are as many as the run asks for.
 
         Raises:
-            InputError: one line for each key that names what is not there, or a file that cannot be read.
+            InputError: one line for each key that names what is not there, a file that cannot be read, or too few images.
         """
         named = [("dataset.path", source) for folder in self.config.datasets for source in self.images(folder)]
         named += [
@@ -158,6 +159,17 @@ class Plan:
         if missing:
             raise InputError("\n".join(f"{key}: {source} does not exist: {_remedy(source)}" for key, source in missing))
         self.contents([source for _, source in named])
+        self._check_counts()
+
+    def _check_counts(self) -> None:
+        """Check that the run asks for no more images of the user's own than there are, before anything is trained."""
+        counts = most_images(self.config.dataset) if self.config.dataset.path is not None else None
+        if counts is None:
+            return
+        try:
+            self.config.check_counts(counts)
+        except ValueError as error:
+            raise InputError(str(error)) from None
 
     def training_settings(self, network: str, variant: str) -> dict[str, Any]:
         """Return all that decides a training, as plain values: the training is redone when one of them changes."""
@@ -382,4 +394,6 @@ def epochs_of_equal_steps(recipe: Recipe, train_size: int) -> int:
 
 
 def _remedy(source: str) -> str:
+    if source.startswith("~") or "$" in source:
+        return "write the path out, as neither ~ nor a variable is expanded"
     return f"correct it, or {'install the package' if source.startswith(PACKAGE) else 'put there what it names'}"
