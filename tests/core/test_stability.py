@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from diffeo_stability import InputError, deform, relative_stability, stability_by_operation
 from diffeo_stability.core.perturbations import Perturbed, perturbed_batches
@@ -468,3 +468,41 @@ def test_complex_outputs_are_refused_and_complex_operations_left_out(images):
         relative_stability(Fourier(), images)
     with pytest.raises(InputError, match="no operation"):
         stability_by_operation(nn.Sequential(Fourier()), images)
+
+
+@pytest.mark.fault("unsupported")
+@pytest.mark.parametrize(
+    "change", [Tensor.int, lambda x: x > 0, Tensor.to_sparse], ids=["integers", "booleans", "sparse"]
+)
+def test_outputs_without_distances_are_refused(images, change):
+    with pytest.raises(InputError, match="the model returned a tensor of .*: it must return floating-point numbers"):
+        relative_stability(lambda x: change(x.flatten(1)), images)
+
+
+@pytest.mark.fault("unsupported", 2)
+@pytest.mark.parametrize(
+    "compile_it", [torch.jit.script, lambda net: torch.jit.trace(net, torch.rand(2, 2, 12, 12)), None, "a part of it"]
+)
+def test_what_torchscript_compiled_is_measured_as_it_is_or_refused(images, compile_it):
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten()).eval()
+    if compile_it is None:
+        compiled = torch.jit.freeze(torch.jit.script(plain))
+    elif compile_it == "a part of it":
+        compiled = nn.Sequential(torch.jit.script(plain), nn.Identity())
+    else:
+        compiled = compile_it(plain)
+    probe = images.float()
+    found, expected = (relative_stability(model, probe, seed=0).relative.value for model in (compiled, plain))
+    assert found == pytest.approx(expected, rel=1e-4)
+    with pytest.raises(InputError, match="batch_norm='batch' .* compiled by TorchScript"):
+        relative_stability(compiled, probe, batch_norm="batch")
+    with pytest.raises(InputError, match="by operation .* compiled by TorchScript"):
+        stability_by_operation(compiled, probe)
+
+
+@pytest.mark.fault("unsupported")
+def test_exported_programs_have_no_evaluation_mode(images):
+    exported = torch.export.export(nn.Flatten(), (images,)).module()
+    with pytest.raises(InputError, match="cannot be put into evaluation mode .*: give it as it was before"):
+        relative_stability(exported, images)

@@ -388,7 +388,7 @@ def check_images(images: Tensor) -> None:
 
     Only shape and dtype are looked at: what is sliced into tensors will do.
     """
-    if not hasattr(images, "shape"):
+    if not hasattr(images, "shape") or not isinstance(images.dtype, torch.dtype):
         raise InputError(f"images are of type {type(images).__name__}: they must be a tensor (batch, channels, n, n)")
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[2] != shape[3]:

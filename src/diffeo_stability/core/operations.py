@@ -7,8 +7,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from .errors import InputError, one_line
+
 # These pass on what they get once a network is evaluated (an empty Sequential always does): their output is their input
 TRANSPARENT = (nn.Identity, nn.Flatten, nn.Dropout, nn.Dropout2d, nn.Sequential)
+
+SCRIPTED = (
+    "the model, or a part of it, is compiled by TorchScript, which hides them: give it as it was before torch.jit"
+)
 
 
 def named_operations(network: nn.Module) -> dict[str, nn.Module]:
@@ -34,9 +40,20 @@ def registered_name(name: str) -> str:
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[nn.Module]:
-    """Put a network into evaluation mode, and afterwards every module back as it was."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
+    """Put a network into evaluation mode, and afterwards every module back as it was.
+
+    Raises:
+        InputError: it has no such mode.
+    """
+    # What TorchScript has frozen is in evaluation mode for ever
+    modes = {module: module.training for module in network.modules() if hasattr(module, "training")}
+    try:
+        if modes:
+            network.eval()
+    except NotImplementedError as error:  # of what torch.export has made
+        raise InputError(
+            f"the model cannot be put into evaluation mode ({one_line(error)}): give it as it was before it was exported"
+        ) from None
     try:
         yield network
     finally:
@@ -48,6 +65,11 @@ def is_compiled(network: nn.Module) -> bool:
     """Whether a module or a part of it is compiled: compiled code that has run before ignores hooks that are put on later."""
     modules = list(network.modules())
     return any(hasattr(module, "_orig_mod") or module._compiled_call_impl is not None for module in modules)
+
+
+def is_scripted(network: nn.Module) -> bool:
+    """Whether a module or a part of it is compiled by TorchScript, of which no operation can be looked at or changed."""
+    return any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
 
 
 def original(network: nn.Module) -> nn.Module:

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .errors import InputError
 from .images import Images, batches_of
-from .operations import evaluating, uncompiled
+from .operations import SCRIPTED, evaluating, is_scripted, uncompiled
 
 BatchNorm = Literal["running", "batch"]
 Sets = Callable[[], Iterable[Iterable[Tensor]]]
@@ -66,10 +66,12 @@ def normalised_by_set(network: nn.Module, batch_norm: BatchNorm) -> list[nn.Modu
     """Return the batch-norms that normalise by the set of images: all, or those that keep no running statistics.
 
     Raises:
-        InputError: ``batch_norm`` is neither ``running`` nor ``batch``.
+        InputError: ``batch_norm`` is neither ``running`` nor ``batch``; or it is ``batch`` and the network is scripted.
     """
     if batch_norm not in get_args(BatchNorm):
         raise InputError(f"batch_norm is {batch_norm!r}: it must be one of {', '.join(get_args(BatchNorm))}")
+    if batch_norm == "batch" and is_scripted(network):
+        raise InputError(f"batch_norm='batch' changes how batch-norms work, and {SCRIPTED}")
     return [norm for norm in batch_norms(network) if batch_norm == "batch" or norm.running_mean is None]
 
 

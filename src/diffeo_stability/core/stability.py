@@ -31,7 +31,7 @@ from .errors import InputError
 from .image_sources import ImageSource, as_images
 from .images import Images
 from .models import Model, as_module, check_parts_known, device_of, dtype_of, initialise_lazy_layers, logits_of
-from .operations import evaluating, observing, original
+from .operations import SCRIPTED, evaluating, is_scripted, observing, original
 from .outputs import OUTPUT, Evaluate, Take, measure_distances, named
 from .perturbations import NoiseNorm, PerturbationSettings, Perturbed, PerturbedImages, images_per_batch
 from .progress import counted, progress_line
@@ -245,7 +245,16 @@ def _take_output(_model: nn.Module, forward: Forward, batch: Sequence[Tensor], t
         raise InputError(
             "the model returned complex numbers: it must return real ones, e.g. torch.view_as_real of them"
         )
+    if not _has_distances(output):
+        raise InputError(
+            f"the model returned a tensor of {output.dtype} and layout {output.layout}: it must return floating-point numbers, "
+            "e.g. logits, in a dense tensor"
+        )
     take(OUTPUT, output)
+
+
+def _has_distances(output: Tensor) -> bool:
+    return output.is_floating_point() and output.layout is torch.strided
 
 
 def _source_of_randomness(seed: int | None, generator: torch.Generator | None) -> torch.Generator | None:
@@ -349,6 +358,8 @@ def _operations_looked_at(
 ) -> AbstractContextManager["_Look"]:
     module = original(as_module(model))
     check_parts_known(module, "measuring by operation")
+    if is_scripted(module):
+        raise InputError(f"measuring by operation looks at every one, and {SCRIPTED}")
     return _looked_at(module, images, partial(_take_operations, view), generator, **settings)
 
 
@@ -359,7 +370,7 @@ def _take_operations(
     count = sum(map(len, batch))
 
     def take_images(name: str, output: Tensor) -> None:
-        if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count and not output.is_complex():
+        if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count and _has_distances(output):
             seen = output if view is None else view(output)
             if seen is not None:
                 take(name, seen)
