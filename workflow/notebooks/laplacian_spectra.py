@@ -106,7 +106,8 @@ def draw_final(ax, network):
     label = looks.label(network, 0.8 if many else 1.2)
     ax.set_title("" if many else label)
     ax.set_xlabel(f"layer of\n{label}" if many else "layer", fontsize=6 if many else None)
-    ax.set_xticks(plotting.spread(list(edges.index), 3 if many else LAYERS_SHOWN))
+    of_two_digits = len(edges) > 9
+    ax.set_xticks(plotting.spread(list(edges.index), 3 if many else 5 if of_two_digits else LAYERS_SHOWN))
 
 
 sizes = table.filter_size.mode()[0]
