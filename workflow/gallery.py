@@ -2,7 +2,7 @@
 
 Into ``figures/reference/RUN`` go its figures with 256 colours each, the largest scaled down, its tables but for the long ones,
 its resolved configuration, what its claims were made from, down to the data, and a ``README.md``: the text of ``about.md``, which
-is written by hand and says no number, and below it what the run's tables show.
+is written by hand and says no number, and below it what the run took and what its tables show.
 """
 
 import re
@@ -11,17 +11,21 @@ import zipfile
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
+import yaml
 from PIL import Image
 
+from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.figures.words import with_labels
 from diffeo_stability.pipeline.carried import seal_png
 from diffeo_stability.pipeline.claims import Tables, format_claims
-from diffeo_stability.pipeline.config import read_yaml
+from diffeo_stability.pipeline.config import Run, parse_config
+from diffeo_stability.pipeline.costs import costs
 from diffeo_stability.pipeline.looks import labels_of
 from diffeo_stability.pipeline.provenance import as_tree, trace
 from diffeo_stability.pipeline.tables import read_table
 
+CONFIG = "config.yaml"
 LONGEST_TABLE = 300_000  # bytes
 LARGEST_FIGURE = 200_000
 
@@ -38,8 +42,18 @@ def smaller(png: bytes) -> bytes:
         image = image.resize([round(0.8 * side) for side in image.size], Image.Resampling.LANCZOS)
 
 
-def readme(about: str, tables: list[Path], stems: list[str], labels: dict[str, str]) -> str:
-    """Return what stands beside the figures: the text by hand, the claims, and what every figure shows, in Markdown."""
+def what_it_took(config: Run) -> str:
+    """Return a sentence on the cost of a run where it was made."""
+    found = costs(config)
+    jobs, minutes = sum(rule.jobs for rule in found), sum(rule.core_seconds for rule in found) / 60
+    return f"Its {jobs:,} jobs took {minutes:,.0f} minutes of one processor core."
+
+
+def readme(about: str, cost: str, tables: list[Path], stems: list[str], labels: dict[str, str]) -> str:
+    """Return what stands beside the figures: the text by hand, what the run took, the claims, and what every figure shows.
+
+    All of it is Markdown.
+    """
     paths = {path.stem: path for path in tables}
     found = Tables(paths)
     shown = {stem: with_labels(FIGURES[stem].describe(found), labels) for stem in stems}
@@ -48,6 +62,7 @@ def readme(about: str, tables: list[Path], stems: list[str], labels: dict[str, s
     fence = "`" * (1 + max(map(len, re.findall("`+", f"`` {claims}"))))  # longer than any within
     parts = (
         about.strip(),
+        cost,
         f"{fence}\n{claims}\n{fence}",
         "\n".join(("| figure | what this run shows |", "|---|---|", *rows)),
     )
@@ -66,28 +81,32 @@ def main(run: str) -> None:
     if not archive.exists():
         sys.exit(f"error: {archive} does not exist: make it with `make crate CONFIG=config/<run>.yaml`")
     folder = Path("figures", "reference", run)
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
-        if old.suffix in (".png", ".csv"):
-            old.unlink()
     with zipfile.ZipFile(archive) as crate:
-        tables = [Path(name) for name in crate.namelist() if name.endswith(".csv")]
-        for entry in crate.infolist():
-            name = PurePosixPath(entry.filename)
+        entries = {PurePosixPath(entry.filename): entry for entry in crate.infolist()}
+        config = parse_config(yaml.safe_load(crate.read(next(e for name, e in entries.items() if name.name == CONFIG))))
+        cost = what_it_took(config)
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
+            if old.suffix in (".png", ".csv"):
+                old.unlink()
+        for name, entry in entries.items():
             if name.suffix == ".png":
                 (folder / name.name).write_bytes(smaller(crate.read(entry)))
-            elif name.name == "config.yaml" or (name.suffix == ".csv" and entry.file_size <= LONGEST_TABLE):
+            elif name.name == CONFIG or (name.suffix == ".csv" and entry.file_size <= LONGEST_TABLE):
                 (folder / name.name).write_bytes(crate.read(entry))
     (folder / "provenance.txt").write_text(as_tree(trace(Path("results", run, "tables", "claims.csv"))) + "\n")
     about = folder / "about.md"
+    text = about.read_text() if about.exists() else f"# Run {run}"
     stems = [stem for stem in FIGURES if (folder / f"{stem}.png").exists()]
-    labels = labels_of(read_yaml(folder / "config.yaml")["networks"])
-    (folder / "README.md").write_text(
-        readme(about.read_text() if about.exists() else f"# Run {run}", tables, stems, labels)
-    )
+    tables = [Path(name) for name in entries if name.suffix == ".csv"]
+    labels = labels_of({name: vars(block) for name, block in config.networks.items()})
+    (folder / "README.md").write_text(readme(text, cost, tables, stems, labels))
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("error: name one run: python workflow/gallery.py RUN")
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,7 +1,9 @@
 """The gallery: what a run puts into it is small, and still says where it comes from."""
 
 import json
+import re
 import runpy
+import shutil
 import subprocess
 import sys
 from io import BytesIO
@@ -46,10 +48,21 @@ def test_a_run_goes_into_the_gallery_small_and_with_its_origin(root, finished_co
     readme = (gallery / "README.md").read_text()
     assert (
         readme.startswith("# By hand\n")
+        and re.search(r"^Its \d+ jobs took \d+ minutes of one processor core\.$", readme, re.MULTILINE)
         and "not reproduced" in readme
         and "| `stability` | At init $R_f$ is " in readme
     )
     assert (gallery / "about.md").read_text() == "# By hand\n"
+
+    for place in ("logs/smoke", "logs/datasets"):
+        shutil.rmtree(finished_copy.folder / place)
+    before = {path.name: path.read_bytes() for path in gallery.iterdir()}
+    done = put_into_gallery(root, finished_copy, "smoke")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: nothing of run smoke was run here: logs/smoke holds no *.benchmark.tsv\n",
+    )
+    assert {path.name: path.read_bytes() for path in gallery.iterdir()} == before
 
 
 def test_without_a_crate_there_is_one_line(root, project):
