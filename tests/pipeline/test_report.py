@@ -434,7 +434,7 @@ def strangers_markdown(root, plan):
         of_crate = crate.read("README.md").decode()
     readme = runpy.run_path(str(root / "workflow" / "gallery.py"))["readme"]
     tables = sorted(table.parent.glob("*.csv"))
-    of_gallery = readme("# Mine", tables, ["stability", "laplacian_spectra"], plan.labels)
+    of_gallery = readme("# Mine", "Nothing.", tables, ["stability", "laplacian_spectra"], plan.labels)
     return mistune.create_markdown(escape=False, plugins=["table"])(f"{of_crate}\n\n{of_gallery}")
 
 
