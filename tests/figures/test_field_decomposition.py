@@ -13,6 +13,7 @@ from diffeo_stability.core.gradients import (
     REMAINDER,
 )
 from diffeo_stability.figures.field_decomposition import FieldDecomposition
+from diffeo_stability.figures.field_decomposition.findings import NAMES
 from diffeo_stability.figures.field_decomposition.measurement import (
     WITHOUT_TRANSLATION,
     measure_field_decomposition,
@@ -173,3 +174,7 @@ def test_the_caption_says_where_small_patches_end(measured, tmp_path):
     assert said("field_decomposition", tmp_path, {"field_decomposition": pixels}).startswith("At single pixels")
     patches = [row for row in rows if row["patch_size"] > 1 and row["cutoff"] == 3]
     assert said("field_decomposition", tmp_path, {"field_decomposition": patches}).startswith("On patches of 9 pixels")
+
+
+def test_findings_name_every_part():
+    assert tuple(NAMES) == PARTS

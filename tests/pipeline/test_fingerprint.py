@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from diffeo_stability.core.errors import InputError
+from diffeo_stability.figures import FIGURES
 from diffeo_stability.pipeline import reading
 from diffeo_stability.pipeline.code import CodeOf
 from diffeo_stability.pipeline.config import load_config
@@ -251,6 +252,16 @@ def test_jobs_that_collect_tables_do_not_wait_for_torch(stem):
     run(
         "import sys; from diffeo_stability.pipeline import jobs, tables;"
         f"from diffeo_stability.figures.{stem} import collection; assert 'torch' not in sys.modules"
+    )
+
+
+def test_captions_and_claims_do_not_wait_for_torch():
+    rooms = [
+        f"{stem}.{part}" for stem, figure in FIGURES.items() for part in ("findings", "claims") if figure.has(part)
+    ]
+    imports = "".join(f"import diffeo_stability.figures.{room};" for room in rooms)
+    run(
+        f"import sys; from diffeo_stability.pipeline import captions, claims, jobs; {imports} assert 'torch' not in sys.modules"
     )
 
 

@@ -120,7 +120,7 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
             "figures"
         threads: 1
         resources:
-            mem_mb=growing(1000),
+            mem_mb=growing(2000),
             runtime=growing(10),
         params:
             images=as_param(plan.images_in(stem)),

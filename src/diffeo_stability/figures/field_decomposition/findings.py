@@ -1,11 +1,11 @@
 import pandas as pd
 
-from ...core.gradients import PARTS
 from ..claim_measures import Tables, rows_where
 from ..words import number, span
 
 TOLERANCE = 0.1
-NAMES = {part: part.replace("_", " ") for part in PARTS}
+# What core.gradients calls the parts, which takes torch to import, in words
+NAMES = {"translation": "translation", "rotation": "rotation", "compression": "compression", "pure_shear": "pure shear"}
 
 
 def describe_field_decomposition(tables: Tables) -> str:
@@ -13,7 +13,7 @@ def describe_field_decomposition(tables: Tables) -> str:
     table = tables["field_decomposition"]
     table = table[table.temperature == table.temperature.iloc[0]].dropna(subset="norm_measured")
     table = table.assign(limit=table.norm_measured / table.norm_formula, exact=table.norm_measured / table.norm_finite)
-    parts, patches = table[table.part.isin(PARTS)], table[table.patch_size > 1]
+    parts, patches = table[table.part.isin(NAMES)], table[table.patch_size > 1]
     pixels = parts[parts.patch_size == 1]
     sentences = []
     if len(pixels):
