@@ -93,6 +93,11 @@ def test_a_prefix_that_does_not_help_is_named(weights, mnist5k, tmp_path):
         ("w.pt", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "a Git LFS pointer"),
         ("w.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
         ("w.pth", b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "a web page"),
+        ("w.pth", b"\xef\xbb\xbf<html><body>Sign in</body></html>", "a web page"),
+        ("w.pt", b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', r"a text \(<\?xml version"),
+        ("w.safetensors", b"Not Found", r"a text \(Not Found \.\.\.\): get the file itself"),
+        ("w.pt", ("a" * 63 + "é").encode(), "a text"),
+        ("w.pt", b"\xff" * 64, "cannot be read|hold more"),
         ("w.safetensors", b"PK\x03\x04" + bytes(60), "a file of torch.save: let their name end in .pt"),
     ],
 )

@@ -1,5 +1,6 @@
 """Weights as frameworks save them: under a key of a larger dictionary, and by names with a prefix."""
 
+import codecs
 import logging
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -27,14 +28,27 @@ def what_else(start: bytes, suffix: str) -> str | None:
         start: its first bytes, 64 at least if it has so many.
         suffix: of its name.
     """
+    plain = start.removeprefix(codecs.BOM_UTF8).lstrip()
     for beginning, words in STARTS.items():
-        if start.lstrip().lower().startswith(beginning):
+        if plain.lower().startswith(beginning):
             return words
     if suffix != ".safetensors" and start[8:10] == b'{"':
         return "are a safetensors file: let their name end in .safetensors"
     if suffix == ".safetensors" and start[:2] in (b"PK", b"\x80\x02"):
         return "are a file of torch.save: let their name end in .pt"
+    text = _text_of(plain)
+    if text:
+        return f"are a text ({text[:20]} ...): get the file itself"
     return None
+
+
+def _text_of(start: bytes) -> str:
+    """The text that a file begins with, which may end within a letter; empty if it is none."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return ""
+    return text if all(letter.isprintable() or letter.isspace() for letter in text) else ""
 
 
 def tensors_of(content: Any, source: str) -> dict[str, Tensor]:
