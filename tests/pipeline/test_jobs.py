@@ -8,9 +8,11 @@ import torch
 from snakemake.iocontainers import Params
 
 from diffeo_stability.core.errors import InputError
+from diffeo_stability.pipeline.config import read_yaml
 from diffeo_stability.pipeline.jobs import (
     INTERRUPTED,
     check_own_network,
+    describe_training,
     exit_on_error,
     not_left_midway,
     recorded,
@@ -99,3 +101,22 @@ def test_a_job_that_fails_leaves_no_record_of_what_was_there_before(tmp_path, mo
     with pytest.raises(InputError), recorded(job):
         raise InputError("it failed")
     assert not record_of("table").exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "said"), [(1000, None), (1001, "probe.images: 1001 is more than the 1,000 test images")]
+)
+def test_images_of_a_packed_archive_are_counted_before_anything_is_trained(root, mnist5k, images, said):
+    config = read_yaml(root / "config" / "smoke.yaml")
+    config["dataset"] = {"source": "image_folder", "name": "mine", "path": "mine.tar.xz", "validation_images": 100}
+    config["probe"]["images"] = images
+    del config["scale_detection"]  # which has images of its own, and few
+    training = {"split": {"label_count": None}, "network": {"name": "lenet"}, "recipe": {"trained_part": "all"}}
+    wildcards = SimpleNamespace(run="smoke", net="lenet", variant="seed0")
+    data = SimpleNamespace(dataset="data/mine/images.safetensors")
+    job = SimpleNamespace(config=config, params=SimpleNamespace(training=training), wildcards=wildcards, input=data)
+    if said is None:
+        assert describe_training(job, mnist5k)["network"]["classes"] == 10
+    else:
+        with pytest.raises(InputError, match=said):
+            describe_training(job, mnist5k)

@@ -120,7 +120,11 @@ def describe_training(job: Any, dataset: "Dataset") -> dict:
     Args:
         job: Snakemake's own object, of the job that makes them; ``params.training`` is what decides the training.
         dataset: the images, read from ``input.dataset``.
+
+    Raises:
+        InputError: the run asks for more images of the user's own than there are.
     """
+    _check_counts(job, dataset)
     training = job.params.training
     sizes = {
         "in_channels": dataset.channels,
@@ -136,6 +140,23 @@ def describe_training(job: Any, dataset: "Dataset") -> dict:
         "trained_part": training["recipe"]["trained_part"],
         "split": training["split"],
     }
+
+
+def _check_counts(job: Any, dataset: "Dataset") -> None:
+    """Count images of the user's own once more: those of a compressed archive were not when the run was planned."""
+    if job.config["dataset"].get("path") is None:
+        return
+    from ..data.settings import Counts
+    from .config import parse_config
+
+    config = parse_config(job.config)
+    if Path(job.input.dataset).parent.name != config.dataset.folder:
+        return
+    counts = Counts(len(dataset.train_images), len(dataset.test_images), len(dataset.classes))
+    try:
+        config.check_counts(counts)
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 def check_own_network(network: Mapping[str, Any]) -> None:
