@@ -10,12 +10,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import InputError, lacks_memory, one_line
+from ..core.errors import InputError, one_line
 from ..core.seeds import build_seeded
 from ..data.contents import PACKAGE, located
 from ..data.datasets import Splits
 from ..data.fetching import FetchError, fetch
-from ..data.files import atomic_path, remove_leftovers_of_the_dead, sha256_of
+from ..data.files import atomic_path, remedy_for, remove_leftovers_of_the_dead, sha256_of
 from ..data.tensors import read_tensors
 from .batch_norm import estimate_batch_norm
 from .checkpoints import save_checkpoint
@@ -61,7 +61,7 @@ def _from_file(path: Path) -> dict[str, Tensor]:
     except InputError:
         raise
     except Exception as error:  # what is damaged fails in every way that there is
-        remedy = "replace them, or free some memory" if lacks_memory(error) else "replace them"
+        remedy = remedy_for(error, "replace them")
         raise InputError(f"weights {path} cannot be read ({one_line(error)}): {remedy}") from None
     return tensors_of(content, str(path))
 

@@ -132,28 +132,28 @@ class Run(Block):
             known: how many it has, or has at most.
 
         Raises:
-            ValueError: it does; names the key.
+            InputError: it does; names the key.
         """
         held_out = self.dataset.validation_images
         left = known.train_images - held_out
         if not self.dataset.test_only and left < 1:
-            raise ValueError(f"dataset.validation_images: {held_out} leaves none of {known.train_images:,} to train on")
+            raise InputError(f"dataset.validation_images: {held_out} leaves none of {known.train_images:,} to train on")
         if self.probe.images > known.test_images:
-            raise ValueError(f"probe.images: {self.probe.images} is more than the {known.test_images:,} test images")
+            raise InputError(f"probe.images: {self.probe.images} is more than the {known.test_images:,} test images")
         for name in self.trained:
             recipe, own = self.recipe(name), self.networks[name].training
             key = "training.train_size" if own.train_size is None else f"networks.{name}.training.train_size"
             if (recipe.train_size or 0) > left:
-                raise ValueError(f"{key}: {recipe.train_size} is more than {left:,}, {_LEFT}")
+                raise InputError(f"{key}: {recipe.train_size} is more than {left:,}, {_LEFT}")
             key = "training.label_count" if own.label_count is None else f"networks.{name}.training.label_count"
             if known.classes is not None and (recipe.label_count or 0) > known.classes:
-                raise ValueError(f"{key}: {recipe.label_count} is more than the {known.classes} classes")
+                raise InputError(f"{key}: {recipe.label_count} is more than the {known.classes} classes")
         for stem, block in self.figures.items():
             if block.dataset_of(self) != self.dataset:
                 continue  # its own block knows
             sizes = [changes["train_size"] for changes in block.training_changes() if "train_size" in changes]
             if max(sizes, default=0) > left:
-                raise ValueError(f"{stem}.train_sizes: {max(sizes)} is more than {left:,}, {_LEFT}")
+                raise InputError(f"{stem}.train_sizes: {max(sizes)} is more than {left:,}, {_LEFT}")
 
     @model_validator(mode="after")
     def _there_is_a_figure(self):

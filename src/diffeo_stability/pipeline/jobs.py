@@ -150,13 +150,8 @@ def _check_counts(job: Any, dataset: "Dataset") -> None:
     from .config import parse_config
 
     config = parse_config(job.config)
-    if Path(job.input.dataset).parent.name != config.dataset.folder:
-        return
-    counts = Counts(len(dataset.train_images), len(dataset.test_images), len(dataset.classes))
-    try:
-        config.check_counts(counts)
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    if Path(job.input.dataset).parent.name == config.dataset.folder:
+        config.check_counts(Counts(len(dataset.train_images), len(dataset.test_images), len(dataset.classes)))
 
 
 def check_own_network(network: Mapping[str, Any]) -> None:

@@ -164,12 +164,8 @@ class Plan:
     def _check_counts(self) -> None:
         """Check that the run asks for no more images of the user's own than there are, before anything is trained."""
         counts = most_images(self.config.dataset) if self.config.dataset.path is not None else None
-        if counts is None:
-            return
-        try:
+        if counts is not None:
             self.config.check_counts(counts)
-        except ValueError as error:
-            raise InputError(str(error)) from None
 
     def training_settings(self, network: str, variant: str) -> dict[str, Any]:
         """Return all that decides a training, as plain values: the training is redone when one of them changes."""
