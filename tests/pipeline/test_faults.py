@@ -277,3 +277,31 @@ def test_networks_that_end_the_process_or_have_no_memory_and_a_notebook_that_is_
     for name in names[:2]:
         assert any(f"Training: {name}, seed0: it ended without a word: " in one and "os._exit" in one for one in said)
     assert (folder / "figures" / "smoke" / "deformations.png").exists()
+
+
+STARVING = """
+import os
+import resource
+import sys
+from pathlib import Path
+
+
+class Starving:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + 2**26
+            resource.setrlimit(resource.RLIMIT_AS, (used, used))  # what ulimit -v sets
+
+
+sys.meta_path.insert(0, Starving())
+"""
+
+
+@pytest.mark.fault("one line")
+def test_a_job_whose_limit_leaves_no_room_to_import_torch(project, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(STARVING)
+    paths = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    done = project.snakemake("data/mnist5k/images.safetensors", env=os.environ | {"PYTHONPATH": paths})
+    (line,) = errors_of(done, "there was not enough memory (")
+    assert "ulimit -v" in line
+    assert project.made() == {}

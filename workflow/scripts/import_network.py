@@ -2,13 +2,15 @@
 
 from functools import partial
 
-from diffeo_stability.data.datasets import split_dataset
-from diffeo_stability.data.store import load_dataset
-from diffeo_stability.networks.build import build_network
-from diffeo_stability.networks.weights import import_network, read_weights
 from diffeo_stability.pipeline.jobs import check_own_network, describe_training, origin, running, set_up_torch
 
 with running(snakemake):
+    # Imported in here, where want of memory for torch is one line
+    from diffeo_stability.data.datasets import split_dataset
+    from diffeo_stability.data.store import load_dataset
+    from diffeo_stability.networks.build import build_network
+    from diffeo_stability.networks.weights import import_network, read_weights
+
     set_up_torch("cpu", snakemake.threads)
     training = snakemake.params.training
     dataset = load_dataset(snakemake.input.dataset)

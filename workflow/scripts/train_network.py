@@ -2,15 +2,17 @@
 
 from functools import partial
 
-from diffeo_stability.data.datasets import split_dataset
-from diffeo_stability.data.store import load_dataset
-from diffeo_stability.networks.build import build_network
-from diffeo_stability.networks.settings import Recipe
-from diffeo_stability.networks.training import train_network
 from diffeo_stability.pipeline.jobs import check_own_network, describe_training, origin, running, set_up_torch
 from diffeo_stability.pipeline.tables import write_table
 
 with running(snakemake):
+    # Imported in here, where want of memory for torch is one line
+    from diffeo_stability.data.datasets import split_dataset
+    from diffeo_stability.data.store import load_dataset
+    from diffeo_stability.networks.build import build_network
+    from diffeo_stability.networks.settings import Recipe
+    from diffeo_stability.networks.training import train_network
+
     device = set_up_torch(snakemake.params.device, snakemake.threads)
     training = snakemake.params.training
     dataset = load_dataset(snakemake.input.dataset)

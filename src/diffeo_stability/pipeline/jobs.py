@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from ..data.datasets import Dataset
 
-MORE_MEMORY = "lower probe.batch_size or training.batch_size, or run fewer jobs at once (--cores 1)"
+MORE_MEMORY = (
+    "lower probe.batch_size or training.batch_size, run fewer jobs at once (--cores 1), or raise its limit (ulimit -v)"
+)
 FEW = 8  # images
 INTERRUPTED = 128 + signal.SIGINT  # exit status of what Ctrl-C ends
 
