@@ -391,6 +391,49 @@ def net(in_channels, image_size, classes):
 """
 
 
+RETURNING_MORE = """
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass
+class Output:
+    features: torch.Tensor
+    logits: torch.Tensor
+
+
+class Net(nn.Linear):
+    def __init__(self, sizes, kind):
+        super().__init__(*sizes)
+        self.kind = kind
+
+    def forward(self, x):
+        logits = super().forward(x.flatten(1))
+        return {"dataclass": Output(x, logits), "dictionary": {"features": x, "logits": logits}, "tuple": (logits,)}[self.kind]
+
+
+def net(kind):
+    return lambda in_channels, image_size, classes: Net((in_channels * image_size**2, classes), kind)
+
+
+dataclass_, dictionary, tuple_ = net("dataclass"), net("dictionary"), net("tuple")
+"""
+
+
+@pytest.mark.parametrize("function", ["dataclass_", "dictionary", "tuple_"])
+def test_networks_that_return_more_than_logits_are_trained_and_measured(splits, tmp_path, monkeypatch, function):
+    (tmp_path / "returning.py").write_text(RETURNING_MORE)
+    monkeypatch.syspath_prepend(tmp_path)
+    network = {"name": f"returning:{function}", "in_channels": 1, "image_size": 28, "classes": 10}
+    history = train(tmp_path / "trained", splits, network, epochs=2)
+    assert history[-1].train_loss < history[0].train_loss
+    loaded, _ = load_checkpoint(list_checkpoints(tmp_path / "trained")[-1])
+    assert set(loaded.state_dict()) == {"weight", "bias"}
+    assert error_rate(loaded, splits, splits.test) < 0.9
+
+
 def test_shared_tied_and_lazy_layers_are_trained_and_kept(splits, tmp_path, monkeypatch):
     """A layer under two names, a weight in two layers and layers without sizes; a broken training ends the same."""
     (tmp_path / "sharing.py").write_text(SHARING)

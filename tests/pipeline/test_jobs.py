@@ -93,6 +93,57 @@ def test_a_network_that_draws_random_numbers_is_named_once_where_it_is_trained_o
     assert len(said) == warnings and all("it draws random numbers in evaluation" in line for line in said)
 
 
+FAILING = """
+from torch import nn
+
+
+class Two(nn.Linear):
+    def forward(self, images):
+        return images.flatten(1), super().forward(images.flatten(1))
+
+
+def too_small(in_channels, image_size, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(5, classes))
+
+
+def too_few(in_channels, image_size, classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(in_channels * image_size**2, 2))
+
+
+def maps(in_channels, image_size, classes):
+    return nn.Conv2d(in_channels, classes, 3)
+
+
+def two(in_channels, image_size, classes):
+    return Two(in_channels * image_size**2, classes)
+
+
+def own_fault(in_channels, image_size, classes):
+    return nn.ModuleList().append(nn.Flatten())
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (
+            "too_small",
+            r"network failing:too_small fails on images \(8, 2, 8, 8\) \(RuntimeError.*\): let it take the",
+        ),
+        ("own_fault", r"network failing:own_fault fails on images \(8, 2, 8, 8\) \(NotImplementedError.*\): let it"),
+        ("too_few", r"network failing:too_few returns \(8, 2\) for images \(8, 2, 8, 8\): let it return \(8, 3\)"),
+        ("maps", r"network failing:maps returns \(8, 3, 6, 6\) for images \(8, 2, 8, 8\): let it return \(8, 3\)"),
+        ("two", r"network failing:two: the model returned tuple with 0 \(8, 128\), 1 \(8, 3\): which is meant\?"),
+    ],
+)
+def test_a_network_that_cannot_take_the_images_says_so_in_one_line(tmp_path, monkeypatch, function, said):
+    (tmp_path / "failing.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(InputError, match=said) as caught:
+        check_own_network({"name": f"failing:{function}", "in_channels": 2, "image_size": 8, "classes": 3})
+    assert "\n" not in str(caught.value)
+
+
 def test_a_job_that_fails_leaves_no_record_of_what_was_there_before(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table").write_text("before")

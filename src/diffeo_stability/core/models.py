@@ -109,6 +109,12 @@ def logits_of(output: Any) -> Any:
     )
 
 
+def returning_logits(model: nn.Module) -> nn.Module:
+    """Let a model return its logits alone, see :func:`logits_of`, and return it. Its weights keep their names."""
+    model.register_forward_hook(lambda _module, _inputs, output: logits_of(output))
+    return model
+
+
 def _parts(output: Any) -> Mapping[str, Any] | None:
     """What a container of outputs holds, by name; nothing if it is none."""
     if isinstance(output, Mapping):

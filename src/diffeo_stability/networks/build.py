@@ -6,6 +6,7 @@ from torch import nn
 
 from ..core.checks import check_not_negative, check_whole
 from ..core.errors import InputError, lacks_memory
+from ..core.models import returning_logits
 from .catalogue import LIBRARIES, networks
 from .external import external_network, own_network
 
@@ -31,7 +32,8 @@ def build_network(
         filter_size: pixels along a side of the first filters, for VGGs (3 if not given) and networks of one hidden layer (5).
 
     Returns:
-        A module from ``(B, in_channels, image_size, image_size)`` to logits ``(B, classes)``.
+        A module from ``(B, in_channels, image_size, image_size)`` to logits ``(B, classes)``. Of networks that return more, of a
+        library or one's own, these are what is called ``logits``, or else the only tensor.
 
     Raises:
         InputError: an unknown name, or an argument out of its range or that the network does not take.
@@ -48,8 +50,8 @@ def build_network(
         if width != 1.0 or filter_size is not None:
             raise InputError(f"network {name} takes neither width nor filter_size: it is built as {library} defines it")
         if library in LIBRARIES:
-            return external_network(library, library_name, in_channels, classes)
-        return own_network(name, in_channels, image_size, classes)
+            return returning_logits(external_network(library, library_name, in_channels, classes))
+        return returning_logits(own_network(name, in_channels, image_size, classes))
     known = networks()
     if name not in known:
         raise InputError(

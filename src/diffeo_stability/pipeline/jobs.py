@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,7 @@ def _check_counts(job: Any, dataset: "Dataset") -> None:
 
 
 def check_own_network(network: Mapping[str, Any]) -> None:
-    """Build a network of the user's own once, to see whether planning sees all files of theirs that it imports.
+    """Build a network of the user's own once, and see what it makes of a few images and whether planning sees all its files.
 
     One that draws random numbers in evaluation is named by a warning.
 
@@ -165,7 +166,8 @@ def check_own_network(network: Mapping[str, Any]) -> None:
         network: what :func:`diffeo_stability.networks.build.build_network` takes.
 
     Raises:
-        InputError: it imports a file that cannot be found by reading its sources.
+        InputError: it fails on images of the data set's size, gives other outputs than one number for each class, or imports a
+            file that cannot be found by reading its sources.
     """
     module = network["name"].partition(":")[0]
     if module == network["name"] or module in LIBRARIES:
@@ -177,7 +179,7 @@ def check_own_network(network: Mapping[str, Any]) -> None:
     before = set(sys.modules)
     with torch.random.fork_rng(devices=[]):
         images = torch.randn(FEW, network["in_channels"], network["image_size"], network["image_size"])
-        _warn_of_randomness(build_network(**network), images)
+        _check_outputs(build_network(**network), images, network["name"], network["classes"])
     imported = [getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before]
     unseen = unseen_by(module, [Path(file) for file in imported if file is not None])
     if unseen:
@@ -187,15 +189,39 @@ def check_own_network(network: Mapping[str, Any]) -> None:
         )
 
 
-def _warn_of_randomness(network: "torch.nn.Module", images: "torch.Tensor") -> None:
-    """Say it, as :func:`diffeo_stability.relative_stability` does, if a network gives other outputs for the same images again."""
+def _check_outputs(model: "torch.nn.Module", images: "torch.Tensor", name: str, classes: int) -> None:
+    """Say what of a network's outputs cannot be used, or changes from pass to pass as random numbers do."""
     import torch
 
     from ..core.operations import evaluating
     from ..core.outputs import OUTPUT, warn_of_other_outputs
 
-    with torch.no_grad(), evaluating(network):
-        warn_of_other_outputs({OUTPUT: (network(images).flatten(1), network(images[:-1]).flatten(1))})
+    shape = tuple(images.shape)
+    with torch.no_grad(), evaluating(model):
+        try:
+            outputs, fewer = model(images.clone()), model(images[:-1].clone())
+        except InputError as error:
+            raise InputError(f"network {name}: {error}") from None
+        except Exception as error:  # every network complains in its own way
+            if lacks_memory(error):
+                raise
+            why = f"{type(error).__name__}{_where(error)}: {one_line(error)}"
+            raise InputError(
+                f"network {name} fails on images {shape} ({why}): let it take the in_channels and image_size that it is given"
+            ) from error
+    if outputs.ndim != 2 or outputs.shape[1] < classes:
+        raise InputError(
+            f"network {name} returns {tuple(outputs.shape)} for images {shape}: let it return ({len(images)}, {classes}), a "
+            "number for each class"
+        )
+    warn_of_other_outputs({OUTPUT: (outputs, fewer)})
+
+
+def _where(error: Exception) -> str:
+    """In which file and line code of the user's own failed, the last one that is no package's; nothing if all are."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename != __file__]
+    return f", {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
 
 
 def origin() -> dict:
