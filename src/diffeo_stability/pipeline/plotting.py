@@ -263,17 +263,19 @@ def in_rows(items: Sequence[Any], count: int) -> list[Sequence[Any]]:
 def log_ticks(*axes: Axis) -> None:
     """Label logarithmic axes with plain numbers: at powers of 10, and where there are few of them also at 2 and 5.
 
-    Where they span more than five decades, some of the powers of 10, as such; where less than half of one, round numbers.
+    Where they span more than five decades, some of the powers of 10, as such, which also stand where plain numbers have more than
+    five digits; where less than half of one, round numbers.
     """
     for axis in axes:
         low, high = axis.get_view_interval()
         decades = math.log10(high / low)
+        as_powers = decades > 5 or low < 1e-4 or high >= 1e6
         axis.set_major_locator(
             LogLocator(subs=(1,) if decades > 2 else (1, 2, 5), numticks=7 if decades > 5 else 20)
             if decades > 0.5
             else MaxNLocator(4, steps=(1, 2, 2.5, 5, 10))
         )
-        axis.set_major_formatter(LogFormatterMathtext() if decades > 5 else "{x:g}")
+        axis.set_major_formatter(LogFormatterMathtext() if as_powers else "{x:g}")
         axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=20))
         axis.set_minor_formatter(NullFormatter())
 
