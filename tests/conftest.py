@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 import torch
 from fuzzing import register_profiles
+from preloaded import Preloaded
 from waiting import HANGS
 
 from diffeo_stability.data.datasets import Dataset
@@ -89,6 +90,12 @@ def server(tmp_path):
         serving.shutdown()
 
 
+@cache
+def preloaded() -> Preloaded:
+    """Runs modules in processes that need not import Snakemake's libraries again: one of these per worker."""
+    return Preloaded(HANGS)
+
+
 class Project:
     """A copy of the workflow in a folder of its own."""
 
@@ -114,8 +121,12 @@ class Project:
         prefix: Sequence[str] = (),
     ) -> subprocess.CompletedProcess:
         """Run snakemake on a configuration, after the command's prefix if there is one, and return what it printed."""
-        command = [*prefix, *self.command(*arguments, "--configfile", config)]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=env, timeout=HANGS)
+        command = self.command(*arguments, "--configfile", config)
+        if not prefix:
+            return preloaded().run(command[1:], self.folder, env)
+        return subprocess.run(
+            [*prefix, *command], cwd=self.folder, capture_output=True, text=True, env=env, timeout=HANGS
+        )
 
     def made(self) -> dict[str, bytes]:
         """Everything that runs have made: data, checkpoints, measurements, tables, figures, pages and records."""

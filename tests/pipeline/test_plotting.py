@@ -274,7 +274,9 @@ def test_a_legend_is_no_wider_than_the_page():
     assert len(plotting.add_legend(ax, handles[:2]).texts) == 2
 
 
-@pytest.mark.parametrize("limits", [(0.98, 1.7), (0.03, 0.05), (0.5, 3), (0.01, 20), (1e-6, 10), (5e-6, 0.02), (10, 3e6)])
+@pytest.mark.parametrize(
+    "limits", [(0.98, 1.7), (0.03, 0.05), (0.5, 3), (0.01, 20), (1e-6, 10), (5e-6, 0.02), (10, 3e6)]
+)
 def test_logarithmic_axes_have_labels_enough_to_be_read(limits):
     figure, ax = plt.subplots()
     ax.set_yscale("log")
