@@ -8,7 +8,7 @@ from torch import nn
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.core.cropping import Place, views_of
-from diffeo_stability.core.receptive_fields import effective_field, input_gradients, middle_place, weights_at
+from diffeo_stability.core.receptive_fields import effective_field, input_gradients, middle_place
 
 
 def seeded(seed=0):
@@ -71,18 +71,3 @@ def test_the_batch_size_changes_no_gradient(mnist5k):
     for name in places:
         assert whole[name].sum() > 0
         torch.testing.assert_close(whole[name], parts[name])
-
-
-def test_weights_move_with_the_place():
-    """Those of the place itself where the middle's field lies in the image, and nothing where the middle sees nothing."""
-    network = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(1, 1, 3, padding=1), nn.ReLU())
-    view = views_of(network, nn.ReLU, 16, 1)["3"]
-    middle = middle_place(view)
-    row, column = view.crops(middle)
-    weights = torch.zeros(16, 16, dtype=torch.float64)
-    own = torch.rand(row.stop - row.start, column.stop - column.start, generator=seeded(), dtype=torch.float64)
-    weights[row.start : row.stop, column.start : column.stop] = own
-    torch.testing.assert_close(weights_at(view, middle, weights), own)
-    torch.testing.assert_close(weights_at(view, Place(middle.row - 1, middle.column + 1), weights), own)
-    corner = weights_at(view, Place(0, 0), weights)
-    torch.testing.assert_close(corner, own[-corner.shape[0] :, -corner.shape[1] :])

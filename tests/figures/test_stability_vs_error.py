@@ -82,12 +82,18 @@ def test_only_the_papers_nets_are_fitted():
     others = [
         *rows_of("wide", 0, 0.9, (0.01, 1.0, 1.0), filter_size=9.0),
         *rows_of("one", 0, 0.01, (9.0, 1.0, 1.0), architecture="one_hidden_layer_cnn"),
-        *rows_of("mine", 0, 0.9, (0.1, 1.0, 1.0), architecture="my.nets:mine"),
+        *rows_of("mine", 0, 0.9, (0.1, 1.0, 1.0), architecture="my.nets:vgg11"),
+        *rows_of("larger", 0, 0.9, (0.1, 1.0, 1.0), architecture="timm:resnet101"),
+        *rows_of("between", 0, 0.9, (0.1, 1.0, 1.0), architecture="vgg13"),
     ]
     both = pd.concat([table(noise=0.2), pd.DataFrame(others)])
     pd.testing.assert_frame_equal(correlate_with_error(both), correlate_with_error(table(noise=0.2)))
     drawn = points_of(both, "trained")
-    assert set(drawn[~drawn.of_the_papers].net) == {"wide", "one", "mine"} and len(drawn) == 15
+    others = {"wide", "one", "mine", "larger", "between"}
+    assert set(drawn[~drawn.of_the_papers].net) == others and len(drawn) == 12 + len(others)
+    assert points_of(
+        pd.DataFrame(rows_of("usual", 0, 0.9, (0.1, 1.0, 1.0), filter_size=3.0)), "trained"
+    ).of_the_papers.all()
 
 
 def test_an_imported_net_has_a_point_though_nothing_is_known_of_its_training():

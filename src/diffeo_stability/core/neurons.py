@@ -24,7 +24,6 @@ from .deformation import remap
 from .gradients import compression_matrix, pure_shear_matrix, rotation_matrix
 from .images import Images, batches_of
 from .operations import evaluating
-from .receptive_fields import weights_at
 
 PATCH_CHOICES = ("random", "strongest", "top")
 SECANT_STEPS = 4
@@ -71,15 +70,17 @@ def linear_norms(view: LayerView, places: Sequence[Place], size: float, weights:
     Args:
         size: root-mean-square displacement in pixels over what a place depends on. Places that depend on no pixel but their
             centre get 0.
-        weights: of all pixels in the effective receptive field of the place in the middle, ``(n, n)``; see
-            :func:`~diffeo_stability.core.receptive_fields.weights_at`. If not given, all pixels weigh the same.
+        weights: of all pixels in the effective receptive field of each place, ``(places, n, n)``. If not given, all pixels that
+            a place depends on weigh the same.
     """
-    return torch.stack([_linear_norm(view, place, size, weights) for place in places])
+    ones = torch.ones(view.rows.size, view.columns.size, dtype=torch.float64)
+    each = ones.expand(len(places), -1, -1) if weights is None else weights.to(ones)
+    return torch.stack([_linear_norm(view, place, size, here) for place, here in zip(places, each, strict=True)])
 
 
-def _linear_norm(view: LayerView, place: Place, size: float, weights: Tensor | None) -> Tensor:
-    squares = view.offsets(place).square().sum(-1)
-    here = torch.ones_like(squares) if weights is None else weights_at(view, place, weights.to(squares))
+def _linear_norm(view: LayerView, place: Place, size: float, weights: Tensor) -> Tensor:
+    rows, columns = (slice(crop.start, crop.stop) for crop in view.crops(place))
+    squares, here = view.offsets(place).square().sum(-1), weights[rows, columns]
     spread = (here * squares).sum() / here.sum().clamp_min(torch.finfo(here.dtype).tiny) / 2
     return torch.where(spread > 0, size / spread.sqrt(), 0.0)
 

@@ -86,19 +86,3 @@ def effective_field(maps: Tensor, resamples: int, generator: torch.Generator) ->
     low, high = percentile_interval(resampled[resampled.isfinite()])
     centre = (mean[1:3] / mean[0]).tolist()
     return EffectiveField(float(size_of(mean)), float(low), float(high), *centre, maps.mean(0) / maps.mean(0).sum())
-
-
-def weights_at(view: LayerView, place: Place, weights: Tensor) -> Tensor:
-    """Return what each pixel that a place depends on weighs for it, ``(h, w)``: a layer's neurons are alike everywhere.
-
-    Args:
-        weights: of all pixels for the place in the middle of the layer, ``(n, n)``. They move with the place; what the middle
-            does not see of the image weighs nothing.
-    """
-    crops, middle, size = view.crops(place), middle_place(view), weights.shape[-1]
-    found = weights
-    for axis, (along, crop) in enumerate(zip((view.rows, view.columns), crops, strict=True)):
-        pixels = torch.arange(crop.start, crop.stop) - (place[axis] - middle[axis]) * along.stride
-        inside = ((pixels >= 0) & (pixels < size)).to(weights)
-        found = found.index_select(axis, pixels.clamp(0, size - 1)) * (inside[:, None] if axis == 0 else inside)
-    return found

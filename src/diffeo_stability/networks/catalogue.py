@@ -12,6 +12,7 @@ The decorator does nothing when the module runs. Its arguments must be literals,
 """
 
 import ast
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,13 +22,12 @@ from typing import Any, TypeVar
 ARCHITECTURES = Path(__file__).parent / "architectures"
 LIBRARIES = ("timm", "torchvision")
 PAPERS = (
-    "fully_connected",
-    "lenet",
-    "alexnet",
-    "vgg",
-    "resnet",
-    "efficientnet",
-)  # families in arXiv:2105.02468, figure 4
+    *("fully_connected_2", "fully_connected_4", "fully_connected_6", "lenet", "alexnet"),
+    *("vgg11", "vgg11_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
+    *("resnet18", "resnet34", "resnet50", "efficientnet_b0"),
+)  # arXiv:2105.02468, figure 4
+STATE_OF_THE_ART = ("alexnet", "vgg", "resnet", "efficientnet")  # families
+USUAL_FILTER = 3  # pixels along a side of a VGG's filters
 COLORS = ("rose", "indigo", "sand", "green", "cyan", "wine", "teal", "olive", "purple")  # Paul Tol's muted scheme
 Builder = TypeVar("Builder", bound=Callable)
 
@@ -114,19 +114,25 @@ def family_of(architecture: str) -> Family | None:
 
 
 def of_the_papers(architecture: str, filter_size: float | None = None) -> bool:
-    """Whether a network is of those that the papers compare: fully connected, LeNet, AlexNet, VGG, ResNet, EfficientNet.
+    """Whether a network is one of the fifteen that the papers compare, of this package or of a library.
 
     Args:
-        filter_size: of its first filters, if it is not the usual one (NaN for none): then it is another network.
+        filter_size: of its first filters, where it can be chosen (NaN or none if it is the usual one): another makes it another
+            network.
     """
-    family = family_of(architecture)
-    usual = filter_size is None or filter_size != filter_size
-    return family is not None and family.name in PAPERS and usual
+    library, _, name = architecture.rpartition(":")
+    return name in PAPERS and library in ("", *LIBRARIES) and _has_usual_filters(filter_size)
 
 
 def state_of_the_art(architecture: str, filter_size: float | None = None) -> bool:
-    """Whether it is a deep convolutional one of these: AlexNet, VGG, ResNet, EfficientNet."""
-    return of_the_papers(architecture, filter_size) and "deep" in kinds_of(architecture)
+    """Whether it is a deep convolutional one of these, of any size: AlexNet, VGG, ResNet, EfficientNet."""
+    family = family_of(architecture)
+    known = family is not None and family.name in STATE_OF_THE_ART and "deep" in kinds_of(architecture)
+    return known and _has_usual_filters(filter_size)
+
+
+def _has_usual_filters(size: float | None) -> bool:
+    return size is None or math.isnan(size) or size == USUAL_FILTER
 
 
 def kinds_of(architecture: str) -> tuple[str, ...]:

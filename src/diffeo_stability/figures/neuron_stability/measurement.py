@@ -22,7 +22,7 @@ from ...core.neurons import (
     measure_responses,
     unit_transformations,
 )
-from ...core.receptive_fields import input_gradients, middle_place
+from ...core.receptive_fields import input_gradients
 from ...core.seeds import generator_for
 from ...data.probe import probe_images
 from ..measuring import alphas_of, evaluated_networks, layer_columns, named_views, places_by_layer
@@ -37,8 +37,8 @@ def measure_neuron_stability(given: Given) -> Measured:
 
     Rotations, compressions and shears are made as large as translations in three ways (``size_by``): ``operator``: the Frobenius
     norm of U is the number of pixels that translations move by, as in the deck; ``displacement``: the same root-mean-square
-    displacement over the effective receptive field, each network's own; ``change``: the same mean ``|tau x - x|`` over what the
-    neurons of a layer see.
+    displacement over the effective receptive field, that of each place in each network; ``change``: the same mean
+    ``|tau x - x|`` over what the neurons of a layer see.
 
     Returns:
         Rows of the table ``neuron_stability``, with ``norm`` the Frobenius norm of U, a mean over places; and of its summary:
@@ -62,7 +62,7 @@ def measure_neuron_stability(given: Given) -> Measured:
             name: changing_norms(view, places[name], images, transformations, settings.size, probe.batch_size)
             for name, view in views.items()
         }
-        weights = _effective_weights(network, views, images, probe)
+        weights = _effective_weights(network, places, images, probe)
         norms = {
             name: _norms_by_way(view, places[name], settings.size, weights[name], changing[name])
             for name, view in views.items()
@@ -90,22 +90,23 @@ def measure_neuron_stability(given: Given) -> Measured:
 
 
 def _effective_weights(
-    network: nn.Module, views: Mapping[str, LayerView], images: Images, probe: Probe
-) -> dict[str, Tensor | None]:
-    """What each pixel weighs in the effective field of the place in each layer's middle; nothing where it does not respond."""
-    middles = {name: middle_place(view) for name, view in views.items()}
-    maps = input_gradients(network, middles, images, generator_for("signs", probe.seed), probe.batch_size)
-    means = {name: of_layer.mean(0) for name, of_layer in maps.items()}
-    return {name: mean if mean.sum() > 0 else None for name, mean in means.items()}
+    network: nn.Module, places: Mapping[str, Sequence[Place]], images: Images, probe: Probe
+) -> dict[str, Tensor]:
+    """What each pixel weighs in the effective receptive field of every place, by layer: ``(places, n, n)``."""
+    found: dict[str, list[Tensor]] = {name: [] for name in places}
+    for number in range(max(map(len, places.values()))):
+        one_each = {name: of_layer[number] for name, of_layer in places.items() if number < len(of_layer)}
+        maps = input_gradients(network, one_each, images, generator_for("signs", probe.seed), probe.batch_size)
+        for name, of_place in maps.items():
+            found[name].append(of_place.mean(0))
+    return {name: torch.stack(of_layer) for name, of_layer in found.items()}
 
 
-def _norms_by_way(
-    view: LayerView, places: Sequence[Place], size: float, weights: Tensor | None, changing: Tensor
-) -> Tensor:
+def _norms_by_way(view: LayerView, places: Sequence[Place], size: float, weights: Tensor, changing: Tensor) -> Tensor:
     """Frobenius norms of the linear transformations in each of ``SIZED_BY``, ``(ways, L, places)``.
 
     Args:
-        weights: of pixels in the effective receptive field; all alike if not given.
+        weights: of pixels in the effective receptive field of each place, ``(places, n, n)``.
         changing: norms that change what places see as much as translations do, ``(L,)``.
     """
     shape = len(changing), len(places)
