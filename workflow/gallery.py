@@ -2,7 +2,7 @@
 
 Into ``figures/reference/RUN`` go its figures with 256 colours each, the largest scaled down, its tables but for the long ones,
 its resolved configuration, what its claims were made from, down to the data, and a ``README.md``: the text of ``about.md``, which
-is written by hand and says no number, and below it what the run took and what its tables show.
+is written by hand and says no number, and below it how the run was made and what its tables show.
 """
 
 import re
@@ -23,6 +23,7 @@ from diffeo_stability.pipeline.config import Run, parse_config
 from diffeo_stability.pipeline.costs import costs
 from diffeo_stability.pipeline.looks import labels_of
 from diffeo_stability.pipeline.provenance import as_tree, trace
+from diffeo_stability.pipeline.records import read_record
 from diffeo_stability.pipeline.tables import read_table
 
 CONFIG = "config.yaml"
@@ -42,27 +43,28 @@ def smaller(png: bytes) -> bytes:
         image = image.resize([round(0.8 * side) for side in image.size], Image.Resampling.LANCZOS)
 
 
-def what_it_took(config: Run) -> str:
-    """Return a sentence on the cost of a run where it was made."""
-    found = costs(config)
+def how_it_was_made(config: Run) -> str:
+    """Return a sentence on the commit that a run's claims are of, and on what the run cost where it was made."""
+    record, found = read_record(f"results/{config.run}/tables/claims.csv"), costs(config)
     jobs, minutes = sum(rule.jobs for rule in found), sum(rule.core_seconds for rule in found) / 60
-    return f"Its {jobs:,} jobs took {minutes:,.0f} minutes of one processor core."
+    changed = " and changes to it" if record.dirty else ""
+    return f"Made by commit {record.commit[:12]}{changed}: {jobs:,} jobs took {minutes:,.0f} minutes of one processor core."
 
 
-def readme(about: str, cost: str, tables: list[Path], stems: list[str], labels: dict[str, str]) -> str:
-    """Return what stands beside the figures: the text by hand, what the run took, the claims, and what every figure shows.
+def readme(about: str, origin: str, tables: list[Path], stems: list[str], labels: dict[str, str]) -> str:
+    """Return what stands beside the figures: the text by hand, how the run was made, the claims, and what every figure shows.
 
     All of it is Markdown.
     """
     paths = {path.stem: path for path in tables}
     found = Tables(paths)
     shown = {stem: with_labels(FIGURES[stem].describe(found), labels) for stem in stems}
-    rows = [f"| `{stem}` | {_as_markdown(text)} |" for stem, text in shown.items() if text]
+    rows = [f"| [`{stem}`]({stem}.png) | {_as_markdown(text)} |" for stem, text in shown.items() if text]
     claims = format_claims(read_table(paths["claims"]))
     fence = "`" * (1 + max(map(len, re.findall("`+", f"`` {claims}"))))  # longer than any within
     parts = (
         about.strip(),
-        cost,
+        origin,
         f"{fence}\n{claims}\n{fence}",
         "\n".join(("| figure | what this run shows |", "|---|---|", *rows)),
     )
@@ -84,7 +86,7 @@ def main(run: str) -> None:
     with zipfile.ZipFile(archive) as crate:
         entries = {PurePosixPath(entry.filename): entry for entry in crate.infolist()}
         config = parse_config(yaml.safe_load(crate.read(next(e for name, e in entries.items() if name.name == CONFIG))))
-        cost = what_it_took(config)
+        origin = how_it_was_made(config)
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
             if old.suffix in (".png", ".csv"):
@@ -100,7 +102,7 @@ def main(run: str) -> None:
     stems = [stem for stem in FIGURES if (folder / f"{stem}.png").exists()]
     tables = [Path(name) for name in entries if name.suffix == ".csv"]
     labels = labels_of({name: vars(block) for name, block in config.networks.items()})
-    (folder / "README.md").write_text(readme(text, cost, tables, stems, labels))
+    (folder / "README.md").write_text(readme(text, origin, tables, stems, labels))
 
 
 if __name__ == "__main__":
