@@ -1,13 +1,16 @@
 """The content of the user's own files: what counts of it, what does not, and what is remembered of it."""
 
+import errno
 import json
 import os
 import shutil
+import stat
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from diffeo_stability import InputError
+from diffeo_stability import InputError, load_images
 from diffeo_stability.data import contents
 from diffeo_stability.data.contents import content_hash, images_in, located, memory_beside
 from diffeo_stability.data.folders import read_image_folder
@@ -98,8 +101,13 @@ def hidden_files_and_thumbnails(folder):
         "train/desktop.ini",
         "train/a/._0.png",
         ".git/x.png",
+        "train/a/@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg",
+        "#recycle/train/a/7.png",
+        "$RECYCLE.BIN/7.png",
+        "lost+found/7.png",
+        "__MACOSX/train/a/._0.png",
     ):
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"of the system")
 
 
@@ -182,6 +190,24 @@ def test_what_may_not_be_read_is_named(folder):
     (folder / "train/a/0.png").chmod(0)
     with pytest.raises(InputError, match=r"train/a/0.png: .*allow yourself to read"):
         content_hash(folder)
+
+
+@pytest.mark.fault("one line")
+def test_a_folder_that_may_not_be_read_is_named(folder, monkeypatch):
+    """Its images would be missing, and nothing be said."""
+    scan, closed = os.scandir, folder / "train/a"
+    closed.chmod(0)
+
+    def scan_as_a_user(path):
+        if not Path(path).stat().st_mode & stat.S_IRUSR:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_as_a_user)  # root may read everything
+    for read in (content_hash, read_image_folder, load_images):
+        with pytest.raises(InputError, match=r"train/a: Permission denied: allow yourself to read and write it"):
+            read(folder)
+    closed.chmod(0o700)
 
 
 def test_files_in_packages_are_found_without_importing_them(tmp_path, monkeypatch):

@@ -17,7 +17,14 @@ TREE = [
     for kind in "ab"
     for k in range(count)
 ]
-OTHERS = ["photos/.DS_Store", "photos/train/a/notes.txt", "photos/train/a/.hidden.png", "photos/stray.png"]
+OTHERS = [
+    "photos/.DS_Store",
+    "photos/train/a/notes.txt",
+    "photos/train/a/.hidden.png",
+    "photos/train/a/@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg",
+    "__MACOSX/photos/train/c/0.png",
+    "photos/stray.png",
+]
 CONFIG = """
 run: mine
 seeds: [0]
@@ -44,10 +51,10 @@ def test_images_in_a_folder_or_zip_are_counted_by_their_names(tmp_path):
     folder = write_folder(tmp_path / "images")
     assert most_images(block(folder)) == Counts(6, 4, 2)
     assert most_images(block(folder / "photos/test", test_only=True, normalisation="timm:resnet18")) == Counts(0, 4, 2)
-    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+    with zipfile.ZipFile(tmp_path / "images.ZIP", "w") as archive:
         for name in (*TREE, *OTHERS):
             archive.writestr(name, b"")
-    assert most_images(block(tmp_path / "images.zip")) == Counts(6, 4, 2)
+    assert most_images(block(tmp_path / "images.ZIP")) == Counts(6, 4, 2)
 
 
 def test_arrays_are_counted_by_their_headers(tmp_path):

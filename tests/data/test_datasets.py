@@ -314,6 +314,10 @@ def test_test_images_alone_need_a_normalisation_that_fits(tmp_path):
     scale = ([0.5] * 3, [0.5] * 3)
     dataset = prepare_dataset("arrays", tmp_path, path=tmp_path / "images.npz", test_only=True, normalisation=scale)
     assert len(dataset.train_images) == 0 and len(dataset.test_images) == 3
+    some = arrays(x_train=None, y_train=None, y_test=np.array([2, 0, 2]))  # of the classes that a network tells apart
+    np.savez(tmp_path / "images.npz", **some)
+    dataset = prepare_dataset("arrays", tmp_path, path=tmp_path / "images.npz", test_only=True, normalisation=scale)
+    assert dataset.classes == ("0", "1", "2")
 
 
 @pytest.mark.parametrize("network", ["timm:resnet18.a1_in1k", "torchvision:resnet18"])
@@ -544,48 +548,6 @@ def test_classes_and_folders_above_the_tree_may_have_any_name(tmp_path, above, a
     assert dataset.classes == ("$a$b", "a {b}", "test", "train") and len(dataset.train_images) == 12
 
 
-def save_in_one_folder(folder, image, name, **settings):
-    folder.mkdir(exist_ok=True)
-    image.save(folder / name, **settings)
-    return folder
-
-
-def test_greys_of_16_bits_and_floats_are_scaled(tmp_path):
-    ramp = np.linspace(0, 1, 16).reshape(4, 4)
-    expected = np.round(ramp * 255) / 255
-    deep = Image.fromarray(np.round(ramp * 65535).astype(np.uint16))
-    for name, image in (
-        ("a.png", deep),
-        ("b.tif", Image.fromarray(ramp.astype(np.float32))),
-        ("c.tif", Image.fromarray((255 * ramp).astype(np.float32))),
-    ):
-        images = load_images(save_in_one_folder(tmp_path / name, image, name))
-        np.testing.assert_allclose(images[0, 0].numpy(), expected, atol=1e-6)
-    wrong = save_in_one_folder(tmp_path / "wrong", Image.fromarray((1000 * ramp).astype(np.float32)), "d.tif")
-    with pytest.raises(InputError, match=r"d.tif is no image that can be read \(pixels from 0 to 1000"):
-        load_images(wrong)
-    for kind in (np.uint16, np.int32):
-        dark = save_in_one_folder(tmp_path / "dark", Image.fromarray((255 * ramp).astype(kind)), "e.tif")
-        with pytest.raises(InputError, match="pixels up to 255 of 65535, which are all black: save them with 8 bits"):
-            load_images(dark)
-
-
-def test_grey_with_transparency_is_grey(tmp_path):
-    grey = Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4))
-    grey.putalpha(200)
-    images = load_images(save_in_one_folder(tmp_path / "a", grey, "a.png"))
-    assert images.shape == (1, 1, 4, 4) and images[0, 0, 0, 1] == pytest.approx(1 / 255)
-
-
-def test_images_stand_upright_as_their_camera_says(tmp_path):
-    pixels = np.zeros((8, 8), dtype=np.uint8)
-    pixels[0] = 255
-    turned = Image.Exif()
-    turned[0x0112] = 6  # the camera was turned: to be seen upright, the image is turned by 90 degrees
-    images = load_images(save_in_one_folder(tmp_path / "a", Image.fromarray(pixels), "a.png", exif=turned))
-    assert images[0, 0, :, -1].mean() == 1 and images[0, 0, :, 0].mean() == 0
-
-
 @pytest.mark.parametrize(("flag", "method", "message"), [(1, 0, "encrypted"), (0, 9, "compression")])
 def test_zips_that_cannot_be_unpacked_are_named(tmp_path, flag, method, message):
     path = pack(write_tree(tmp_path / "tree"), tmp_path / "images.zip")
@@ -639,6 +601,15 @@ def test_arrays_are_read(tmp_path):
         ({"x_train": np.zeros((6, 3, 8, 9), np.uint8)}, r"must be \(N, n, n\)"),
         ({"x_train": np.zeros((6, 1, 8, 8), np.uint8)}, "they must match"),
         ({"y_train": np.linspace(0, 1, 6)}, "one whole number per image"),
+        (
+            {"y_train": np.array([1, 2] * 3), "y_test": np.array([1, 2, 2])},
+            "y_train lacks 0 and y_test lacks 0: both parts",
+        ),
+        (
+            {"y_train": np.array([0, 1] * 3), "y_test": np.array([2, 3, 2])},
+            "y_train lacks 2, 3 and y_test lacks 0, 1: both parts need images of every class, numbered from 0 to 3",
+        ),
+        ({"y_test": np.array([0, 8, 0])}, "y_train lacks 3, 4, 5, 6, 7 and 1 more and y_test"),
         ({"x_test": np.zeros((0, 3, 8, 8), np.uint8), "y_test": np.zeros(0, int)}, "has no images"),
     ],
 )

@@ -1,7 +1,9 @@
 """Images in folders and archives that somebody sent: whatever is in them, they are read in bounded time and memory or refused."""
 
+import contextlib
 import logging
 import os
+import socket
 import struct
 import tarfile
 import zipfile
@@ -12,7 +14,7 @@ from hostile import member, notes, png_of_zeros, tar_with, within_bounds, zipped
 from PIL import Image
 
 from diffeo_stability import InputError, load_images
-from diffeo_stability.data import entries
+from diffeo_stability.data import contents, entries
 from diffeo_stability.data.arrays import read as read_arrays
 from diffeo_stability.data.contents import content_hash, is_image
 from diffeo_stability.data.folders import read_image_folder
@@ -73,6 +75,11 @@ def pipe(folder):
     os.mkfifo(folder / "b.png")
 
 
+def local_socket(folder):
+    with socket.socket(socket.AF_UNIX) as opened, contextlib.chdir(folder):  # whose path must be short
+        opened.bind("b.png")
+
+
 def device(folder):
     (folder / "b.png").symlink_to("/dev/zero")
 
@@ -101,6 +108,7 @@ def wide_header(folder):
         (eps, r"b.png is no image that can be read \(none of .*PNG"),
         (text_bomb, "b.png is no image that can be read"),
         (pipe, "b.png is no regular file"),
+        (local_socket, "b.png is no regular file"),
         (device, "b.png is no regular file"),
         (sparse, "b.png is larger than 64 MiB"),
         (wide_header, "b.tif is no image that can be read"),
@@ -110,7 +118,7 @@ def wide_header(folder):
 def test_a_file_that_only_calls_itself_an_image_is_refused(folder, spoil, message):
     spoil(folder)
     refused(folder, message)
-    if spoil in (pipe, device):
+    if spoil in (pipe, local_socket, device):
         with pytest.raises(InputError, match=message):
             content_hash(folder)
 
@@ -207,6 +215,39 @@ def test_a_zip_whose_sizes_lie_gives_no_more_than_it_says(tmp_path):
     content = path.read_bytes().replace(struct.pack("<I", 2**22), struct.pack("<I", 100))
     path.write_bytes(content)
     refused(path, "truncated or no archive|a.png is no image")
+
+
+def test_a_zip_with_two_files_of_one_name_is_refused(tmp_path, folder):
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.write(folder / "a.png", "cat/a.png")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.write(folder / "a.png", "cat/a.png")
+    refused(tmp_path / "images.zip", "holds cat/a.png twice: it is not clear which one counts; pack the images anew")
+
+
+def test_links_that_lead_into_each_other_are_named(tmp_path, folder):
+    """Images would be read as often as there are ways to them."""
+    (folder / "a").mkdir()
+    (folder / "c").mkdir()
+    (folder / "a" / "b").symlink_to("../c")
+    assert load_images(folder).shape == (1, 1, 4, 4)
+    (folder / "c" / "d").symlink_to("../a")
+    for read in (load_images, content_hash):
+        with pytest.raises(
+            InputError, match=r"is a link to .*/images/[ac], and links in there lead back to it: remove"
+        ):
+            read(folder)
+
+
+def test_links_to_ever_more_folders_are_refused(tmp_path, folder, monkeypatch):
+    """Twenty folders, each with two links to the next one, are a million."""
+    monkeypatch.setattr(contents, "MOST_LINKED", 100)
+    for number in range(20):
+        (folder / str(number)).mkdir()
+        for name in "ab":
+            (folder / str(number) / name).symlink_to(f"../{number + 1}")
+    (folder / "20").mkdir()
+    refused(folder, "holds more than 100 folders by links in links: refused; link to each once")
 
 
 def save_arrays(path, **changes):

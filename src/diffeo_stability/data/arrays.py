@@ -1,6 +1,7 @@
 """Images and labels of one's own in an .npz file."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,13 +62,26 @@ def _images(array: np.ndarray, name: str) -> Tensor:
 
 
 def _check_classes(path: Path, labels: dict[str, Tensor]) -> None:
-    """Refuse labels that number nothing: a class for each number up to the largest would not fit into memory."""
+    """Refuse labels that number no classes, and classes that have images in only one of the parts.
+
+    A class for each number up to the largest might not fit into memory. Test images alone need not be of all classes that a
+    network tells apart.
+    """
     images = sum(map(len, labels.values()))
     largest = max((int(part.max()) for part in labels.values() if len(part)), default=-1)
     if largest >= images:
         raise InputError(
             f"{path} has the label {largest}, but {images} images: labels must number the classes from 0 on, without large gaps"
         )
+    absent = {part: sorted(set(range(largest + 1)) - set(found.tolist())) for part, found in labels.items()}
+    if len(labels) > 1 and all(map(len, labels.values())) and any(absent.values()):
+        lacks = " and ".join(f"y_{part} lacks {_listed(numbers)}" for part, numbers in absent.items() if numbers)
+        raise InputError(f"{path}: {lacks}: both parts need images of every class, numbered from 0 to {largest}")
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
+    return f"{', '.join(map(str, numbers[:5]))}{more}"
 
 
 def _labels(array: np.ndarray, name: str, images: int) -> Tensor:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
 
 from ..core.errors import InputError
 from .files import as_input_error, sha256_of, write_json
@@ -20,11 +21,19 @@ from .files import as_input_error, sha256_of, write_json
 PACKAGE = "package:"
 # Formats of images, by Pillow's names: those that it reads by itself, while for some others it starts another program
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+# Folders of systems, beside files whose names begin with a dot: of thumbnails, of deleted files, and of what macOS packs besides
+HIDDEN = ("@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found")
+MOST_LINKED = (
+    10_000  # folders that links in links lead to: they multiply where each of a few has several links to another
+)
 MEMORY = ".contents"  # folder, beside a data set
 SETTLED = (
     2e9  # nanoseconds: file systems note times this coarsely, and a second write in the same instant would not show
 )
 Files = dict[str, list]  # size, two times, inode and hash of every file, by its name
+Way = tuple[
+    Path, ...
+]  # where a folder really lies, and before it every folder with a link that leads to it, the last one first
 
 
 def located(source: str | Path) -> Path:
@@ -108,25 +117,60 @@ def memory_beside(path: str | Path) -> Path | None:
 def images_in(folder: Path) -> list[str]:
     """Return the names of all images in a folder and those below it, from there and in order; none that is hidden."""
     found = []
-    for place, folders, files in walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for place, _, files in walk(folder):
         above = Path(place).relative_to(folder).as_posix()
         found += [name if above == "." else f"{above}/{name}" for name in files if is_image(name)]
     return sorted(found)
 
 
 def walk(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Yield every folder, with names of folders and files in it; links are followed, but not to a folder that they lie in."""
-    for place, folders, files in os.walk(folder, followlinks=True):
-        above = Path(place).resolve()
-        folders[:] = [name for name in folders if not above.is_relative_to(Path(place, name).resolve())]
-        yield place, folders, files
+    """Yield every folder, with the names of all folders and files in it that are not hidden.
+
+    Links are followed, but not to a folder that they lie in.
+
+    Raises:
+        InputError: a folder cannot be read, or links lead into each other or to more folders than ``MOST_LINKED``.
+    """
+    ways = {str(folder): (folder.resolve(),)}
+    linked = 0
+    for place, folders, files in os.walk(folder, followlinks=True, onerror=_refuse_unread):
+        way = ways.pop(place)
+        linked += len(way) > 2
+        if linked > MOST_LINKED:
+            raise InputError(
+                f"{folder} holds more than {MOST_LINKED:,} folders by links in links: refused; link to each once"
+            )
+        below = {name: _way_to(name, way) for name in folders if not is_hidden(name)}
+        ways |= {os.path.join(place, name): way for name, way in below.items() if way}  # noqa: PTH118 - as os.walk does
+        folders[:] = [name for name, way in below.items() if way]
+        yield place, folders, [name for name in files if not is_hidden(name)]
+
+
+def _refuse_unread(error: OSError) -> NoReturn:
+    raise as_input_error(error, error.filename, "make it readable, or remove it") from None
+
+
+def _way_to(name: str, above: Way) -> Way:
+    """The way to a folder from the one that it lies in; none if it is a link to a folder that it lies in itself."""
+    here, *links = above
+    folder = here / name
+    real = folder.resolve()
+    if here.is_relative_to(real):
+        return ()
+    if any(link.is_relative_to(real) for link in links):
+        raise InputError(f"{folder} is a link to {real}, and links in there lead back to it: remove one of them")
+    return (real, *links) if real == folder else (real, here, *links)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder, by its name alone, is none of the user's: all that lies in it is not, either."""
+    return name.startswith(".") or name.lower() in HIDDEN
 
 
 def is_image(name: str) -> bool:
     """Whether a file is read as an image: by the ending of its name, if it is not hidden."""
     stem, _, ending = name.rpartition(".")
-    return stem != "" and not name.startswith(".") and f".{ending.lower()}" in _image_endings()
+    return stem != "" and not is_hidden(name) and f".{ending.lower()}" in _image_endings()
 
 
 @cache

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from .contents import images_in, is_image
+from .contents import images_in, is_hidden, is_image
 from .files import open_regular
 from .settings import Counts, DatasetBlock
 
@@ -27,7 +27,7 @@ def most_images(block: DatasetBlock) -> Counts | None:
                 return _in_arrays(file)
         if path.is_dir():
             return _in_tree(images_in(path), test_only=block.test_only)
-        if path.name.endswith(".zip"):
+        if path.name.lower().endswith(".zip"):
             with open_regular(path) as file, zipfile.ZipFile(file) as archive:
                 return _in_tree(archive.namelist(), test_only=block.test_only)
     except Exception:  # what is damaged fails in every way that there is, and its reader has the words for it
@@ -37,7 +37,8 @@ def most_images(block: DatasetBlock) -> Counts | None:
 
 def _in_tree(names: Iterable[str], *, test_only: bool) -> Counts:
     """Counts of a tree ``train/<class>/*``, ``test/<class>/*``, wherever it begins, or ``<class>/*`` of test images alone."""
-    paths = [PurePosixPath(name).parts for name in names if is_image(PurePosixPath(name).name)]
+    paths = [path for path in (PurePosixPath(name).parts for name in names) if path and is_image(path[-1])]
+    paths = [path for path in paths if not any(map(is_hidden, path))]
     if test_only:
         places = [path[-2] for path in paths if len(path) > 1]
         return Counts(0, len(places), len(set(places)))

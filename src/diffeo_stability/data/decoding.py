@@ -1,7 +1,9 @@
 """Pixels of an image file, of 8 bits, whatever its format."""
 
+import contextlib
 import warnings
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -12,10 +14,28 @@ from .files import remedy_for
 
 GREYS = ("1", "L", "LA", "La")
 DEEP_GREYS = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # of 16 bits
+PALETTES = ("P", "PA")
+LARGEST_COUNTED = 4 * 2**20  # bytes of a file whose frames are counted
 
 
-def decode(content: bytes, name: str, image_size: int | None) -> np.ndarray:
-    """Return an image's pixels, ``(1 or 3, height, width)`` uint8.
+class Decoded(NamedTuple):
+    """An image, and what only all images of a data set together tell the meaning of.
+
+    Attributes:
+        pixels: ``(1 or 3, height, width)`` uint8.
+        animated: it has more frames, of which this is the first.
+        deepest: the largest value of a grey image of 16 bits; nothing of others.
+        white: 1 or 255, whichever was taken for white in an image of floating-point numbers; nothing of others and of black ones.
+    """
+
+    pixels: np.ndarray
+    animated: bool = False
+    deepest: int | None = None
+    white: int | None = None
+
+
+def decode(content: bytes, name: str, image_size: int | None) -> Decoded:
+    """Return an image of 8 bits: values of 16 bits are scaled, and transparent pixels are shown on white.
 
     Args:
         content: of the image's file.
@@ -29,10 +49,11 @@ def decode(content: bytes, name: str, image_size: int | None) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(BytesIO(content), formats=_known_formats()) as opened:
-                image = _eight_bits(ImageOps.exif_transpose(opened))
+                image, read = _eight_bits(ImageOps.exif_transpose(opened))
                 if image_size is not None:
                     image = _scale_and_crop(image, image_size)
                 pixels = np.asarray(image)
+                animated = _is_animated(opened)
     except UnidentifiedImageError:
         raise InputError(
             f"{name} is no image that can be read (none of {', '.join(FORMATS)}): replace or remove it"
@@ -40,7 +61,15 @@ def decode(content: bytes, name: str, image_size: int | None) -> np.ndarray:
     except Exception as error:  # each decoder of Pillow has errors of its own
         why, remedy = one_line(error) or type(error).__name__, remedy_for(error, "replace or remove it")
         raise InputError(f"{name} is no image that can be read ({why}): {remedy}") from None
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return Decoded(pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1), animated, **read)
+
+
+def frames_in(content: bytes) -> int | str:
+    """Return how many frames an image has; "several" if that takes reading all of a file that is large, or is damaged."""
+    if len(content) <= LARGEST_COUNTED:
+        with contextlib.suppress(Exception), Image.open(BytesIO(content), formats=_known_formats()) as image:
+            return image.n_frames
+    return "several"
 
 
 def _known_formats() -> list[str]:
@@ -49,25 +78,57 @@ def _known_formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """An image as grey or RGB of 8 bits: 16 bits are scaled, transparency is dropped."""
+def _is_animated(image: Image.Image) -> bool:
+    """Whether an image whose pixels were read has more frames; not so of phones' JPEGs, whose others are of the same scene."""
+    with contextlib.suppress(Exception):  # of what may be damaged behind the first frame, which is all that is read
+        return image.format != "MPO" and getattr(image, "is_animated", False)
+    return False
+
+
+def _eight_bits(image: Image.Image) -> tuple[Image.Image, dict[str, int]]:
+    """An image as grey or RGB of 8 bits, and what was found of its values, as :class:`Decoded` has it."""
     if image.mode in DEEP_GREYS:
-        values = np.array(image, dtype=np.int32)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"pixels from {values.min()} to {values.max()}, not of 8 or 16 bits")
-        if 0 < values.max() <= 255:
-            raise ValueError(f"pixels up to {values.max()} of 65535, which are all black: save them with 8 bits")
-        values += 128  # to the nearest of the 256 levels, each 257 apart
-        values //= 257
-        return Image.fromarray(values.astype(np.uint8))
+        return _from_sixteen_bits(image)
     if image.mode == "F":
-        values = np.array(image, dtype=np.float64)
-        low, high = values.min(), values.max()
-        if not (low >= 0 and high <= 255):
-            raise ValueError(f"pixels from {low:g} to {high:g}, not from 0 to 1 or from 0 to 255")
-        values *= 255 if high <= 1 else 1
-        return Image.fromarray(np.round(values, out=values).astype(np.uint8))
-    return image.convert("L" if image.mode in GREYS else "RGB")
+        return _from_floats(image)
+    grey, palette = image.mode in GREYS, image.mode in PALETTES
+    if image.has_transparency_data:
+        image = _on_white(image.convert("LA" if grey else "RGBA"))
+    image = image.convert("L" if grey else "RGB")
+    if palette:
+        red, green, blue = image.split()
+        image = red if red == green == blue else image
+    return image, {}
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """An image, LA or RGBA, as it is seen on a white page: the colours of what is transparent are no part of the picture."""
+    colours = image.convert(image.mode[:-1])
+    page = Image.new(colours.mode, image.size, "white")
+    page.paste(colours, mask=image.getchannel("A"))
+    return page
+
+
+def _from_sixteen_bits(image: Image.Image) -> tuple[Image.Image, dict[str, int]]:
+    values = np.array(image, dtype=np.int32)
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > 65535:
+        raise ValueError(f"pixels from {low} to {high}, not of 8 or 16 bits")
+    if 0 < high <= 255:
+        raise ValueError(f"pixels up to {high} of 65535, which are all black: save them with 8 bits")
+    values += 128  # to the nearest of the 256 levels, each 257 apart
+    values //= 257
+    return Image.fromarray(values.astype(np.uint8)), {"deepest": high}
+
+
+def _from_floats(image: Image.Image) -> tuple[Image.Image, dict[str, int]]:
+    values = np.array(image, dtype=np.float64)
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= 255):
+        raise ValueError(f"pixels from {low:g} to {high:g}, not from 0 to 1 or from 0 to 255")
+    white = 1 if high <= 1 else 255
+    values *= 255 // white
+    return Image.fromarray(np.round(values, out=values).astype(np.uint8)), {"white": white} if high > 0 else {}
 
 
 def _scale_and_crop(image: Image.Image, size: int) -> Image.Image:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ..core.errors import InputError, one_line, printable
-from .contents import is_image, walk
+from .contents import is_hidden, is_image, walk
 from .files import as_input_error, most_unpacked, open_regular, read_bounded, remedy_for
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
@@ -28,24 +28,26 @@ Entry = tuple[str, Callable[[], bytes] | None]  # name, and what reads it, of a 
 
 
 def entries_of(path: Path) -> Iterator[Entry]:
-    """Yield all files and folders by name; a file is read when it is asked for, before the next entry is.
+    """Yield all files and folders that are not hidden, by name; a file is read when it is asked for, before the next entry is.
 
     Args:
-        path: a folder, of which hidden folders are left out, or an archive (``TAR_SUFFIXES``, ``.zip``).
+        path: a folder, or an archive (``TAR_SUFFIXES``, ``.zip``, in small or capital letters).
 
     Raises:
-        InputError: it is neither, is damaged, holds links or paths that leave it, or unpacks to far more than images do.
+        InputError: it is neither, cannot be read, is damaged, holds links or paths that leave it, or unpacks to far more than
+            images do.
     """
     if path.is_dir():
         yield from _folder_entries(path)
         return
     kinds = {TAR_SUFFIXES: _tar_entries, (".zip",): _zip_entries}
-    entries = next((entries for suffixes, entries in kinds.items() if path.name.endswith(suffixes)), None)
+    entries = next((entries for suffixes, entries in kinds.items() if path.name.lower().endswith(suffixes)), None)
     if entries is None:
         raise InputError(f"{path} is neither a folder nor an archive: it must end in {', '.join(TAR_SUFFIXES)} or .zip")
     with _named_if_broken(path), open_regular(path) as file:
         for name, read in entries(path, file):
-            yield name, None if read is None else partial(_read_packed, path, read)
+            if not any(map(is_hidden, PurePosixPath(name).parts)):
+                yield name, None if read is None else partial(_read_packed, path, read)
 
 
 @contextmanager
@@ -65,18 +67,15 @@ def _read_packed(path: Path, read: Callable[[], bytes]) -> bytes:
 
 
 def _folder_entries(path: Path) -> Iterator[Entry]:
-    """Those of a folder that are not hidden; links are followed, but not to a folder that they lie in.
-
-    A link to nothing may have been one to the folder of a class, whatever it is called.
-    """
-    entries = []
-    for folder, folders, files in walk(path):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        entries += [Path(folder, name) for name in (*folders, *files)]
-    for entry in sorted(entries):
-        if entry.is_symlink() and not entry.exists() and not entry.name.startswith("."):
-            raise InputError(f"{entry} is a link to something that is not there: mend or remove it")
-        yield entry.relative_to(path).as_posix(), None if entry.is_dir() else partial(_read_file, entry)
+    """Those of a folder; a link to nothing may have been one to the folder of a class, whatever it is called."""
+    for entry in sorted(Path(folder, name) for folder, folders, files in walk(path) for name in (*folders, *files)):
+        try:
+            if entry.is_symlink() and not entry.exists():
+                raise InputError(f"{entry} is a link to something that is not there: mend or remove it")
+            is_folder = entry.is_dir()
+        except OSError as error:  # it may not be looked at
+            raise as_input_error(error, entry) from None
+        yield entry.relative_to(path).as_posix(), None if is_folder else partial(_read_file, entry)
 
 
 def _read_file(path: Path) -> bytes:
@@ -154,9 +153,13 @@ class _Bounded:
 
 
 def _zip_entries(path: Path, file: BinaryIO) -> Iterator[Entry]:
-    members = _Members(path)
+    members, images = _Members(path), set()
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
+            if member.filename in images:
+                twice = printable(member.filename)
+                raise InputError(f"{path} holds {twice} twice: it is not clear which one counts; pack the images anew")
+            images |= {member.filename} if is_image(PurePosixPath(member.filename).name) else set()
             kind = member.external_attr >> 28  # the file type of a Unix mode; 0 where the archive has none
             members.check(member.filename, member.file_size, regular=kind in (0, 4, 8))
             yield member.filename, None if member.is_dir() else partial(_zip_content, archive, member)

@@ -30,6 +30,8 @@ REMEDIES = {
     errno.ELOOP: "mend or remove the link, which leads to itself",
 }
 
+NEVER_OPENED = (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP)  # what systems say of sockets, and of devices of no driver
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -53,15 +55,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def as_input_error(error: OSError, path: str | Path) -> Exception:
+def as_input_error(error: OSError, path: str | Path, usual: str | None = None) -> Exception:
     """Return the one-line error for what the system refused to do with a file; the same error if it has no known remedy.
 
     Args:
         path: the file, if the error does not name it itself.
+        usual: the remedy where none is known.
     """
-    if error.errno not in REMEDIES:
+    remedy = REMEDIES.get(error.errno, usual)
+    if remedy is None:
         return error
-    return InputError(f"{error.filename or path}: {error.strerror}: {REMEDIES[error.errno]}, then run again")
+    return InputError(f"{error.filename or path}: {error.strerror}: {remedy}, then run again")
 
 
 def remedy_for(error: Exception, usual: str) -> str:
@@ -124,16 +128,22 @@ def is_there(path: str | Path) -> bool:
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """Open a file to be read; a pipe or a device, which would be waited for or never end, is none.
+    """Open a file to be read; a pipe, a socket or a device, which would be waited for or never end, is none.
 
     Raises:
         InputError: it is none.
         OSError: it is missing, or may not be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    other = InputError(f"{path} is no regular file, but a folder, pipe, socket or device: remove it, or name a file")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        if error.errno in NEVER_OPENED:
+            raise other from None
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise InputError(f"{path} is no regular file, but a folder, pipe or device: remove it, or name a file")
+        raise other
     return os.fdopen(descriptor, "rb")
 
 
@@ -195,7 +205,7 @@ def sha256_of(path: str | Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal.
 
     Raises:
-        InputError: it is a folder, pipe or device.
+        InputError: it is a folder, pipe, socket or device.
     """
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,25 +1,17 @@
 """Images in a tree ``train/<class>/*``, ``test/<class>/*``, or ``<class>/*`` alone, in a folder or straight from an archive."""
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import InputError, printable
-from .contents import is_image
-from .decoding import decode
-from .entries import entries_of
-from .files import check_images_fit, is_there
+from ..core.errors import InputError
+from .files import is_there
 from .requests import Request, fields_of
-
-PARTS = ("train", "test")
-Found = dict[tuple[str, str], dict[str, np.ndarray]]  # pixels by part and class, then by name of the image
-logger = logging.getLogger(__name__)
+from .trees import PARTS, Found, every_image, images_by_class
 
 
 def load_images(
@@ -30,6 +22,11 @@ def load_images(
     std: float | Sequence[float] = 1.0,
 ) -> Tensor:
     """Read all images of a folder, or of a tar or zip archive, as a batch for a model, in the order of their names.
+
+    They are read as one sees them: upright, as their camera says, and on white where they are transparent. Of animations and of
+    files with several pages the first one is read, and a warning of the logger ``diffeo_stability`` says so, as it does of greys
+    of fewer than 16 bits in files of 16. Of floating-point numbers 1 is white if none exceeds it, else 255. What is hidden is
+    left out: names that begin with a dot, and folders of systems such as ``@eaDir`` or ``__MACOSX``.
 
     >>> images = load_images("photos", 224, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])  # doctest: +SKIP
 
@@ -43,8 +40,9 @@ def load_images(
         have one channel if all are grey, else three.
 
     Raises:
-        InputError: no images, a damaged image or archive, images of different sizes, that are not square or that do not fit
-            into memory, a ``mean`` or ``std`` that does not fit the channels.
+        InputError: no images, a damaged image or archive, a folder that may not be read, images of different sizes, that are not
+            square or that do not fit into memory, floating-point numbers of which it is not clear which is white, a ``mean`` or
+            ``std`` that does not fit the channels.
     """
     if not isinstance(path, str | PathLike):
         raise InputError(f"path is of type {type(path).__name__}: it must name a folder or an archive")
@@ -53,7 +51,11 @@ def load_images(
         raise InputError(f"{path} does not exist")
     if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
         raise InputError(f"image_size is {image_size}: it must be a whole number of at least 1")
-    images = {name: image for _, name, image in _images(path, image_size, lambda name, folder: not folder)}
+    images = {
+        name: image
+        for _, name, image in every_image(path, image_size, lambda name, folder: not folder)
+        if image is not None
+    }
     if not images:
         raise InputError(f"{path} holds no image")
     _check_sizes(path, images)
@@ -100,12 +102,12 @@ def read_image_folder(
         Grey images have one channel if all are grey, else three.
 
     Raises:
-        InputError: no such tree, a class without images, a damaged image or archive, images of different sizes, classes
-            that differ between the parts, or an archive with links, with paths that leave it, or that unpacks to far more
-            than images do.
+        InputError: no such tree, or several, a class without images, a damaged image or archive, a folder that may not be read,
+            images of different sizes, classes that differ between the parts, or an archive with links, with paths that leave
+            it, or that unpacks to far more than images do.
     """
     parts = ("test",) if test_only else PARTS
-    found = _images_by_place(path, image_size, _test_places if test_only else _places)
+    found = images_by_class(path, image_size, test_only=test_only)
     _check_classes(path, found, parts)
     everything = {name: image for images in found.values() for name, image in images.items()}
     _check_sizes(path, everything)
@@ -121,24 +123,6 @@ def read_image_folder(
     return stacked, {part: torch.tensor(labels[part]) for part in parts}, classes
 
 
-def _images_by_place(path: Path, image_size: int | None, places_of: Callable) -> Found:
-    """All images; see :func:`_images`. A place without images is among the places.
-
-    The tree of classes may lie below other folders, whatever they are called: it is the highest that has all parts.
-    """
-    trees: dict[tuple[str, ...], Found] = {}
-    for places, name, image in _images(path, image_size, places_of):
-        for above, place in places.items():
-            images = trees.setdefault(above, {}).setdefault(place, {})
-            if image is not None:
-                images[name] = image
-
-    def missing_parts(above: tuple[str, ...]) -> int:
-        return -len({part for part, _ in trees[above]})
-
-    return trees[min(trees, key=lambda above: (missing_parts(above), len(above), above))] if trees else {}
-
-
 def _check_classes(path: Path, found: Found, parts: Sequence[str]) -> None:
     """Check that every part has images of every class."""
     for part in parts:
@@ -149,7 +133,8 @@ def _check_classes(path: Path, found: Found, parts: Sequence[str]) -> None:
         if not category.isprintable():
             raise InputError(f"{path}: class {category!r} is not printable: rename the folder")
         if not images:
-            raise InputError(f"{path}: {part}/{category} holds no image: add images or remove the folder")
+            folder = f"{part}/{category}" if len(parts) > 1 else category
+            raise InputError(f"{path}: {folder} holds no image: add images or remove the folder")
     for category in sorted({category for _, category in found}):
         if any((part, category) not in found for part in parts):
             raise InputError(f"{path}: class {category} is in only one of train and test: both need the same classes")
@@ -173,48 +158,3 @@ def _check_sizes(path: Path, images: Mapping[str, np.ndarray]) -> None:
                 f"{path}: {name} has {size[0]} x {size[1]} pixels but {first_name} {first[0]} x {first[1]}: "
                 "set image_size to scale and crop them all"
             )
-
-
-Places = dict[tuple[str, ...], tuple[str, str]]  # part and class, by the folders above the tree that they are in
-
-
-def _test_places(name: str, folder: bool) -> Places:
-    """Part and class of an entry ``.../<class>/<image>``, where there are test images alone; nothing for others."""
-    steps = PurePosixPath(name).parts
-    return {} if folder or len(steps) < 2 else {(): ("test", steps[-2])}
-
-
-def _places(name: str, folder: bool) -> Places:
-    """Part and class of an entry ``.../train/<class>/...``, for every folder that could be the one of a part."""
-    steps = PurePosixPath(name).parts
-    folders = steps if folder else steps[:-1]
-    return {folders[:depth]: (step, folders[depth + 1]) for depth, step in enumerate(folders[:-1]) if step in PARTS}
-
-
-def _images(path: Path, image_size: int | None, place_of: Callable) -> Iterator[tuple[Any, str, np.ndarray | None]]:
-    """Place, name and pixels of every image, and of every folder without pixels, that has a place and is not hidden.
-
-    Files whose names do not end as those of images do are named and skipped, and so are images that have no place.
-
-    Args:
-        place_of: name of an entry, and whether it is a folder, to its place, false if it has none.
-    """
-    decoded, skipped, outside = 0, [], []
-    for name, read in entries_of(path):
-        if any(step.startswith(".") for step in PurePosixPath(name).parts):
-            continue
-        place, other = place_of(name, read is None), read is not None and not is_image(PurePosixPath(name).name)
-        if not place or other:
-            skipped += [name] if place else []
-            outside += [] if place or other or read is None else [name]
-            continue
-        image = None if read is None else decode(read(), f"{path}: {printable(name)}", image_size)
-        if image is not None:
-            decoded += image.nbytes
-            check_images_fit(decoded, path)
-        yield place, name, image
-    for what, names in (("no images, by their names", skipped), ("in no folder of a class", outside)):
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            shown = printable(", ".join(names[:3]))
-            logger.warning("%s: %s, and skipped: %s%s", printable(str(path)), what, shown, more)

@@ -90,7 +90,12 @@ class DatasetBlock(Block):
         description="of `image_folder` and `arrays`: which known data set the images are a copy of, so that what was reported of "
         "it is shown beside; other sources are themselves",
     )
-    path: Text | None = Field(None, description="folder, archive or .npz file, for `image_folder` and `arrays`")
+    path: Text | None = Field(
+        None,
+        description="folder, archive or .npz file, for `image_folder` and `arrays`. Images are read upright, on white where "
+        "they are transparent, and of several frames the first; what begins with a dot and folders of systems (`@eaDir`, "
+        "`__MACOSX`) are left out",
+    )
     image_size: Annotated[int, Field(ge=2)] | None = Field(
         None, description="pixels along a side to which `image_folder` scales and crops; as they are if not given"
     )
