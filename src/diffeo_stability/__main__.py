@@ -4,15 +4,20 @@
 """
 
 import argparse
+import logging
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .command.measure import add_measure
-from .core.errors import InputError, lacks_memory, one_line, printable
+from .core.errors import INTERRUPTED, InputError, lacks_memory, one_line, printable, printable_lines
+from .data.files import as_input_error
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit status: 0; 1 for an error, or where files do not match their records."""
+    """Run a command and return its exit status: 0; 1 for an error, or where files do not match their records; 130 for Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="diffeo-stability", description="How stable networks are to smooth deformations of images."
     )
@@ -21,23 +26,64 @@ def main(arguments: list[str] | None = None) -> int:
     _add_pipeline_commands(commands)
     chosen = parser.parse_args(arguments)
     try:
-        return chosen.run(chosen)
+        with _logged():
+            status = chosen.run(chosen)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
     except InputError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        return 1
+        return _fail(str(error))
     except SystemExit as leaving:
         said = printable(f"sys.exit({leaving.code!r})")
-        print(
-            f"error: code that this runs, of a network say, ends the process ({said}): leave that out", file=sys.stderr
-        )
-        return 1
+        return _fail(f"code that this runs, of a network say, ends the process ({said}): leave that out")
     except (MemoryError, RuntimeError, OSError, ImportError) as error:
         why = _want_of_memory(error)
-        if why is None:
+        if why is not None:
+            return _fail(f"there is not enough memory ({why}): free some, or raise the limit (ulimit -v)")
+        told = as_input_error(error, "what is printed") if isinstance(error, OSError) else error
+        if not isinstance(told, InputError):
             raise
-        print(f"error: there is not enough memory ({why}): free some, or raise the limit (ulimit -v)", file=sys.stderr)
-        return 1
+        return _fail(str(told))
+
+
+def _say(line: str) -> None:
+    if sys.stderr is not None:  # else it would be printed to stdout
+        print(line, file=sys.stderr)
+
+
+def _fail(message: str) -> int:
+    """Say what went wrong, an error per line, and return the exit status."""
+    for line in message.splitlines():
+        _say(f"error: {line}")
+    return 1
+
+
+class _Printable(logging.Formatter):
+    """Messages as they are, but for what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Let what the package logs, such as how weights were unwrapped, stand on stderr."""
+    if sys.stderr is None:
+        yield
+        return
+    package, handler = logging.getLogger(__package__), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Printable())
+    before = package.level
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(before)
 
 
 def _want_of_memory(error: BaseException | None) -> str | None:
@@ -88,7 +134,21 @@ def run() -> None:
     if hasattr(signal, "SIGPIPE"):
         # Who reads the output may stop early, as head does
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    sys.exit(main())
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")  # what a terminal has no letters for
+    status = main()
+    _let_go_of_stdout()
+    sys.exit(status)
+
+
+def _let_go_of_stdout() -> None:
+    """Drop what could not be printed, of which Python would say at its end that it cannot be printed."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

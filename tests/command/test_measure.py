@@ -1,8 +1,10 @@
 """``diffeo-stability measure``: what it prints and writes, and the one line and the exit status of what goes wrong."""
 
+import contextlib
 import csv
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -39,6 +41,19 @@ class Drawing(nn.Module):
 
 def leaving(in_channels, image_size, classes):
     raise SystemExit(0)
+
+
+def failing(in_channels, image_size, classes):
+    return {}["depth"]
+
+
+class Interrupting(nn.Module):
+    def forward(self, x):
+        raise KeyboardInterrupt
+
+
+def interrupting(in_channels, image_size, classes):
+    return Interrupting()
 
 
 def huge(in_channels, image_size, classes):
@@ -256,6 +271,23 @@ WRONG = [
     ([*SMALL, "--cutoff", "1"], "cutoff is 1"),
     ([*SMALL, "--batch-size", "0"], "batch_size is 0"),
     ([*SMALL, "--device", "tpu9"], "device is 'tpu9'"),
+    ([*SMALL, "--device", "mps"], "device is 'mps': it must be cpu, cuda or cuda:<index>"),
+    ([*SMALL, "--size", "0"], "--size is 0: it must be a whole number of at least 1"),
+    ([*SMALL, "--classes", "0"], "--classes is 0: it must be a whole number of at least 1"),
+    (
+        ["timm:test_vit", "photos", "--classes", "7"],
+        "--classes is 7, but the weights of timm:test_vit have 1000 outputs",
+    ),
+    (["timm:test_vit", "photos", "--untrained", "--size", "0"], "--size is 0"),
+    (
+        ["my_nets:failing", *SMALL[1:]],
+        "my_nets:failing cannot be built (KeyError, my_nets.py:",
+    ),
+    (["my_nets.py:small", *SMALL[1:]], "leave out .py, as in my_nets:small"),
+    ([".my_nets:small", *SMALL[1:]], "allowed is <package.module>:<function>"),
+    ([*SMALL, "--csv", "my_nets.py/x.csv"], "my_nets.py/x.csv: Not a directory: move away the file"),
+    ([*SMALL, "--csv", "x" * 300], "File name too long: shorten it"),
+    ([*SMALL, "--csv", "a/../r.png", "--plot", "r.png"], "--csv and --plot are one file, r.png"),
     ([*SMALL, "--device", "cuda:99"], "device is cuda:99, but torch finds"),
     ([*SMALL, "--plot", "r.gif"], "must end in .png, .pdf, .svg"),
     ([*SMALL, "--csv", "photos"], "photos is a folder"),
@@ -329,6 +361,46 @@ def test_where_the_limit_leaves_no_room_for_libraries_one_line_says_so(folder):
     assert done.returncode == 1 and done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert "memory" in line.lower() and len(line) < 500
+
+
+def test_ctrl_c_is_one_line_and_the_status_of_the_shells(capsys):
+    assert main(["measure", "my_nets:interrupting", *SMALL[1:]]) == 130
+    assert capsys.readouterr().err.splitlines() == ["interrupted"]
+
+
+def test_how_weights_were_unwrapped_stands_on_stderr(folder, capsys):
+    torch.save({"state_dict": {f"model.{name}": value for name, value in small().state_dict().items()}}, "net.ckpt")
+    assert main(["measure", *SMALL, "--weights", "net.ckpt"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "weights net.ckpt: taken from the key state_dict",
+        "weights: the prefix model. is taken off their names",
+    ]
+
+
+def test_names_of_files_are_printed_such_that_a_terminal_obeys_none(folder, capsys):
+    name = "a\x1b[2J\udcff.pt"
+    torch.save(small().state_dict(), name)
+    assert main(["measure", *SMALL, "--weights", name, "--csv", "r.csv"]) == 0
+    said = capsys.readouterr().out
+    assert "\x1b" not in said and r"(a\x1b[2J\udcff.pt)" in said
+    assert rows_of(folder / "r.csv")[0]["weights"] == r"a\x1b[2J\udcff.pt"
+
+
+def test_without_stderr_the_result_is_printed_all_the_same(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["measure", *SMALL]) == 0 and main(["measure", "vgg7", *SMALL[1:]]) == 1
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_what_cannot_be_printed_for_want_of_space_is_one_line(monkeypatch, capsys):
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails
+    monkeypatch.setattr(sys, "stdout", full)
+    assert main(["measure", *SMALL]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: what is printed: No space left on device: free some space there, then run again"
+    ]
+    with contextlib.suppress(OSError):
+        full.close()
 
 
 def test_weights_and_none_cannot_both_be_asked_for(capsys):

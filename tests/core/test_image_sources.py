@@ -24,6 +24,7 @@ SOURCES = {
     "array of another view": flipped,
     "array in double precision": lambda: IMAGES.double().numpy(),
     "array of the other byte order": lambda: IMAGES.numpy().astype(">f4"),
+    "tensor in double precision": lambda: IMAGES.double(),
     "loader": lambda: DataLoader(TensorDataset(IMAGES, torch.zeros(20)), batch_size=7),
     "loader of tensors": lambda: DataLoader(IMAGES, batch_size=20),
     "batches as dictionaries": lambda: [{"id": "a", "pixel_values": part} for part in IMAGES.split(6)],
@@ -40,11 +41,17 @@ def test_the_same_images_give_the_same_result(name):
     assert relative_stability(model, SOURCES[name](), seed=0, resamples=50) == expected
 
 
-def test_arrays_and_batches_take_the_models_type_tensors_keep_theirs():
+def test_images_take_the_models_type():
     model = nn.Sequential(nn.Flatten(), nn.Linear(2 * 12 * 12, 3)).double()
-    for source in (IMAGES.numpy(), [IMAGES]):
+    for source in (IMAGES, IMAGES.half(), IMAGES.numpy(), [IMAGES]):
         assert relative_stability(model, source, seed=0, resamples=50).images == 20
-    assert as_images(IMAGES, CPU, torch.float64) is IMAGES
+    assert as_images(IMAGES, CPU, torch.float32) is IMAGES
+
+
+def test_a_tensor_keeps_its_type_where_the_model_is_a_function_of_unknown_weights():
+    double = nn.Sequential(nn.Flatten(), nn.Linear(2 * 12 * 12, 3)).double()
+    images = IMAGES.double()
+    assert relative_stability(lambda x: double(x), images, seed=0) == relative_stability(double, images, seed=0)
 
 
 def test_tensors_go_to_the_models_device_batch_by_batch():
@@ -71,6 +78,8 @@ def test_what_is_sliced_into_tensors_is_taken_as_it_is():
     ("source", "message"),
     [
         (IMAGES.byte().numpy(), "an array of uint8: they must be floating point"),
+        (IMAGES.byte(), "images are torch.uint8: they must be floating point"),
+        (IMAGES > 0.5, "images are torch.bool: they must be floating point"),
         ([IMAGES.byte()], "images are torch.uint8: they must be floating point"),
         (TensorDataset(IMAGES), r"batch of shape \(2, 12, 12\).* a data set needs a DataLoader"),
         ([["a", "b"]], "a batch of type list without a tensor"),

@@ -39,6 +39,13 @@ def test_the_line_ends_where_measuring_fails():
     assert "of 20 images" in text and text.endswith("\n")
 
 
+def test_a_terminal_that_erases_nothing_and_none_at_all_are_left_alone(monkeypatch):
+    with contextlib.redirect_stderr(None):
+        relative_stability(nn.Flatten(), IMAGES, resamples=10, progress=True)
+    monkeypatch.setenv("TERM", "dumb")
+    assert written_while(relative_stability, nn.Flatten(), IMAGES, progress=True) == ""
+
+
 def test_nothing_is_written_unless_it_is_asked_for_on_a_terminal():
     assert written_while(relative_stability, nn.Flatten(), IMAGES) == ""
     assert written_while(relative_stability, nn.Flatten(), IMAGES, stderr=io.StringIO, progress=True) == ""

@@ -506,3 +506,27 @@ def test_exported_programs_have_no_evaluation_mode(images):
     exported = torch.export.export(nn.Flatten(), (images,)).module()
     with pytest.raises(InputError, match="cannot be put into evaluation mode .*: give it as it was before"):
         relative_stability(exported, images)
+
+
+def test_operations_that_no_pass_calls_are_named_once(caplog):
+    """Attention gives the weights of its last linear map to a function; lists of modules and of parameters cannot be called."""
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.parts = nn.ModuleList([nn.ReLU()])
+            self.nothing = nn.ParameterList()
+            self.unused = nn.ModuleList(nn.ReLU() for _ in range(4))
+            self.readout = nn.Linear(64, 3)
+
+        def forward(self, x):
+            tokens = self.parts[0](x.flatten(1, 2))
+            return self.readout(self.attention(tokens, tokens, tokens)[0].flatten(1))
+
+    images = torch.randn(12, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    measured = stability_by_operation(Attention(), images, seed=0, resamples=10, batch_size=9, displacement=0.5)
+    assert list(measured) == ["parts.0", "readout"]
+    (line,) = [record.getMessage() for record in caplog.records]
+    names = "attention.out_proj, unused.0, unused.1 and 2 more"
+    assert line.startswith(f"not measured, as the model has them but does not call them: {names}; ")

@@ -23,7 +23,7 @@ from diffeo_stability.figures.stability import Stability
 from diffeo_stability.networks.batch_norm import estimate_batch_norm
 from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint
 from diffeo_stability.networks.unwrapping import without_prefix
-from diffeo_stability.networks.weights import fetch_weights, import_network, read_weights
+from diffeo_stability.networks.weights import fetch_weights, import_network, load_weights, read_weights
 
 SIZES = {"in_channels": 1, "image_size": 28, "classes": 10}
 
@@ -44,6 +44,8 @@ def assert_equal(found, expected):
         ("w.safetensors", save_file),
         ("w.pt", torch.save),
         ("w.pth", lambda tensors, path: torch.save({"state_dict": tensors, "epoch": 3}, path)),
+        ("W.SAFETENSORS", save_file),
+        ("w.pth.tar", torch.save),
     ],
 )
 def test_weights_are_read_from_files(weights, tmp_path, name, write):
@@ -96,15 +98,57 @@ def test_a_prefix_that_does_not_help_is_named(weights, mnist5k, tmp_path):
         ("w.pth", b"\xef\xbb\xbf<html><body>Sign in</body></html>", "a web page"),
         ("w.pt", b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', r"a text \(<\?xml version"),
         ("w.safetensors", b"Not Found", r"a text \(Not Found \.\.\.\): get the file itself"),
-        ("w.pt", ("a" * 63 + "é").encode(), "a text"),
+        ("w.pt", ("a" * 511 + "é").encode(), "a text"),
+        ("w.pt", b"Not\nFound", r"a text \(Not Found"),
+        ("w.pt", b"", "an empty file"),
+        ("w.pt", b"<!-- saved -->\n<!DOCTYPE html><html>", "a web page"),
+        ("w.pt", "<html>".encode("utf-16"), "a web page"),
+        ("w.bin", b"\x1f\x8b\x08\x00" + b"a" * 80, "packed by gzip: unpack them"),
+        ("w.bin", b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file"),
+        ("w.pt", b"\x08\x07\x12\x07pytorch" + bytes(99), "an ONNX model"),
+        ("w.pth.tar", (b"data.pkl" + bytes(249) + b"ustar\x0000").ljust(1024, b"\0"), "a tar archive: unpack it"),
         ("w.pt", b"\xff" * 64, "cannot be read|hold more"),
         ("w.safetensors", b"PK\x03\x04" + bytes(60), "a file of torch.save: let their name end in .pt"),
     ],
 )
 def test_files_that_are_something_else_are_said_to_be_that(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as caught:
         read_weights(str(tmp_path / name), "lenet", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_torchscript_archive_is_said_to_be_one(tmp_path):
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / "w.pt")
+    with pytest.raises(InputError, match="a TorchScript archive, which is code: give its state_dict"):
+        read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            {"model_state": {"w": torch.ones(1)}, "epoch": 3},
+            r"\(under model_state, epoch; tensors by name are under model_state\)",
+        ),
+        ({"w": torch.ones(1), "_extra_state": None}, r"\(under _extra_state\)"),
+        ({str(k): k for k in range(10)}, r"\(under 0, 1, 2, 3, 4, 5, 6, 7 and 2 more\)"),
+        ({}, r"\(an empty dict\)"),
+        ([torch.ones(1)], r"\(a list\)"),
+    ],
+)
+def test_what_a_file_holds_in_place_of_tensors_by_name_is_said(tmp_path, content, said):
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(InputError, match=said):
+        read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
+
+
+def test_complex_weights_do_not_lose_their_imaginary_parts(weights):
+    network = build_network("lenet", **SIZES)
+    with pytest.raises(InputError, match="do not fit the network: conv1.weight holds complex numbers"):
+        load_weights(network, {name: value.to(torch.complex64) for name, value in weights.items()})
+    twin = nn.Linear(2, 2, dtype=torch.complex64)
+    load_weights(twin, nn.Linear(2, 2, dtype=torch.complex64).state_dict())
 
 
 def test_a_safetensors_file_with_another_name_is_said_to_be_one(weights, tmp_path):

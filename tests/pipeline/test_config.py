@@ -2,6 +2,7 @@
 
 import copy
 import os
+from datetime import date
 
 import jsonschema
 import pytest
@@ -55,7 +56,22 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("networks.lenet.weights", "weights.ckpt", "networks.lenet.weights"),
+        (
+            "networks.lenet.weights",
+            "weights.npz",
+            "networks.lenet.weights: 'weights.npz' are no weights; allowed are a file that ends in .safetensors, .pt, ",
+        ),
+        ("networks.lenet.weights", "timm:resnet18", "'timm:resnet18' are no weights"),
+        ("networks.lenet.architecture", "my_nets.py:net", "leave out .py, as in my_nets:net"),
+        ("networks.lenet.architecture", ".my_nets:net", "allowed is <package.module>:<function>"),
+        ("networks.lenet.training", 3, "networks.lenet.training is 3: it should be a block of keys"),
+        ("run", 2024, "run is 2024: input should be a valid string .*write it in quotes"),
+        ("run", date(2021, 1, 1), "run is .*write it in quotes"),
+        ("networks.lenet.label", 7, "label is 7: .*write it in quotes"),
+        ("stability_vs_train_size.networks", [7], "networks.0 is 7: .*write it in quotes"),
+        ("run", "r" * 101, "run is .*: string should have at most 100 characters"),
+        ("dataset.name", "d" * 101, "dataset.name is .*: string should have at most 100 characters"),
+        ("networks", {"n" * 101: {"architecture": "lenet"}}, "string should have at most 100 characters"),
         (
             "dataset.validation_images",
             -1,
@@ -255,6 +271,16 @@ def test_an_empty_block_is_all_defaults(raw):
     assert list(config.figures) == ["stability"] and config.stability.cutoff == 3
     resolved = config.model_dump(exclude_none=True)
     assert list(parse_config(resolved).figures) == ["stability"]
+    without |= {"stability": {}, "networks": {"lenet": {"architecture": "lenet", "training": None}}}
+    assert parse_config(without).recipe("lenet") == config.training
+
+
+@pytest.mark.parametrize("name", ["a.ckpt", "pytorch_model.bin", "A.PT", "a.Safetensors", "best.pth.tar"])
+def test_weights_may_have_the_endings_that_frameworks_give_them(raw, name):
+    networks = {"mine": {"architecture": "lenet", "weights": name}}
+    own = {key: raw[key] for key in ("run", "seeds")} | {"networks": networks, "stability": {}}
+    config = parse_config(own | {"dataset": {**raw["dataset"], "normalisation": "images"}})
+    assert config.networks["mine"].weights == name
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,10 @@ def two(in_channels, image_size, classes):
     return Two(in_channels * image_size**2, classes)
 
 
+def unbuilt(in_channels, image_size, classes):
+    return {}["depth"]
+
+
 def own_fault(in_channels, image_size, classes):
     return nn.ModuleList().append(nn.Flatten())
 """
@@ -131,6 +135,7 @@ def own_fault(in_channels, image_size, classes):
             r"network failing:too_small fails on images \(8, 2, 8, 8\) \(RuntimeError.*\): let it take the",
         ),
         ("own_fault", r"network failing:own_fault fails on images \(8, 2, 8, 8\) \(NotImplementedError.*\): let it"),
+        ("unbuilt", r"network failing:unbuilt cannot be built \(KeyError, failing.py:\d+: 'depth'\): mend its code"),
         ("too_few", r"network failing:too_few returns \(8, 2\) for images \(8, 2, 8, 8\): let it return \(8, 3\)"),
         ("maps", r"network failing:maps returns \(8, 3, 6, 6\) for images \(8, 2, 8, 8\): let it return \(8, 3\)"),
         ("two", r"network failing:two: the model returned tuple with 0 \(8, 128\), 1 \(8, 3\): which is meant\?"),

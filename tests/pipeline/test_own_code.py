@@ -75,6 +75,15 @@ def test_what_is_wrong_with_them_is_said_in_one_line(check, text, message):
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b"# -*- coding: latin-1 -*-\n# \xe9\n"])
+def test_files_in_any_encoding_that_python_takes_are_taken(tmp_path, monkeypatch, start):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "encoded.py").write_bytes(start + GOOD.encode())
+    check_own_code(run("encoded:net"))
+    with pytest.raises(InputError, match="encoded.py has no other"):
+        check_own_code(run("encoded:other"))
+
+
 def test_every_network_that_cannot_be_built_is_named(check):
     names = "lenet", "no_such_module:net", "json.no_such_module:net", "json:no_such_name", "torchvision:resnet18"
     with pytest.raises(InputError) as caught:

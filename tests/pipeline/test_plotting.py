@@ -1,6 +1,7 @@
 """One look for all figures, and files that say where they come from."""
 
 import json
+import warnings
 from types import SimpleNamespace
 
 import matplotlib
@@ -82,6 +83,20 @@ def test_names_are_no_mathematics_and_fit_their_place():
         assert shown.width <= 1.1 * figure.dpi
         without = figure.text(0, 0, text.get_text().replace(r"\$", "$"), fontsize=plotting.TEXT_SIZE, parse_math=False)
         assert shown.width == pytest.approx(without.get_window_extent().width, abs=3)
+
+
+def test_letters_that_the_font_lacks_are_named_once(caplog):
+    with warnings.catch_warnings(record=True) as warned:
+        plotting.set_style()
+        figure = plt.figure()
+        for _ in range(2):
+            figure.text(0, 0, plotting.as_text("\u6f22\u5b57 a"))
+            figure.draw_without_rendering()
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("\u6f22\u5b57 a: figures show boxes for \u6f22\u5b57, which the font lacks")
+    assert not [warning for warning in warned if "Glyph" in str(warning.message)]
+    plotting.as_text("na\u00efve \u03bb")
+    assert len(caplog.records) == 1
 
 
 def test_long_names_are_shortened_such_that_they_differ():

@@ -1,10 +1,13 @@
 """Records: what was made from what, followed from a figure down to the data, and noticed when a file is no longer the one."""
 
+import io
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +20,7 @@ from safetensors.numpy import save_file
 from trainings import write_training
 
 from diffeo_stability import InputError
-from diffeo_stability.__main__ import main
+from diffeo_stability.__main__ import main, run
 from diffeo_stability.data.contents import MEMORY, content_hash
 from diffeo_stability.data.store import save_dataset
 from diffeo_stability.pipeline import plotting
@@ -142,6 +145,24 @@ def test_a_figure_leads_down_to_the_data(chain, kind):
     for fact in ("collect", "measure", "fetch", "probe seed 7", "python 3.", "torch ", "run mine", "commit "):
         assert fact in tree
     assert tree.count("run mine") == 1  # what stands above is not said again
+
+
+@pytest.mark.parametrize(("encoding", "branch"), [("ascii", "`- "), ("latin-1", "`- "), ("utf-8", "└─ ")])
+def test_a_terminal_gets_letters_that_it_has(chain, monkeypatch, encoding, branch):
+    named = make(chain.table.with_name("t\u00e4belle.csv"), "table", chain.data)
+    printed = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", printed)
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    monkeypatch.setattr(sys, "argv", ["diffeo-stability", "provenance", str(named)])
+    before = signal.getsignal(signal.SIGPIPE)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            run()
+    finally:
+        signal.signal(signal.SIGPIPE, before)
+    text = printed.buffer.getvalue().decode(encoding)
+    assert ended.value.code == 0 and f"\n{branch}data/pixels" in text
+    assert ("t\\xe4belle.csv" if encoding == "ascii" else "t\u00e4belle.csv") in text
 
 
 def test_a_copy_of_a_figure_elsewhere_carries_its_record(chain, tmp_path):

@@ -7,13 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..core.checks import check_whole
 from ..core.errors import InputError, lacks_memory, one_line
 from ..core.models import device_of
 from ..core.operations import evaluating
 from ..core.seeds import build_seeded
 from ..data.folders import load_images, scales
-from ..networks.build import build_network
+from ..networks.build import LARGEST_SIZE, build_network
 from ..networks.catalogue import networks
+from ..networks.own import building_own
 from ..networks.pretrained import expectation_of, is_of_library, pretrained_network
 from ..networks.weights import load_weights, read_weights
 
@@ -41,13 +43,20 @@ def find_device(name: str | None) -> torch.device:
     """
     torch.backends.cudnn.allow_tf32 = False  # ten bits of mantissa would blur small differences of outputs
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    try:
-        device = torch.device(name or ("cuda" if found else "cpu"))
-    except RuntimeError:
-        raise InputError(f"device is {name!r}: it must be cpu, cuda or cuda:<index>") from None
+    device = _device(("cuda" if found else "cpu") if name is None else name)
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(f"device is {name!r}: it must be cpu, cuda or cuda:<index>")
     if device.type == "cuda" and (device.index or 0) >= found:
         raise InputError(f"device is {name}, but torch finds {found} GPUs here: leave --device out, or set it to cpu")
     return device
+
+
+def _device(name: str) -> torch.device | None:
+    """A device of torch by name; nothing if torch knows none."""
+    try:
+        return torch.device(name)
+    except RuntimeError:
+        return None
 
 
 def expected_by(
@@ -60,16 +69,16 @@ def expected_by(
     """Return what a network expects: as the command line says, and by its library where that does not.
 
     Raises:
-        InputError: neither says it.
+        InputError: neither says it, or a size or number of classes is no positive one.
     """
+    for option, value in {"--size": size, "--classes": classes}.items():
+        if value is not None:
+            check_whole(option, value, 1, LARGEST_SIZE)
     known = expectation_of(network) if is_of_library(network) else None
     if known is not None:
-        size, mean, std, classes = (
-            size or known.image_size,
-            mean or known.mean,
-            std or known.std,
-            classes or known.classes,
-        )
+        said = (size, mean, std, classes)
+        by_library = (known.image_size, known.mean, known.std, known.classes)
+        size, mean, std, classes = (b if a is None else a for a, b in zip(said, by_library, strict=True))
     missing = [name for name, value in {"--size": size, "--mean": mean, "--std": std}.items() if value is None]
     if missing:
         raise InputError(
@@ -113,16 +122,27 @@ def load_network(
     """
     own_weights = weights is None and not untrained
     if own_weights and is_of_library(name):
+        _check_classes(name, expected.classes)
         return pretrained_network(name)
     if own_weights and name in networks():
         raise InputError(f"network {name} comes without weights: add --weights FILE, or --untrained")
     if expected.classes is None:
         raise InputError(f"how many outputs network {name} has is not known: add --classes")
     sizes = (channels, expected.image_size, expected.classes)
-    network = build_seeded(lambda: build_network(name, *sizes), seed)
+    with building_own(name):
+        network = build_seeded(lambda: build_network(name, *sizes), seed)
     if weights is not None:
         _give_weights(network, read_weights(weights, name, Path(torch.hub.get_dir(), "checkpoints")))
     return network
+
+
+def _check_classes(name: str, classes: int | None) -> None:
+    known = expectation_of(name)
+    if known is not None and classes != known.classes:
+        raise InputError(
+            f"--classes is {classes}, but the weights of {name} have {known.classes} outputs: leave it out, give a file of "
+            "weights that have so many, or measure it untrained"
+        )
 
 
 def _give_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import InputError, lacks_memory
+from ..core.errors import InputError, lacks_memory, printable, printable_lines
 from ..data.files import is_there
 
 if TYPE_CHECKING:  # torch takes seconds to import, and --help has no use for it
@@ -107,7 +107,7 @@ def measure(chosen: argparse.Namespace) -> int:
     loading.check_takes(network, chosen.network, images)
     measured = _measured(network, images, chosen)
     print(_heading(chosen, images))
-    print(measured)
+    print(printable_lines(str(measured)))
     if chosen.csv is not None:
         results.write_csv(measured, chosen.csv, _columns(chosen))
     if chosen.plot is not None:
@@ -165,13 +165,13 @@ def _batch_norm(chosen: argparse.Namespace) -> str:
 
 
 def _weights(chosen: argparse.Namespace) -> str:
-    return chosen.weights or ("untrained" if chosen.untrained else "its own weights")
+    return printable(chosen.weights or ("untrained" if chosen.untrained else "its own weights"))
 
 
 def _heading(chosen: argparse.Namespace, images: "Tensor") -> str:
     count, _, size, _ = images.shape
     return (
-        f"{chosen.network} ({_weights(chosen)}) on {count} images of {size} x {size} pixels, "
+        f"{printable(chosen.network)} ({_weights(chosen)}) on {count} images of {size} x {size} pixels, "
         f"displacement {chosen.displacement:g}; in brackets 95% intervals over images"
     )
 
@@ -179,7 +179,7 @@ def _heading(chosen: argparse.Namespace, images: "Tensor") -> str:
 def _columns(chosen: argparse.Namespace) -> dict:
     """The columns of a table that say what was measured."""
     return {
-        "network": chosen.network,
+        "network": printable(chosen.network),
         "weights": _weights(chosen),
         "displacement": chosen.displacement,
         "cutoff": chosen.cutoff,

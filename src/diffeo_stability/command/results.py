@@ -2,12 +2,15 @@
 
 import csv
 import importlib.util
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from ..core.errors import InputError
 from ..core.results import RelativeStability, StabilityByOperation
-from ..data.files import atomic_path
+from ..data.files import as_input_error, atomic_path
 
 PLOTS = (".png", ".pdf", ".svg")
 INCHES_PER_OPERATION, HEIGHT = 0.2, 4.5
@@ -17,17 +20,33 @@ def check_files(table: Path | None, plot: Path | None) -> None:
     """Check, before anything is measured, that a table and a plot can be written there.
 
     Raises:
-        InputError: one is a folder, the plot has another ending than those of plots, or matplotlib is missing.
+        InputError: one is a folder or cannot be written, both are one file, the plot has another ending than those of plots, or
+            matplotlib is missing.
     """
     for path in (table, plot):
-        if path is not None and path.is_dir():
-            raise InputError(f"{path} is a folder: name a file in it")
+        if path is not None:
+            _check_writable(path)
     if plot is None:
         return
+    if table is not None and table.resolve() == plot.resolve():
+        raise InputError(f"--csv and --plot are one file, {plot}: give them two names")
     if plot.suffix not in PLOTS:
         raise InputError(f"--plot {plot}: its name must end in {', '.join(PLOTS)}")
     if importlib.util.find_spec("matplotlib") is None:
         raise InputError("--plot needs matplotlib, which is not installed: pip install matplotlib")
+
+
+def _check_writable(path: Path) -> None:
+    """Try to write a file beside a path, in the nearest folder above it that is there; nothing is left."""
+    try:
+        with suppress(FileNotFoundError):
+            if stat.S_ISDIR(path.stat().st_mode):
+                raise InputError(f"{path} is a folder: name a file in it")
+        folder = next(folder for folder in path.absolute().parents if folder.exists())
+        with NamedTemporaryFile(prefix=f".{path.stem}.", suffix=path.suffix, dir=folder):
+            pass
+    except OSError as error:
+        raise as_input_error(OSError(error.errno, error.strerror), path) from None
 
 
 def write_csv(measured: StabilityByOperation, path: Path, columns: Mapping[str, object]) -> None:
@@ -37,7 +56,7 @@ def write_csv(measured: StabilityByOperation, path: Path, columns: Mapping[str, 
         columns: the same in every row, before the numbers.
     """
     rows = [{**columns, "operation": name, **found.to_dict()} for name, found in measured.items()]
-    with atomic_path(path) as partial, partial.open("w", newline="") as file:
+    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -1,6 +1,10 @@
 """The one error that means: what the caller gave cannot be used; and other errors, told in one line."""
 
 import errno
+import signal
+import sysconfig
+import traceback
+from pathlib import Path
 
 # With which torch, of any device, and the loaders of libraries say it
 NO_MEMORY = (
@@ -11,6 +15,9 @@ NO_MEMORY = (
     "not enough memory",
     "failed to map segment",
 )
+INTERRUPTED = 128 + signal.SIGINT  # exit status of what Ctrl-C ends
+# Folders of this package, of Python and of what is installed
+NOT_OWN = (Path(__file__).parents[1], *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
 
 
 class InputError(ValueError):
@@ -21,7 +28,7 @@ class InputError(ValueError):
     """
 
     def __str__(self) -> str:
-        return "\n".join(map(printable, super().__str__().split("\n")))
+        return printable_lines(super().__str__())
 
 
 def one_line(error: Exception) -> str:
@@ -32,6 +39,18 @@ def one_line(error: Exception) -> str:
 def printable(text: str) -> str:
     """Return a text in which what a terminal would obey, or what breaks lines, is written as in Python: ``\\x1b``."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of several lines with each of them :func:`printable`."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def where(error: BaseException) -> str:
+    """Return in which file and line code of the user's own failed, as ``, my_networks.py:3``; nothing if none of it did."""
+    frames = ((Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__))
+    own = [(file, line) for file, line in frames if file.is_file() and not any(map(file.is_relative_to, NOT_OWN))]
+    return f", {own[-1][0].name}:{own[-1][1]}" if own else ""
 
 
 def lacks_memory(error: BaseException) -> bool:

@@ -46,17 +46,18 @@ def as_images(source: ImageSource, device: torch.device, dtype: torch.dtype) -> 
     """Return images that can be sliced, for a model on a device and of a dtype.
 
     Args:
-        source: a tensor, which keeps its dtype; an array; what is sliced into tensors, which is taken as it is; or an iterable
+        source: a tensor; an array; what is sliced into tensors, which is taken as it is; or an iterable
             of batches, which is read once and held in memory. A batch is a tensor, or a tuple, list or mapping whose first
             tensor is the images.
 
     Raises:
-        InputError: none of these, an array or a batch that is not floating point, or batches of different shapes.
+        InputError: none of these, images that are not floating point, or batches of different shapes.
     """
     if isinstance(source, np.ndarray):
         return MovedImages(_from_array(source), device, dtype)
     if isinstance(source, Tensor):
-        return source if source.device == device else MovedImages(source, device, source.dtype)
+        check_images(source)
+        return source if (source.device, source.dtype) == (device, dtype) else MovedImages(source, device, dtype)
     if all(hasattr(source, name) for name in PROTOCOL):
         return source
     if isinstance(source, str | PathLike):

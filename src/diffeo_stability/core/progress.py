@@ -1,5 +1,6 @@
 """One line on a terminal that counts what is done."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,14 +15,19 @@ Batch = TypeVar("Batch", bound=Sequence[Tensor])
 
 @contextmanager
 def progress_line(wanted: bool) -> Iterator[Show]:
-    """Yield a function that shows a text on stderr in place of the one before; it does nothing where no terminal is."""
-    if not wanted or not sys.stderr.isatty():
+    """Yield a function that shows a text on stderr in place of the one before; it does nothing where no terminal can do that."""
+    if not wanted or not _can_erase():
         yield lambda _text: None
         return
     try:
         yield lambda text: print(f"{ERASE_LINE}{text}", end="", file=sys.stderr, flush=True)
     finally:
         print(file=sys.stderr)
+
+
+def _can_erase() -> bool:
+    """Whether stderr is a terminal that obeys; a process may also have none at all."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def counted(batches: Iterable[Batch], total: int, show: Show, doing: str) -> Iterator[Batch]:

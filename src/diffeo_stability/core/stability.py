@@ -14,9 +14,9 @@ Source: arXiv:2105.02468, eqs. 4 to 6.
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from itertools import chain
 from numbers import Integral
 from typing import NamedTuple, Unpack
 
@@ -31,7 +31,15 @@ from .errors import InputError
 from .image_sources import ImageSource, as_images
 from .images import Images
 from .models import Model, as_module, check_parts_known, device_of, dtype_of, initialise_lazy_layers, logits_of
-from .operations import SCRIPTED, evaluating, is_scripted, observing, original
+from .operations import (
+    SCRIPTED,
+    evaluating,
+    is_scripted,
+    named_operations,
+    observing,
+    original,
+    registered_name,
+)
 from .outputs import OUTPUT, Evaluate, Take, measure_distances, named
 from .perturbations import NoiseNorm, PerturbationSettings, Perturbed, PerturbedImages, images_per_batch
 from .progress import counted, progress_line
@@ -187,10 +195,11 @@ def relative_stability(
         model: a module from images ``(B, C, n, n)`` to vectors ``(B, ...)``, which is put into evaluation mode meanwhile and
             whose lazy layers a first pass initialises; or any other callable, which is called as it is. Of a tuple, list,
             dictionary or dataclass that it returns, ``logits`` is taken, or else the only tensor.
-        images: ``(P, C, n, n)``, floating point, P >= 2, scaled as the model expects: a tensor, which goes to the model's device;
-            an array, which goes to its device and dtype; an iterable of batches, such as a DataLoader, which does so too, is read
-            once and held in memory (a batch is a tensor, or a tuple, list or dictionary whose first tensor is the images);
-            or anything that gives a tensor on the model's device when sliced and has its ``shape``, ``dtype`` and ``device``.
+        images: ``(P, C, n, n)``, floating point, P >= 2, scaled as the model expects: a tensor or an array,
+            which goes to the model's device and dtype, but for a tensor's dtype where the model has no weights; an iterable of
+            batches, such as a DataLoader, which does so too, is read once and held in memory (a batch is a tensor, or a tuple,
+            list or dictionary whose first tensor is the images); or anything that gives a tensor on the model's device when
+            sliced and has its ``shape``, ``dtype`` and ``device``.
         displacement: typical displacement of the deformations in pixels.
         cutoff: their high-frequency cutoff, at least 2.
         interpolation: ``bilinear``, ``nearest`` or ``gaussian``.
@@ -288,7 +297,8 @@ def stability_by_operation(
     >>> print(stability_by_operation(model, images, seed=0))  # doctest: +SKIP
 
     Settings are those of :func:`relative_stability`. Operations that do not give one output per image, such as those on the
-    windows of a transformer, are left out.
+    windows of a transformer, are left out. A warning names those that the model does not call, such as a linear map whose weights
+    ``nn.MultiheadAttention`` gives to a function.
 
     Args:
         model: a module from images ``(B, C, n, n)``, whatever it returns.
@@ -360,23 +370,59 @@ def _operations_looked_at(
     check_parts_known(module, "measuring by operation")
     if is_scripted(module):
         raise InputError(f"measuring by operation looks at every one, and {SCRIPTED}")
-    return _looked_at(module, images, partial(_take_operations, view), generator, **settings)
+    return _looked_at(module, images, _Operations(view), generator, **settings)
 
 
-def _take_operations(
-    view: View | None, model: nn.Module, forward: Forward, batch: Sequence[Tensor], take: Take
-) -> None:
-    """Evaluate a model, taking the output of every named operation that gives one per image, or a view of it."""
-    count = sum(map(len, batch))
+class _Operations:
+    """Evaluates a model, taking the output of every named operation that gives one per image, or a view of it.
 
-    def take_images(name: str, output: Tensor) -> None:
-        if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count and _has_distances(output):
-            seen = output if view is None else view(output)
-            if seen is not None:
-                take(name, seen)
+    After the first pass a warning names those that it did not call.
+    """
 
-    with observing(model, take_images):
-        forward(torch.cat(batch), *range(len(batch)))
+    def __init__(self, view: View | None):
+        self._view = view
+        self._told = False
+
+    def __call__(self, model: nn.Module, forward: Forward, batch: Sequence[Tensor], take: Take) -> None:
+        count = sum(map(len, batch))
+        called = set()
+
+        def take_images(name: str, output: Tensor) -> None:
+            called.add(registered_name(name))
+            if isinstance(output, Tensor) and output.ndim > 0 and len(output) == count and _has_distances(output):
+                seen = output if self._view is None else self._view(output)
+                if seen is not None:
+                    take(name, seen)
+
+        with observing(model, take_images):
+            forward(torch.cat(batch), *range(len(batch)))
+        if not self._told:
+            self._told = True
+            _warn_of_uncalled(model, called)
+
+
+def _warn_of_uncalled(model: nn.Module, called: Collection[str]) -> None:
+    """Say which operations a pass did not call; lists of modules and of parameters cannot be called."""
+    unable = nn.Module.forward
+    missing = [
+        name
+        for name, operation in named_operations(model).items()
+        if name not in called and type(operation).forward is not unable
+    ]
+    if missing:
+        logger.warning(
+            "not measured, as the model has them but does not call them: %s; it may use their weights by a function of torch, as "
+            "attention does, or only in training",
+            _listed(missing),
+        )
+
+
+def _dtype_of_images(model: nn.Module, source: ImageSource) -> torch.dtype:
+    """The type of a model's weights; where it has none, nothing is known of what it takes, and a tensor keeps its own."""
+    weights = chain(model.parameters(), model.buffers())
+    if isinstance(source, Tensor) and not any(tensor.is_floating_point() for tensor in weights):
+        return source.dtype
+    return dtype_of(model)
 
 
 class _Look(NamedTuple):
@@ -402,7 +448,7 @@ def _looked_at(
     """What a model is measured with, while it is in evaluation mode and normalises as ``batch_norm`` says."""
     if batch_norm == "batch":
         check_parts_known(model, "batch_norm='batch'")
-    images = as_images(source, device_of(model), dtype_of(model))
+    images = as_images(source, device_of(model), _dtype_of_images(model, source))
     _check_probe(images)
     if generator is None:
         generator = torch.Generator(images.device).manual_seed(int(torch.randint(2**62, ())))

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +28,11 @@ REMEDIES = {
     errno.ENOTDIR: "move away the file that lies where a folder has to be",
     errno.EISDIR: "move away the folder that lies where a file has to be",
     errno.ELOOP: "mend or remove the link, which leads to itself",
+    errno.EEXIST: "move away what lies where a folder has to be",
+    errno.ENOENT: "see that it, or the folder that it goes into, is there",
+    errno.ENAMETOOLONG: "shorten it",
+    errno.EIO: "see to the disk, which fails",
+    errno.ESTALE: "mount its folder anew",
 }
 
 NEVER_OPENED = (errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP)  # what systems say of sockets, and of devices of no driver
@@ -49,10 +54,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise as_input_error(error, path) from None
     finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where it cannot be, nothing is left of it
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
 
 
 def as_input_error(error: OSError, path: str | Path, usual: str | None = None) -> Exception:

@@ -1,19 +1,23 @@
 """The blocks ``training`` and ``networks`` of a configuration."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, field_validator, model_validator
 
 from ..settings import Block, Count, NotNegative, Positive
 from .catalogue import COLORS, LIBRARIES, networks
+from .own import NAME as OWN_ARCHITECTURE
+from .own import is_own, mistake_in
 
 TrainedPart = Literal["all", "read_out"]
 ARCHITECTURES = tuple(networks())
 LIBRARY_ARCHITECTURE = rf"^({'|'.join(LIBRARIES)}):[A-Za-z0-9_.]+$"
-OWN_ARCHITECTURE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$"
 COLOR = rf"^({'|'.join(COLORS)}|#[0-9A-Fa-f]{{6}})$"
-WEIGHTS = r"^(torchvision:\w+|.+\.(safetensors|pt|pth))$"
+ENDINGS = ("safetensors", "pt", "pth", "ckpt", "bin", "pth.tar")
+# A schema knows no flags
+IN_ANY_CASE = ["".join(f"[{a}{a.upper()}]" if a.isalpha() else rf"\{a}" for a in ending) for ending in ENDINGS]
+WEIGHTS = rf"^(torchvision:\w+|.+\.({'|'.join(IN_ANY_CASE)}))$"
 
 
 class Recipe(Block):
@@ -80,10 +84,11 @@ class NetworkBlock(Block):
             "anyOf": [{"enum": list(ARCHITECTURES)}, {"pattern": LIBRARY_ARCHITECTURE}, {"pattern": OWN_ARCHITECTURE}]
         },
     )
-    weights: Annotated[str, Field(pattern=WEIGHTS)] | None = Field(
+    weights: str | None = Field(
         None,
-        description="of a network that is trained already: a .safetensors or .pt file, such a file as "
-        "`package:<package>/<file>`, or `torchvision:<name>`; the network is trained if not given",
+        description="of a network that is trained already: a .safetensors file, a .pt, .pth, .ckpt, .bin or .pth.tar file of "
+        "torch.save, such a file as `package:<package>/<file>`, or `torchvision:<name>`; the network is trained if not given",
+        json_schema_extra={"pattern": WEIGHTS},
     )
     init: Literal["drawn", "none"] = Field(
         "drawn",
@@ -124,6 +129,20 @@ class NetworkBlock(Block):
             )
         return label
 
+    @field_validator("training", mode="before")
+    @classmethod
+    def _an_empty_block_changes_nothing(cls, training: Any) -> Any:
+        return {} if training is None else training
+
+    @field_validator("weights")
+    @classmethod
+    def _are_of_a_known_kind(cls, weights: str | None) -> str | None:
+        if weights is not None and not re.fullmatch(WEIGHTS, weights):
+            raise ValueError(
+                f"{weights!r} are no weights; allowed are a file that ends in .{', .'.join(ENDINGS)}, and torchvision:<name>"
+            )
+        return weights
+
     @field_validator("color")
     @classmethod
     def _is_a_color(cls, color: str | None) -> str | None:
@@ -134,11 +153,10 @@ class NetworkBlock(Block):
     @field_validator("architecture")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        if (
-            name not in ARCHITECTURES
-            and not re.match(LIBRARY_ARCHITECTURE, name)
-            and not re.match(OWN_ARCHITECTURE, name)
-        ):
+        if is_own(name):
+            if mistake := mistake_in(name):
+                raise ValueError(mistake)
+        elif name not in ARCHITECTURES and not re.match(LIBRARY_ARCHITECTURE, name):
             allowed = f"{', '.join(ARCHITECTURES)}, timm:<name>, torchvision:<name> or <package.module>:<function>"
             raise ValueError(f"{name!r} is no network; allowed are {allowed}")
         return name

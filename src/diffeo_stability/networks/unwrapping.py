@@ -2,6 +2,7 @@
 
 import codecs
 import logging
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -13,11 +14,18 @@ WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 # Counts how many batches batch-norm has seen, which older files lack and evaluation does not need
 OPTIONAL = "num_batches_tracked"
+# Regular expressions of what files begin with
 STARTS = {
-    b"version https://git-lfs": "are a Git LFS pointer, not the file that it stands for: run git lfs pull",
-    b"<!doctype html": "are a web page, not weights: download them again, from the address of the file itself",
-    b"<html": "are a web page, not weights: download them again, from the address of the file itself",
+    rb"version https://git-lfs": "are a Git LFS pointer, not the file that it stands for: run git lfs pull",
+    rb"(?i)<!doctype html|<html|<!--": "are a web page, not weights: download them again, from the address of the file itself",
+    rb"\x1f\x8b": "are packed by gzip: unpack them",
+    rb".{257}ustar": "are a tar archive: unpack it",
+    rb"\x89HDF\r\n": "are an HDF5 file, as Keras writes: give a state_dict of torch",
+    # Not the length with which a safetensors file begins
+    rb"\x08.[\x12\x1a\x3a\x42].{5}[^{]": "are an ONNX model: give the state_dict that it was made of",
 }
+START = 512  # bytes of a file that tell what it is
+SHOWN = 8  # keys
 logger = logging.getLogger(__name__)
 
 
@@ -25,21 +33,30 @@ def what_else(start: bytes, suffix: str) -> str | None:
     """Return what a file is instead of weights, and what to do; nothing if its first bytes do not tell.
 
     Args:
-        start: its first bytes, 64 at least if it has so many.
-        suffix: of its name.
+        start: its first bytes, ``START`` if it has so many.
+        suffix: of its name, in small letters.
     """
-    plain = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not start:
+        return "are an empty file: get them again"
+    plain = _in_utf8(start).lstrip()
     for beginning, words in STARTS.items():
-        if plain.lower().startswith(beginning):
+        if re.match(beginning, plain, re.DOTALL):
             return words
     if suffix != ".safetensors" and start[8:10] == b'{"':
         return "are a safetensors file: let their name end in .safetensors"
     if suffix == ".safetensors" and start[:2] in (b"PK", b"\x80\x02"):
         return "are a file of torch.save: let their name end in .pt"
-    text = _text_of(plain)
+    text = " ".join(_text_of(plain).split())
     if text:
         return f"are a text ({text[:20]} ...): get the file itself"
     return None
+
+
+def _in_utf8(start: bytes) -> bytes:
+    """The same text without a mark of its encoding; what bears none is left as it is."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return start.decode("utf-16", errors="ignore").encode()
+    return start.removeprefix(codecs.BOM_UTF8)
 
 
 def _text_of(start: bytes) -> str:
@@ -72,8 +89,20 @@ def tensors_of(content: Any, source: str) -> dict[str, Tensor]:
             f"weights {source} hold several networks ({', '.join(found)}): save the state_dict() of one alone"
         )
     raise InputError(
-        f"weights {source} hold something else than tensors by name: save the network's state_dict() alone"
+        f"weights {source} hold something else than tensors by name ({_described(content)}): save the network's state_dict() "
+        "alone"
     )
+
+
+def _described(content: Any) -> str:
+    """What a file holds in place of tensors by name: its type, or the keys of what is none, and of what holds such tensors."""
+    if not isinstance(content, Mapping) or not content:
+        return f"{'an empty' if content == {} else 'a'} {type(content).__name__}"
+    keys = [str(key) for key, value in content.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
+    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    tensors = [str(key) for key, value in content.items() if _are_tensors(value)]
+    hint = f"; tensors by name are under {', '.join(tensors[:SHOWN])}" if tensors else ""
+    return f"under {', '.join(keys[:SHOWN])}{more}{hint}"
 
 
 def _are_tensors(content: Any) -> bool:

@@ -3,7 +3,7 @@
 import pickle
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,10 +20,11 @@ from ..data.tensors import read_tensors
 from .batch_norm import estimate_batch_norm
 from .checkpoints import save_checkpoint
 from .external import library_of
-from .unwrapping import hint_of_prefix, tensors_of, what_else, without_prefix
+from .unwrapping import START, hint_of_prefix, tensors_of, what_else, without_prefix
 
 TORCHVISION = "torchvision:"
 LARGEST = 2**33  # bytes; no weights of torchvision are larger
+SCRIPT = "constants.pkl"  # a file that torch.jit.save has in its archive, and torch.save has not
 REFUSED = "Unsupported"  # with which torch says what it does not unpickle
 
 
@@ -52,12 +53,13 @@ def read_weights(source: str, architecture: str, downloads: str | Path) -> dict[
 def _from_file(path: Path) -> dict[str, Tensor]:
     if path.exists() and not path.is_file():
         raise InputError(f"weights {path} are no file: name the file itself")
+    suffix = path.suffix.lower()
     try:
         with path.open("rb") as file:
-            other = what_else(file.read(64), path.suffix)
+            other = what_else(file.read(START), suffix)
         if other is not None:
             raise InputError(f"weights {path} {other}")
-        content = read_tensors(path)[0] if path.suffix == ".safetensors" else _unpickled(path)
+        content = read_tensors(path)[0] if suffix == ".safetensors" else _unpickled(path)
     except InputError:
         raise
     except Exception as error:  # what is damaged fails in every way that there is
@@ -71,6 +73,11 @@ def _unpickled(path: Path) -> Any:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
+            parts = {name.rpartition("/")[2] for name in archive.namelist()}
+        if SCRIPT in parts:
+            raise InputError(
+                f"weights {path} are a TorchScript archive, which is code: give its state_dict, torch.jit.load(...).state_dict()"
+            )
         if unpacked > path.stat().st_size:
             raise InputError(f"weights {path} are packed, as torch.save leaves none: refused; save them anew")
     try:
@@ -137,10 +144,20 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
         InputError: they do not fit the network.
     """
     try:
-        network.load_state_dict(without_prefix(weights, network.state_dict()))
+        own = network.state_dict()
+        fitting = without_prefix(weights, own)
+        _check_kept(fitting, own)
+        network.load_state_dict(fitting)
     except Exception as error:  # tensors of other kinds fail in ways of their own
         hint = hint_of_prefix(weights)
         raise InputError(f"the weights do not fit the network{hint}: {one_line(error)}") from None
+
+
+def _check_kept(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> None:
+    """Refuse complex numbers in the place of real ones, of which torch drops the imaginary parts."""
+    for name, tensor in weights.items():
+        if tensor.is_complex() and isinstance(own.get(name), Tensor) and not own[name].is_complex():
+            raise InputError(f"{name} holds complex numbers, and real ones in the network: give real weights")
 
 
 def import_network(

@@ -8,13 +8,13 @@ from .config import load_config
 from .costs import costs, format_costs
 from .leftovers import remove_left_over
 from .plan import Plan
-from .provenance import as_tree, trace
+from .provenance import as_tree, branches_in, trace
 
 
 def print_provenance(file: str) -> int:
     """Print what a file was made from, and return the exit status: 1 where files do not match their records."""
     origin = trace(file)
-    print(as_tree(origin))
+    print(as_tree(origin, branches_in(getattr(sys.stdout, "encoding", None) or "utf-8")))
     if not origin.matches():
         print("Files marked above are not those that this was made from.", file=sys.stderr)
         return 1

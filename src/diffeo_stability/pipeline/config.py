@@ -8,6 +8,7 @@ import math
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -306,9 +307,13 @@ def _explain(problem: dict, raw: dict) -> str:
     if problem["type"] == "value_error":
         text = str(problem["ctx"]["error"])
         return f"config: {key}: {text}" if key else f"config: {text}"
+    if problem["type"] == "model_type":
+        return f"config: {key} is {_shortened(given)}: it should be a block of keys"
     hint = ""
     if isinstance(given, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", given):
         hint = " (YAML reads this as text: write 5.0e-4 for 5e-4)"
+    elif problem["type"] == "string_type" and isinstance(given, int | float | date):
+        hint = " (YAML reads this as something else: write it in quotes)"
     return f"config: {key} is {_shortened(given)}: {problem['msg'][0].lower()}{problem['msg'][1:]}{hint}"
 
 

@@ -4,18 +4,16 @@ import contextlib
 import gc
 import logging
 import os
-import signal
 import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import InputError, lacks_memory, one_line
+from ..core.errors import INTERRUPTED, InputError, lacks_memory, one_line, where
 from ..core.seeds import derive_seed
 from ..data.contents import content_hash, memory_beside
 from ..data.files import as_input_error, remove_leftovers
-from ..networks.catalogue import LIBRARIES
+from ..networks.own import building_own, is_own
 from .fingerprint import unseen_by
 from .gpus import take_gpu
 from .records import checked_hashes_of, code_state, files_in, record_of, software_versions, write_records
@@ -29,7 +27,6 @@ MORE_MEMORY = (
     "lower probe.batch_size or training.batch_size, run fewer jobs at once (--cores 1), or raise its limit (ulimit -v)"
 )
 FEW = 8  # images
-INTERRUPTED = 128 + signal.SIGINT  # exit status of what Ctrl-C ends
 
 logger = logging.getLogger(__name__)
 
@@ -169,8 +166,7 @@ def check_own_network(network: Mapping[str, Any]) -> None:
         InputError: it fails on images of the data set's size, gives other outputs than one number for each class, or imports a
             file that cannot be found by reading its sources.
     """
-    module = network["name"].partition(":")[0]
-    if module == network["name"] or module in LIBRARIES:
+    if not is_own(network["name"]):
         return
     import torch
 
@@ -179,9 +175,11 @@ def check_own_network(network: Mapping[str, Any]) -> None:
     before = set(sys.modules)
     with torch.random.fork_rng(devices=[]):
         images = torch.randn(FEW, network["in_channels"], network["image_size"], network["image_size"])
-        _check_outputs(build_network(**network), images, network["name"], network["classes"])
+        with building_own(network["name"]):
+            built = build_network(**network)
+        _check_outputs(built, images, network["name"], network["classes"])
     imported = [getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before]
-    unseen = unseen_by(module, [Path(file) for file in imported if file is not None])
+    unseen = unseen_by(network["name"].partition(":")[0], [Path(file) for file in imported if file is not None])
     if unseen:
         raise InputError(
             f"network {network['name']} imports {unseen[0]} in a way that its sources do not show, so that nothing would be made "
@@ -205,7 +203,7 @@ def _check_outputs(model: "torch.nn.Module", images: "torch.Tensor", name: str, 
         except Exception as error:  # every network complains in its own way
             if lacks_memory(error):
                 raise
-            why = f"{type(error).__name__}{_where(error)}: {one_line(error)}"
+            why = f"{type(error).__name__}{where(error)}: {one_line(error)}"
             raise InputError(
                 f"network {name} fails on images {shape} ({why}): let it take the in_channels and image_size that it is given"
             ) from error
@@ -215,13 +213,6 @@ def _check_outputs(model: "torch.nn.Module", images: "torch.Tensor", name: str, 
             "number for each class"
         )
     warn_of_other_outputs({OUTPUT: (outputs, fewer)})
-
-
-def _where(error: Exception) -> str:
-    """In which file and line code of the user's own failed, the last one that is no package's; nothing if all are."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename and frame.filename != __file__]
-    return f", {Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
 
 
 def origin() -> dict:

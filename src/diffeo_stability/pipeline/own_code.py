@@ -73,7 +73,7 @@ def _mistakes(module: str, name: str) -> Iterator[str]:
 
 def _mistakes_in(source: Path, network: str, name: str) -> Iterator[str]:
     try:
-        statements = list(_executed(ast.parse(source.read_text(), str(source)).body))
+        statements = list(_executed(ast.parse(source.read_bytes(), str(source)).body))
     except (SyntaxError, ValueError) as error:
         yield f"{network}: {source} is no Python: {one_line(error)}"
         return

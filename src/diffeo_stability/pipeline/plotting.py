@@ -1,7 +1,9 @@
 """The look of every figure: sizes, fonts, names and colours of networks, and files that carry where they come from."""
 
+import logging
 import math
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
@@ -66,6 +69,7 @@ PARTS = {
     "pure_shear": ("pure shear", COLORS["indigo"]),
     "remainder": ("remainder", "0.6"),
 }
+logger = logging.getLogger(__name__)
 STATES = {"init": {"linestyle": "--", "alpha": 0.6}, "trained": {"linestyle": "-", "alpha": 1.0}}
 
 
@@ -97,6 +101,8 @@ def as_texts(names: Sequence[str], inches: float = LABEL) -> list[str]:
         names: of networks, classes or layers, as people wrote them.
         inches: width that none exceeds. Those that would then be the same end in a number.
     """
+    for name in names:
+        warn_of_missing_letters(name)
     choices = [[_shortened(name, inches, tail) for name in names] for tail in TAILS]
     shortened = max(choices, key=lambda texts: len(set(texts)))  # the first of several
     called = dict(zip(names, shortened, strict=True))
@@ -112,6 +118,15 @@ def as_texts(names: Sequence[str], inches: float = LABEL) -> list[str]:
 def as_text(name: str, inches: float = LABEL) -> str:
     """Return one name as figures show it; see :func:`as_texts`."""
     return as_texts([name], inches)[0]
+
+
+@cache
+def warn_of_missing_letters(text: str) -> None:
+    """Say it of a text, once, if the font lacks letters of it."""
+    font = get_font(findfont(FontProperties(family=matplotlib.rcParams["font.family"])))
+    missing = [letter for letter in dict.fromkeys(text) if not font.get_char_index(ord(letter))]
+    if missing:
+        logger.warning("%s: figures show boxes for %s, which the font lacks: use another label", text, "".join(missing))
 
 
 def _without_mathematics(name: str) -> str:
@@ -193,6 +208,8 @@ def set_style() -> None:
     figures to draw.
     """
     plt.style.use("default")
+    # One for every letter at every drawing; warn_of_missing_letters says it once
+    warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
     matplotlib.rcParams.update(
         {
             **dict.fromkeys(("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"), "0.15"),
@@ -356,6 +373,7 @@ def save_figure(figure: Figure, job: Job) -> Saved:
         What a notebook shows of it, at the end of a cell.
     """
     settle_layout(figure)
+    warn_of_missing_letters(job.params.images)
     figure.text(1, 0, job.params.images, ha="right", va="top", fontsize=5.5, color="0.4", parse_math=False)
     page = Bbox.from_extents(0, -FOOTER, *figure.get_size_inches())
     provenance = provenance_of(job)

@@ -6,6 +6,7 @@ At every step they say whether the file on disk is still the one that was made o
 import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from ..core.errors import InputError, printable
 from ..data.contents import content_hash, located, memory_beside
@@ -229,21 +230,47 @@ MARKS = {
 }
 
 
-def as_tree(origin: Origin) -> str:
+class Branches(NamedTuple):
+    """What the branches of a tree are drawn with, three letters each.
+
+    Attributes:
+        fork, last: before a file, the last one below another.
+        down: beside what stands below a fork.
+    """
+
+    fork: str
+    last: str
+    down: str
+
+
+LINES = Branches("├─ ", "└─ ", "│  ")
+ASCII = Branches("|- ", "`- ", "|  ")
+
+
+def branches_in(encoding: str) -> Branches:
+    """Return the branches that an encoding has the letters for."""
+    try:
+        "".join(LINES).encode(encoding)
+    except UnicodeEncodeError:
+        return ASCII
+    return LINES
+
+
+def as_tree(origin: Origin, branches: Branches = LINES) -> str:
     """Return what a result was made from as a readable tree: one line per file, and facts that do not stand above it already.
 
     It is printable, whatever the names in it hold.
     """
-    return "\n".join(_tree_lines(origin, "", "", frozenset()))
+    return "\n".join(_tree_lines(origin, "", "", frozenset(), branches))
 
 
-def _tree_lines(origin: Origin, first: str, rest: str, known: frozenset[str]) -> list[str]:
+def _tree_lines(origin: Origin, first: str, rest: str, known: frozenset[str], drawn: Branches) -> list[str]:
     told = f"{origin.path}  [{MARKS.get(origin.state, origin.state)}]  {origin.rule}".rstrip()
     lines = [f"{first}{printable(told)}"]
-    inner = rest + ("│  " if origin.sources else "   ")
+    inner = rest + (drawn.down if origin.sources else "   ")
     lines += [f"{inner}{printable(fact)}" for fact in origin.facts if fact not in known]
     for place, source in enumerate(origin.sources):
         last = place == len(origin.sources) - 1
-        branch, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
-        lines += _tree_lines(source, rest + branch, rest + below, known | set(origin.facts))
+        branch, below = (drawn.last, "   ") if last else (drawn.fork, drawn.down)
+        lines += _tree_lines(source, rest + branch, rest + below, known | set(origin.facts), drawn)
     return lines
