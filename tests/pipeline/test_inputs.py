@@ -204,9 +204,9 @@ def test_code_that_planning_cannot_see_is_refused(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     network = {"in_channels": 1, "image_size": PIXELS, "classes": 2}
     for name in ("seen_blocks", "unseen_blocks"):
-        (tmp_path / f"{name}.py").write_text("from torch.nn import Identity as identity\n")
+        (tmp_path / f"{name}.py").write_text("from torch.nn import Flatten as flatten\n")
     text = "import importlib\nimport seen_blocks\n{}\n\ndef build(in_channels, image_size, classes):\n{}\n"
-    build = "    return importlib.import_module('unseen_' + 'blocks').identity()"
+    build = "    return importlib.import_module('unseen_' + 'blocks').flatten()"
     (tmp_path / "hiding.py").write_text(text.format("", build))
     (tmp_path / "showing.py").write_text(text.format("import unseen_blocks", build))
     with pytest.raises(
