@@ -328,7 +328,7 @@ def test_the_median_net_decides_among_those_that_gained(tmp_path):
     rows += [row for seed, share in ((0, 5.0), (1, np.nan)) for row in output_of("e", share, seed=seed)]
     row = decided("11a", tmp_path, {"channel_shuffling_summary": rows})
     assert row.measured == pytest.approx(0.3) and row.verdict == "reproduced"
-    assert row.reason == "2 of 3 nets agree, not c (1.4)"
+    assert row.reason.startswith("2 of 3 nets agree, not c (1.4); of the gain in log R: 10% in a")
 
 
 def test_without_any_gain_there_is_no_verdict(tmp_path):
@@ -340,7 +340,7 @@ def test_the_caption_of_one_net(tmp_path):
     text = said("channel_shuffling", tmp_path, {"channel_shuffling_summary": output_of("vgg11", 0.25, np.nan)})
     assert text == (
         "Of the gain in :math:`\\log D` at the nets' output, the shuffle leaves 25% in VGG11; of that in :math:`\\log R`, "
-        "nothing can be said: training has none in VGG11."
+        "nothing can be said: there is no gain beyond its interval in VGG11."
     )
 
 

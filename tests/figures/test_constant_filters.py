@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from claiming import around, reaches_every_verdict, said
+from claiming import around, decided, reaches_every_verdict, said
 from pydantic import ValidationError
 
 from diffeo_stability.figures.constant_filters import ConstantFilters
@@ -98,6 +98,11 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_every_claim_reaches_every_verdict(name, tmp_path):
     reaches_every_verdict(name, tmp_path, *CASES[name])
+
+
+def test_the_reason_says_how_long_inputs_are_and_what_shorter_ones_give(tmp_path):
+    row = decided("18a D", tmp_path, exponent(1, "D")(-1.0, 0.01))
+    assert row.measured == -1.0 and row.reason == "inputs of 336 pixels; 9 with inputs of 84"
 
 
 def test_the_caption_has_the_exponents_of_both_lengths_and_says_where_linearity_ends(measured, tmp_path):

@@ -304,7 +304,7 @@ def test_weights_without_an_init_are_compared_with_their_mixtures_alone(training
 
 def net(name, init, trained, mixture, half=0.01, **columns):
     """Filters of three states, fitted about as well as given, at most training images; and all alike at fewer."""
-    shared = {"net": name, "seed": 0, "imported": False, "filter_size": 9, "bandwidth": 1.0}
+    shared = {"net": name, "seed": 0, "imported": False, "filter_size": 9, "bandwidth": 1.0, "spatial_share": 1.0}
     levels = {"init": init, "trained": trained, "mixture": mixture}
     rows = [
         {**shared, "train_size": 100, "state": state, "gabor_r2": value}
@@ -344,7 +344,15 @@ def test_small_filters_do_not_count_and_seeds_are_averaged(tmp_path):
 
 def test_the_caption_says_how_well_gabor_functions_fit(tmp_path):
     text = said("first_layer_filters", tmp_path, tables_of(net("a", 0.2, 0.5, 0.4)))
-    assert "filters, of 9 pixels, Gabor functions explain 50% in a" in text and "100% in a are fitted by waves" in text
+    assert "filters, of 9 pixels, Gabor functions explain 50% in a" in text and "100% in a are fitted by waves." in text
+    assert "colour" not in text
+    colours = net("a", 0.2, 0.5, 0.4, spatial_share=0.8)
+    blobs = [row | {"bandwidth": math.nan} if row["gabor_r2"] > 0.5 else row for row in colours]
+    text = said("first_layer_filters", tmp_path, tables_of(blobs))
+    assert (
+        "fitted by waves, the others by blobs. The leading colour x space component makes up, in the median, " in text
+    )
+    assert "80% in a untrained and 80% in a trained of a filter" in text
     assert "untrained ones by 0.30 (0.30 to 0.30) in a, Mann-Whitney p < 0.001" in text
     several = [net("a", 0.2, 0.5, 0.4, seed=seed) for seed in range(3)]
     assert "means over 3 seeds" in said("first_layer_filters", tmp_path, tables_of(*several))

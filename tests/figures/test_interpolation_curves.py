@@ -1,5 +1,7 @@
 """From one image towards another; claims and caption."""
 
+import math
+
 import pytest
 import torch
 from claiming import decided, reaches_every_verdict, said, with_interval
@@ -61,6 +63,10 @@ def test_noise_is_what_noise_curves_measures_and_partners_differ(mnist5k, tmp_pa
         return [row["distance"] for row in table if row["perturbation"] == "noise"]
 
     assert noise(rows) == pytest.approx(noise(others), rel=1e-9)
+    assert all(math.isnan(row["delta"]) for row in rows)
+    assert {row["r"]: row["r_relative"] for row in rows} == pytest.approx(
+        {row["r"]: row["r_relative"] for row in others}
+    )
     away = [row["distance"] for row in rows if row["perturbation"] == "datapoint"]
     assert len(away) == len(noise(rows)) == 20 and away[0] > 1.2 * noise(rows)[0]
 

@@ -121,6 +121,10 @@ def test_the_worst_way_of_equal_size_decides(tmp_path):
     rows = summary(spread_about(2.0, 0.01, 8), change=spread_about(0.7, 0.01, 8))
     row = decided("14a", tmp_path, tables(rows))
     assert row.measured == pytest.approx(0.7) and row.verdict == "no"
+    assert row.reason == (
+        "2 at equal operator norm, 2 at equal displacement of the effective field, "
+        "0.7 at equal change of what neurons see (decides)"
+    )
 
 
 def test_at_each_way_the_median_of_nets_and_parts_decides(tmp_path):

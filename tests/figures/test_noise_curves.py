@@ -147,9 +147,23 @@ def test_the_exponent_furthest_from_two_counts(tmp_path):
     assert row.measured == pytest.approx(1.8) and row.reason == "1 of 2 nets agree, not deep (1.8)"
 
 
+def test_a_rise_to_the_end_is_not_hidden_as_no_bump(tmp_path):
+    rising = around("rise_at_end", 3.0, 0.1)
+    rows = [no_bump("init", **rising), no_bump("trained", "deformation", **rising)]
+    for name in ("5b", "5e"):
+        assert (
+            decided(name, tmp_path, tables(*rows)).reason
+            == "deep alone; rise to the end of the range: 3.0-fold in deep"
+        )
+    text = said("noise_curves", tmp_path, tables(*everything(), *({**row, "net": "other"} for row in (curve(), *rows))))
+    rise = "none (to the end of the range the curve rises 3.0-fold in other)"
+    assert f"trained :math:`D_f / r^2` has {rise}" in text and f":math:`G_f / r^2` at init has {rise}" in text
+
+
 def test_imagenet_is_asked_whether_its_bump_can_be_seen_and_no_more(tmp_path):
     rows = [curve(image_size=224, contrast_norm=400.0)]
     assert "for ImageNet see 5d" in decided("5c", tmp_path, tables(*rows)).reason
+    assert "taken not to be ImageNet's" in decided("5c", tmp_path, tables(curve())).reason
     row = decided("5d", tmp_path, tables(*rows))
     assert row.measured == pytest.approx(0.025) and row.verdict == "no"
 
@@ -177,7 +191,7 @@ def test_the_caption_says_where_the_bump_is_and_who_has_none(tmp_path):
 def test_the_caption_tells_what_estimated_batch_norm_gives(tmp_path):
     estimated = no_bump("init", batch_norm="estimated", **around("rise_at_end", 5.0, 0.1))
     text = said("noise_curves", tmp_path, tables(*everything(), estimated))
-    assert "it would have none, and end 5.0 times as high as its lowest point before" in text
+    assert "it would have none (to the end of the range the curve rises 5.0-fold in deep)" in text
 
 
 def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):

@@ -95,7 +95,8 @@ def test_the_caption_compares_least_with_most_noise(tmp_path):
     rows = [rows_of("lenet", 0.0, 0.02, 0.5, 0.1), rows_of("lenet", 10.0, 0.1, 0.25, 0.2)]
     text = said("noise_training", tmp_path, {"noise_training": rows})
     assert text.startswith("With noise of norm 10 the error is 10% in LeNet; with none it is 2.0% in LeNet.")
-    assert "is then 0.5 in LeNet times" in text and "2 in LeNet times as large" in text and "correlation" not in text
+    assert "the former over that with the latter is 0.5 in LeNet, and :math:`G_f` 2 in LeNet." in text
+    assert "correlation" not in text
     four = [row for name in ("a", "b", "c", "d") for row in ({**one, "net": name} for one in rows)]
     spread = [
         {**row, "D": row["D"] * factor, "test_error": row["test_error"] * factor}

@@ -227,6 +227,12 @@ def test_the_answer_names_the_operations_that_lower_and_raise(tmp_path):
     assert row.verdict.startswith("D lowered by convolutions (14 of 14), raised by ReLUs (16 of 16); G lowered by conv")
     # A convolution halves D and undoes what the ReLU before it did
     assert row.measured == pytest.approx(0.5 / 1.2) and row.low <= row.measured <= row.high
+    assert (
+        "after / before in the median net, at init in brackets: D convolutions 0.40 (0.40), ReLUs 1.2 (1.2); G"
+        in row.reason
+    )
+    seeds = [net("a", seed=seed) for seed in range(3)] + [net("a", relu=1.3, seed=3)]
+    assert decided("10c", tmp_path, tables_of(*seeds)).verdict.startswith("D lowered by convolutions (7 of 7)")
     wavering = tables_of(net(relu=spread_about(1.0, 0.5, 8)))
     assert "ReLUs" not in decided("10c", tmp_path, wavering).verdict
     assert np.isnan(decided("10c", tmp_path, tables_of(net(architecture="lenet"))).measured)
@@ -240,6 +246,9 @@ def test_the_caption_says_what_depth_and_operations_do(tmp_path):
         and "falls in 1 of 2 nets; at init the factor is 0.5." in text
     )
     assert ":math:`D` is lowered by convolutions (14 of 14), raised by ReLUs (16 of 16)" in text
+    assert (
+        "in the median net (in brackets, at init): :math:`D`, convolutions" in text and "line through its log" in text
+    )
     estimated = [{**row, "batch_norm": "estimated", "R": 7.0} for row in net("vgg11") if row["state"] == "init"]
     several = [{**row, "seed": seed} for seed in range(3) for row in [*nets[0], *estimated]]
     text = said("operation_stability", tmp_path, tables_of(several))

@@ -137,9 +137,24 @@ def test_the_caption_says_how_wide_fields_are_and_what_rotations_do(tmp_path):
     for nets, seeds in ((("vgg11",), (0,)), (("vgg11", "vgg16"), (0, 1, 2))):
         text = said("receptive_fields", tmp_path, tables(nets, seeds))
         assert "theoretical receptive field is 20 pixels wide, the effective one 10 trained and 10 at init" in text
-        assert "10 with batch-norm estimated" in text and "50% of the theoretical width" in text
+        assert (
+            "10 with batch-norm estimated" in text
+            and "50% of the theoretical width, or of the image's where that is smaller" in text
+        )
         assert "3.0 (trained) and 3.0 (at init) times as much as one about their field's own centre" in text
         assert "1.5 (trained) and 1.5 (at init) times as much as the translation" in text
+
+
+def test_seeds_of_a_net_are_one_point_and_means_are_of_logarithms(tmp_path):
+    given = tables(("vgg11", "vgg16"), seeds=(0, 1))
+    factors = {("vgg11", 0): 0.5, ("vgg11", 1): 2.0, ("vgg16", 0): 4.0, ("vgg16", 1): 1.0}
+    for row in given["receptive_fields"]:
+        row["effective_size"] *= factors[row["net"], row["seed"]]
+    for row in given["receptive_fields_summary"]:
+        if (row["transformation"], row["distance"]) == ("rotation", 4.0):
+            row["alpha"] *= factors[row["net"], row["seed"]]
+    text = said("receptive_fields", tmp_path, given)
+    assert "the effective one 10 to 20 trained" in text and "3.0 to 6.0 (trained)" in text and "over 2 seeds" in text
 
 
 def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):

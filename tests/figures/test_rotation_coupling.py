@@ -267,9 +267,18 @@ def test_both_ways_of_turning_and_filters_of_5_pixels_are_needed(tmp_path):
 def test_the_caption_says_what_is_beyond_the_null(tmp_path):
     text = said("rotation_coupling", tmp_path, summary_of(net("a", 0.3)))
     assert "at the best quarter turn by 0.40 (0.39 to 0.41) in a (p = 0.0040)" in text
-    assert "this is above 97.5%" in text and "seeds" not in text
+    assert "Both ways this is above 97.5%" in text and "seeds" not in text
+    one = said("rotation_coupling", tmp_path, summary_of(net("a", -0.3)))
+    assert "At the best of all angles alone this is above 97.5%" in one
+    assert "Neither way is this above 97.5%" in said(
+        "rotation_coupling", tmp_path, summary_of(net("a", -0.3, angles=-0.1))
+    )
     pair = said("rotation_coupling", tmp_path, summary_of(net("a", 0.3), net("b", -0.3, p=0.7)))
-    assert "-0.20 (-0.21 to -0.19) in b (p = 0.70)" in pair and "in 1 of 2 nets" in pair
+    assert "-0.20 (-0.21 to -0.19) in b (p = 0.70)" in pair
+    assert (
+        "This is above 97.5% of what shuffled channels give both ways in 1 of 2 nets and at the best of all angles "
+        in pair
+    )
     several = [net("a", 0.3, seed=seed) for seed in range(3)]
     assert "means over 3 seeds" in said("rotation_coupling", tmp_path, summary_of(*several))
     small = said("rotation_coupling", tmp_path, summary_of(net("small", 0.9, filter_size=3)))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from claiming import reaches_every_verdict, said, spread_about
+from claiming import decided, reaches_every_verdict, said, spread_about
 from trainings import SPLIT, write_training
 
 from diffeo_stability.data.prepare import prepare_dataset
@@ -61,6 +61,7 @@ def rows_of(deformation=0.5, noise=2.0, half=0.0, net="lenet", error=0.01, seed=
         "batch_norm": "none",
         "train_size": 1024,
         "test_error": error,
+        "test_error_high": error + 0.01,
     }
     return [
         {
@@ -99,12 +100,31 @@ def test_every_claim_reaches_every_verdict(name, tmp_path):
     reaches_every_verdict(name, tmp_path, *CASES[name])
 
 
+def test_only_nets_that_have_learnt_the_task_count_and_the_others_are_named(tmp_path):
+    rows = [*rows_of(), *rows_of(3.0, 0.3, net="vgg11", error=0.495)]
+    both = tables(rows, [*filters(), *filters(0.5, net="vgg11")])
+    for name in CASES:
+        row = decided(name, tmp_path, both)
+        assert row.verdict == "reproduced"
+        assert row.reason == "LeNet alone; not counted, as they have not learnt the task: VGG11"
+    text = said("scale_detection", tmp_path, both)
+    assert "50% in VGG11" in text and "left out of what follows: VGG11." in text and "in the one net" in text
+    none = tables(rows_of(error=0.5), filters())
+    assert decided("19c", tmp_path, none).reason == "the run has no net that has learnt the task"
+    assert said("scale_detection", tmp_path, none).endswith("left out of what follows: LeNet.")
+
+
 def test_the_caption_speaks_of_one_net_and_of_several(tmp_path):
     text = said("scale_detection", tmp_path, tables(rows_of(), filters()))
     assert text.startswith("Trained on 1,024 images, the error is 1.0% in LeNet.")
+    assert "straight lines through the logarithms" in text
     assert "by a factor of 0.5 in LeNet (it falls in the one net)" in text and "a factor of 2 in LeNet" in text
     several = [
         row for seed in range(2) for row in (*rows_of(seed=seed), *rows_of(2.0, 0.5, net="vgg11", error=0.0, seed=seed))
     ]
     text = said("scale_detection", tmp_path, tables(several, filters()))
-    assert "it falls in 1 of 2 nets" in text and "means over 2 seeds" in text and "0% in VGG11" in text
+    assert (
+        "it falls in 1 of 2 nets" in text
+        and "Over 2 seeds, errors are arithmetic means and factors geometric ones." in text
+        and "0% in VGG11" in text
+    )

@@ -98,6 +98,7 @@ def test_every_claim_reaches_every_verdict(name, tmp_path):
 def test_the_caption_speaks_of_one_net_and_of_several(tmp_path):
     one = over_depth(0.5, 4.0, averaged=0.8)
     text = said("stability_by_depth", tmp_path, {"stability_by_depth": one})
+    assert "straight lines through the logarithms" in text
     assert "by a factor of 0.5 in VGG11 (it falls in the one net)" in text and "by 4 in VGG11" in text
     assert "0.8 in VGG11 times its own" in text and "At init" not in text and "shuffled" not in text
     more = [

@@ -96,7 +96,7 @@ DISPLACEMENTS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
 def net(name, relative, half=0.01, state="trained", architecture="vgg11", **columns):
     """Rows of a net whose R is a function of the displacement, at one cutoff unless it is given."""
     shared = {"net": name, "seed": 0, "state": state, "architecture": architecture, "filter_size": np.nan}
-    shared |= {"imported": False, "batch_norm": "none", "cutoff": 3} | columns
+    shared |= {"imported": False, "batch_norm": "none", "cutoff": 3, "delta_overhang": 8.0} | columns
     return [{**shared, "delta": delta, **with_interval("R", relative(delta), half)} for delta in DISPLACEMENTS]
 
 
@@ -131,6 +131,11 @@ def test_r_may_be_below_one_everywhere_or_not_at_the_end(relative, displacement,
     assert row.measured == displacement and row.verdict == ("yes" if displacement < 0.5 else "no")
 
 
+def test_displacements_beyond_the_first_overhangs_do_not_count(tmp_path):
+    rows = net("vgg11", lambda delta: 0.5 if delta < 3 else 1.1, delta_overhang=3.5)
+    assert decided("16a", tmp_path, {"stability_vs_displacement": rows}).verdict == "yes"
+
+
 def test_the_cutoff_at_which_r_is_largest_decides(tmp_path):
     rows = [
         row
@@ -152,6 +157,10 @@ def test_the_caption_says_where_r_is_below_one_and_which_nets_change_their_order
     assert "below one from 0.60 pixels on in VGG11; nowhere in FC 4 layers and LeNet." in text
     assert "0.15 to 4.8 in VGG11" in text and "in 1 of 3 pairs: VGG11 and FC 4 layers" in text
     assert "At init it is 1.0; with batch-norm estimated once on training images it would be 0.30" in text
+    cutoffs = [*net("vgg11", lambda delta: 0.5 / delta, cutoff=5), *net("vgg11", lambda delta: 0.6 / delta)]
+    assert "from 0.50 pixels on (at the cutoff where it is latest, from 0.60) in VGG11." in said(
+        "stability_vs_displacement", tmp_path, {"stability_vs_displacement": cutoffs}
+    )
     several = [{**row, "seed": seed} for seed in range(2) for row in rows]
     assert "geometric means over 2 seeds" in said(
         "stability_vs_displacement", tmp_path, {"stability_vs_displacement": several}

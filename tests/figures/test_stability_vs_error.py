@@ -9,6 +9,7 @@ from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.stability_vs_error import StabilityVsError
 from diffeo_stability.figures.stability_vs_error.measurement import (
     QUANTITIES,
+    _fit,
     correlate_with_error,
     measure_stability_vs_error,
     points_of,
@@ -125,6 +126,15 @@ def test_at_init_both_readings_of_batch_norm_are_in_the_table():
     result = correlate_with_error(pd.DataFrame(rows), state="init").set_index(["batch_norm", "quantity"]).correlation
     assert result["batch", "R"] == pytest.approx(1) and abs(result["estimated", "R"]) < 0.5
     assert result["batch", "D"] == result["estimated", "D"]
+
+
+def test_a_resample_of_one_network_alone_has_no_slope():
+    """Also where rounding makes the mean of equal numbers another number than they are."""
+    logs = np.log(np.array([0.3, 0.7, 1.1]))
+    fits = _fit(np.stack([logs, *(np.full(3, value) for value in logs)]), np.stack([logs] * 4))
+    assert np.isfinite(fits[:, 0]).all() and np.isnan(fits[[0, 2], 1:]).all()
+    three = correlate_with_error(table(count=3, noise=0.2)).set_index("quantity").loc["R"]
+    assert 0 < three.a_low <= three.a <= three.a_high < 10 and abs(three.b_low) < 10 and abs(three.b_high) < 10
 
 
 def few():

@@ -134,6 +134,15 @@ def test_the_caption_says_the_exponents(tmp_path):
     assert text.startswith("From :math:`P` = 100 to 1,600 training images, ") and "seed" not in text
     assert "to the power -0.30 (-0.30 to -0.30) in LeNet." in text and " nets" not in text
     assert "The error goes as :math:`P` to the power -0.50" in text
+    both = [
+        {**row, "batch_norm": reading, "R": level}
+        for row in curves(-0.3)
+        for reading, level in (("batch", 1.0), ("estimated", 0.4))
+    ]
+    init = [{**row, "state": "init", **with_interval("R", row["R"], 0.01)} for row in both]
+    assert "would be 0.40 in LeNet at the largest :math:`P`, where those of each set of images give 1.0." in caption(
+        curves(-0.3) + init
+    )
     several = caption(curves(-0.3, seeds=(1.0, 1.1)) + curves(0.2, seeds=(1.0, 1.1), net="vgg11"))
     assert "over 2 seeds" in several and "falls, in 1 of 2 nets, and above zero in 1 of 2 nets" in several
     many = caption([row for k in range(8) for row in curves(-0.1 * k - 0.1, net=f"net{k}")])

@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 from diffeo_stability import InputError
+from diffeo_stability.core.deformation import rms_displacement as of_the_ensemble
+from diffeo_stability.core.deformation import temperature_from_displacement
 from diffeo_stability.figures import FIGURES
-from diffeo_stability.figures.words import network, verbatim, with_labels
-from diffeo_stability.pipeline.captions import NOTHING, as_html, fill_caption, write_captions
+from diffeo_stability.figures.words import network, number, verbatim, with_labels
+from diffeo_stability.pipeline.captions import NOTHING, as_html, fill_caption, rms_displacement, write_captions
 from diffeo_stability.pipeline.claims import Tables
 from diffeo_stability.pipeline.config import parse_config
 
@@ -127,6 +129,31 @@ def test_in_the_gallerys_table_a_name_ends_no_cell(root):
     as_markdown = runpy.run_path(str(root / "workflow" / "gallery.py"))["_as_markdown"]
     text = with_labels(f":math:`|x|` in {network('a')}", {"a": "b|c_$"})
     assert as_markdown(text) == r"$\|x\|$ in b\|c\_\$"
+
+
+def test_the_root_mean_square_displacement_is_that_of_the_ensemble():
+    for cutoff, size in ((2, 28), (3, 32), (15, 224)):
+        exact = of_the_ensemble(temperature_from_displacement(1.5, cutoff, size), cutoff, size)
+        assert rms_displacement({"displacement": 1.5, "cutoff": cutoff}) == number(exact)
+    assert rms_displacement({"displacement": 1.0, "cutoff": 3}) == "0.84"
+
+
+TRAIN_NETWORKS = {"stability_vs_train_size", "noise_training", "hidden_layer_pooling", "scale_detection"}
+
+
+def test_images_that_may_have_been_trained_on_are_never_called_test_images(root):
+    """In the captions of the figures that such a run can have."""
+    config = parse_config(yaml.safe_load((root / "config" / "imagenet.yaml").read_text())).model_dump()
+    full = parse_config(yaml.safe_load((root / "config" / "mnist5k.yaml").read_text())).model_dump()
+    both = {**full, **{key: value for key, value in config.items() if value is not None}}
+    for stem in FIGURES:
+        if stem in TRAIN_NETWORKS:
+            continue
+        text = fill_caption(root / "workflow" / "report" / f"{stem}.rst", both)
+        assert "test image" not in text.lower() and "test error" not in text.lower(), stem
+    text = fill_caption(root / "workflow" / "report" / "stability_vs_error.rst", both)
+    assert text.startswith("**Error on these images against stability.**")
+    assert "on 500 test images" in fill_caption(root / "workflow" / "report" / "stability.rst", full)
 
 
 def test_no_template_holds_a_number_of_a_run(root):

@@ -11,13 +11,14 @@ import yaml
 from claiming import CLAIMS, decided, with_interval, written
 
 from diffeo_stability import InputError
-from diffeo_stability.figures.claim_measures import Answer, Measured
+from diffeo_stability.figures.claim_measures import Answer, Measured, Noted, Ways
 from diffeo_stability.pipeline import claims as claims_module
 from diffeo_stability.pipeline.claims import (
     Claim,
     Tables,
     evaluate_claims,
     format_claims,
+    format_measured,
     judge,
     load_claims,
     measures,
@@ -77,6 +78,38 @@ def test_of_a_class_of_nets_the_median_decides_and_the_worst_is_named(monkeypatc
     row = judged(monkeypatch, ABOVE_ONE, nets)
     assert row.measured == 2.0 and row.verdict == "reproduced"
     assert row.reason == "2 of 3 nets agree, not c (0.2)"
+
+
+def test_where_no_net_agrees_none_is_singled_out(monkeypatch):
+    assert judged(monkeypatch, ABOVE_ONE, {"a": exactly(0.5), "b": exactly(0.2)}).reason == "none of 2 nets agrees"
+
+
+def test_what_is_noted_stands_beside_what_decides_and_ways_are_all_named(monkeypatch):
+    noted = judged(monkeypatch, ABOVE_ONE, Noted({"a": exactly(2.0)}, "not counted: :net:`a`"))
+    assert noted.verdict == "reproduced" and noted.reason == "a alone; not counted: a"
+    row = judged(monkeypatch, ABOVE_ONE, Ways({"one norm": exactly(2.0), "another": exactly(0.5)}))
+    assert row.measured == 0.5 and row.reason == "2 at one norm, 0.5 at another (decides)"
+
+
+def test_at_least_includes_its_number(monkeypatch):
+    claim = ABOVE_ONE.model_copy(update={"above": None, "at_least": 0.9})
+    assert claim.criterion == ">= 0.9" and claim.accepts(0.9) and not claim.accepts(0.899)
+    assert judge(claim, Measured(0.9, 0.9, 0.9)) == "reproduced"
+    assert judge(claim, Measured(0.9, 0.8, 0.95)) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((math.inf,) * 3, "nowhere"),
+        ((2.0, 1.0, math.inf), "2 [1, nowhere]"),
+        ((math.nan,) * 3, ""),
+        ((2.0, 1.0, 3.0), "2 [1, 3]"),
+    ],
+)
+def test_a_place_that_is_never_reached_is_nowhere(numbers, words):
+    (row,) = pd.DataFrame([dict(zip(("measured", "low", "high"), numbers, strict=True))]).itertuples()
+    assert format_measured(row) == words
 
 
 def test_of_two_nets_in_the_middle_the_worse_decides(monkeypatch):
@@ -188,8 +221,9 @@ def test_questions_are_printed_below_the_claims(tmp_path):
     [
         ({"claim": "99"}, "nothing measures claim 99"),
         ({"part": "first"}, "nothing measures claim 1 first"),
-        ({"above": None, "below": None}, "neither above nor below is given"),
+        ({"above": None, "below": None}, "neither above, at_least nor below is given"),
         ({"unlike": 1.0}, "unlike is for questions"),
+        ({"at_least": 1.0, "below": None}, "at_least and above are given"),
         ({"kind": "guess"}, "entry 0.kind"),
         ({"stem": "stabilty"}, "entry 0.stem"),
         ({"measured": None}, "entry 0.measured"),

@@ -29,7 +29,7 @@ def shows(drawing):
 @pytest.mark.parametrize("claim", [claim for claim in CLAIMS.values() if claim.criterion], ids=lambda claim: claim.name)
 def test_an_interval_is_drawn_on_the_side_of_its_verdict(claim):
     """Near the criterion and far from it, on either side and across, with an interval and without."""
-    limits = [limit for limit in (claim.above, claim.below, claim.unlike) if limit is not None]
+    limits = [limit for limit in (claim.above, claim.at_least, claim.below, claim.unlike) if limit is not None]
     steps = [sign * step for step in (0.01, 0.03, 0.4, 2.0, 70.0) for sign in (-1, 1)]
     places = sorted({limit + step for limit in limits for step in steps})
     for low in places:
@@ -102,6 +102,7 @@ def test_a_criterion_can_be_read_back(above, below):
     expected = tuple(float(f"{limit:g}") for limit in claim.limits)
     assert where_met(claim.criterion) == ([] if above is below is None else [expected])
     assert where_met("not 1") == [(-math.inf, 1.0), (1.0, math.inf)]
+    assert where_met(Claim(**FACTS, at_least=0.9).criterion) == [(0.9, math.inf)]
 
 
 @pytest.mark.parametrize("criterion", ["large", "< much", "1 to", "1 to 2 to 3", "> \x1b[31m1", "not not 1"])

@@ -165,7 +165,7 @@ for ax in below[0, 2:]:
 for ax in (*above[-1], *below[-1, 2:]):
     ax.set_xlabel("channels")
 below[-1, 1].set_xlabel("rank")
-below[-1, 0].set_xlabel("wavenumber (rad / place)")
+below[-1, 0].set_xlabel(r"$\sqrt{\lambda}$ of the pattern")
 handles = [plt.Line2D([], [], label=LABELS[part], marker="o", markersize=3, **STYLES[part]) for part in LABELS]
 handles.append(
     plt.Line2D([], [], color="0.3", marker=".", markersize=3, label="without the shift common to all images", **DOTTED)

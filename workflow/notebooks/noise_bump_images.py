@@ -13,8 +13,9 @@
 # %% [markdown]
 # # What the eye sees at the bump
 #
-# Images as they are, with noise of norms below, at and above $r^*$, where $G_f / r^2$ of the trained network is largest, and
-# moved as far towards another image, with the network's prediction and confidence.
+# Images as they are, with noise of norms below, at and above $r^*$, and moved as far towards another image, with the network's
+# prediction and confidence. $r^*$ is where $G_f / r^2$ of the trained network has its most prominent interior maximum, or its
+# largest value, if none is prominent enough.
 
 # %%
 if "snakemake" not in globals() or snakemake.by_hand:

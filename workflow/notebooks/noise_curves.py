@@ -14,7 +14,8 @@
 # # Stability against the norm of the perturbation
 #
 # $D_f(r)$ for deformations and $G_f(r)$ for noise, of norm $r$, of the logits. Divided by $r^2$, a linear function is flat; the
-# maximum of a trained network is the bump, at $r^*$. With several seeds, lines are their geometric means.
+# most prominent interior maximum of a trained network, where it is prominent enough, is the bump, at $r^*$. With several seeds,
+# lines are their geometric means.
 
 # %%
 if "snakemake" not in globals() or snakemake.by_hand:

@@ -80,7 +80,7 @@ for column, cutoff in enumerate(cutoffs):
         ax.set(xscale="log", yscale="log")
     axes[0, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
     axes[0, column].set_title(rf"$c = {cutoff}$")
-    axes[-1, column].set_xlabel(r"displacement $\delta$ (pixels)")
+    axes[-1, column].set_xlabel("typical displacement\n$\\delta$ (pixels)")
 for ax, quantity in zip(axes[:, 0], "RDG", strict=True):
     ax.set_ylabel(plotting.MEANINGS[quantity])
 plotting.log_ticks(*(ax.xaxis for ax in axes[-1]), *(ax.yaxis for ax in axes[:, 0]))

@@ -29,6 +29,7 @@ import numpy as np
 
 from diffeo_stability.figures.stability_vs_error.measurement import REPORTED_A, REPORTED_B, REPORTED_FOR, points_of
 from diffeo_stability.figures.states import as_shown
+from diffeo_stability.figures.words import tested
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
@@ -108,7 +109,7 @@ for ax, quantity in zip(axes, "RDG", strict=True):
     ax.set_yscale("log")
     plotting.log_ticks(ax.xaxis, ax.yaxis)
     ax.set_xlabel(plotting.MEANINGS[quantity])
-axes[0].set_ylabel(r"test error $\epsilon$ (%)")
+axes[0].set_ylabel(rf"{tested(snakemake.config['dataset']).error} $\epsilon$ (%)")
 fitted_first = networks.sort_values("of_the_papers", ascending=False, kind="stable").index
 handles = [
     plt.Line2D([], [], marker=markers[network], linestyle="", label=looks.label(network), **look_of(network))

@@ -10,7 +10,8 @@ its part if it has one::
     def exponent(tables): ...
 
 It is given the tables of the run by name, and returns a number with its interval; numbers by network, of which the median
-decides; a list of numbers, of which the one decides that does worst against the criterion; or an :class:`Answer` in words.
+decides; a list of numbers, or :class:`Ways` with names, of which the one decides that does worst against the criterion; or an
+:class:`Answer` in words. :class:`Noted` adds to any of them what the reason is to say beside it.
 """
 
 import math
@@ -44,6 +45,28 @@ class Answer(NamedTuple):
     measured: Measured
     answer: str
     reason: str = ""
+
+
+class Ways(NamedTuple):
+    """A number measured in several ways, of which the worst decides; the reason gives all of them.
+
+    Attributes:
+        found: the numbers, by what they are called.
+    """
+
+    found: dict[str, Measured]
+
+
+class Noted(NamedTuple):
+    """What was measured, and what else there is to say.
+
+    Attributes:
+        found: what decides.
+        note: what the reason says beside it; networks stand there as :func:`~diffeo_stability.figures.words.network` has them.
+    """
+
+    found: "Found"
+    note: str
 
 
 class MissingError(Exception):
@@ -236,7 +259,7 @@ def quotients(top: Mapping[str, Measured], bottom: Mapping[str, Measured]) -> di
 
 
 Tables = Mapping[str, pd.DataFrame]
-Found = Measured | Mapping[str, Measured] | list[Measured] | Answer
+Found = Measured | Mapping[str, Measured] | list[Measured] | Ways | Answer | Noted
 Measure = Callable[[Tables], Found]
 
 

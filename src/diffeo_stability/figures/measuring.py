@@ -254,9 +254,11 @@ def curves_by_state(
 
 
 def error_columns(evaluated: Evaluated, splits: Splits) -> dict:
-    """Return the columns on a network's errors, with its checkpoint's statistics, and on its training.
+    """Return the columns on a network's errors and on its training.
 
-    Those on a training elsewhere are blank.
+    Errors are those with its checkpoint's statistics: at init with those estimated once on training images, also in the rows
+    whose D, G and R are by the statistics of each set (``batch_norm`` is ``batch``). What was trained elsewhere has no
+    ``train_error``, ``train_size`` and ``epoch``.
     """
     network, metadata = evaluated.network, evaluated.metadata
     test_error = error_rate(network, splits, splits.test)
@@ -274,7 +276,8 @@ def error_columns(evaluated: Evaluated, splits: Splits) -> dict:
 
 
 def stability_rows(given: Given) -> list[dict]:
-    """Measure a training's network at init and trained: one row each, with D, G, R and its errors.
+    """Measure a training's network at init and trained: one row each, with D, G, R and its errors, see :func:`error_columns`.
+    With batch-norm there are two at init, which have the same errors.
 
     Args:
         given: of which ``checkpoints``, ``dataset``, ``stability``, ``probe`` and ``device`` are used.

@@ -8,6 +8,7 @@ there is nothing to say. Names that people gave go into sentences by :func:`netw
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from ..core.errors import printable
 from .claim_measures import Measured
@@ -16,6 +17,31 @@ NAMED_AT_MOST = 5
 # What reStructuredText, Markdown or a template could take for something else than itself
 MARKUP = re.compile(r"[\\`*_|{}%<>\[\]$#~:^&@]")
 NETWORK = re.compile(r":net:`([^`]*)`")
+
+
+class Tested(NamedTuple):
+    """What the images that nets are measured on are called, and the error on them.
+
+    Attributes:
+        image, images: one of them, and several.
+        error: share of misclassified ones.
+    """
+
+    image: str
+    images: str
+    error: str
+
+
+def tested(dataset: Mapping[str, Any]) -> Tested:
+    """Return what to call a data set's images.
+
+    Args:
+        dataset: block of the configuration, as plain values. Where its images are ``test_only``, the weights come from elsewhere,
+            and may have been trained on them.
+    """
+    if dataset.get("test_only", False):
+        return Tested("image", "images", "error on these images")
+    return Tested("test image", "test images", "test error")
 
 
 def network(name: str) -> str:
@@ -33,6 +59,11 @@ def with_labels(text: str, labels: Mapping[str, str]) -> str:
     return NETWORK.sub(lambda found: verbatim(labels.get(found[1], found[1])), text)
 
 
+def in_plain_text(text: str, labels: Mapping[str, str]) -> str:
+    """Return a text that is no markup, in which every :func:`network` has its label; its name, if it has none."""
+    return NETWORK.sub(lambda found: printable(labels.get(found[1], found[1])), text)
+
+
 def number(value: float) -> str:
     """Return a number with two digits, three from 100 on."""
     if not math.isfinite(value):
@@ -46,6 +77,11 @@ def number(value: float) -> str:
 def factor(value: float) -> str:
     """Return a ratio, which may be near 1, with three digits."""
     return f"{value:.3g}"
+
+
+def fold(value: float) -> str:
+    """Return a factor as ``2.5-fold``."""
+    return f"{number(value)}-fold"
 
 
 def percent(share: float) -> str:

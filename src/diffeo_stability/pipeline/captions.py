@@ -1,5 +1,6 @@
 """Captions, filled in with what the run was asked for and what its tables show, and networks' labels in place of their names."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from markupsafe import Markup
 from ..core.errors import InputError, one_line
 from ..data.files import atomic_path
 from ..figures import FIGURES
-from ..figures.words import verbatim, with_labels
+from ..figures.words import number, tested, verbatim, with_labels
 from .markup import as_html_fragment
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def fill_caption(path: str | Path, config: Mapping[str, Any], findings: str = ""
     """Return a caption with its numbers: reStructuredText.
 
     Args:
-        path: of the template, with ``{{ config.<key> }}`` and ``{{ findings }}``.
+        path: of the template, with ``{{ config.<key> }}`` and ``{{ findings }}``; ``{{ tested.images }}`` and so on, see
+            :func:`~diffeo_stability.figures.words.tested`; and ``{{ rms_displacement(config.stability) }}``.
         config: the run's configuration.
         findings: what the run's tables show, reStructuredText.
 
@@ -34,9 +36,27 @@ def fill_caption(path: str | Path, config: Mapping[str, Any], findings: str = ""
     try:
         template = environment.from_string(Path(path).read_text())
         # The introduction is rendered by Snakemake too, by its own object
-        return template.render(config=config, findings=Markup(findings or NOTHING), snakemake={"config": config})
+        return template.render(
+            config=config,
+            findings=Markup(findings or NOTHING),
+            tested=tested(config.get("dataset", {})),
+            rms_displacement=rms_displacement,
+            snakemake={"config": config},
+        )
     except jinja2.TemplateError as error:
         raise InputError(f"caption {path}: {one_line(error)}") from None
+
+
+def rms_displacement(stability: Mapping[str, Any]) -> str:
+    """Return the root-mean-square displacement, by the mode sum, where the typical one is what a block ``stability`` asks for.
+
+    The ratio of the two, sqrt(2 sum 1 / (i^2 + j^2) / (pi ln c)), depends on the cutoff c alone; in pixels, and for any ensemble,
+    it is :func:`~diffeo_stability.core.deformation.rms_displacement`, which takes torch to import.
+    """
+    cutoff = stability["cutoff"]
+    squares = (i * i + j * j for i in range(1, cutoff + 1) for j in range(1, cutoff + 1))
+    modes = sum(1 / square for square in squares if square <= (cutoff + 0.5) ** 2)
+    return number(stability["displacement"] * math.sqrt(2 * modes / (math.pi * math.log(cutoff))))
 
 
 def _as_it_reads(value: Any) -> Any:

@@ -16,7 +16,8 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from ..core.errors import InputError, one_line, printable
 from ..figures import FIGURES
-from ..figures.claim_measures import Answer, Found, Measure, Measured, MissingError
+from ..figures.claim_measures import Answer, Found, Measure, Measured, MissingError, Noted, Ways
+from ..figures.words import in_plain_text
 from ..settings import Block
 from .tables import read_table
 
@@ -37,15 +38,19 @@ class Claim(Block):
     statement: str = Field(description="what is claimed or asked, in a few words")
     measured: str = Field(description="the number that decides")
     above: float | None = Field(None, description="reproduced above this number")
+    at_least: float | None = Field(None, description="reproduced at this number and above it, in place of above")
     below: float | None = Field(None, description="reproduced below this number")
     unlike: float | None = Field(None, description="answered by yes if it is not this number, else undecided")
     source: str = Field(description="who claims or asks it")
 
     @model_validator(mode="after")
     def _has_a_criterion(self):
-        if self.kind == "claim" and self.above is None and self.below is None:
-            raise ValueError("neither above nor below is given: a claim needs a criterion")
-        if self.unlike is not None and (self.kind == "claim" or self.above is not None or self.below is not None):
+        given = [name for name in ("above", "at_least", "below") if getattr(self, name) is not None]
+        if self.kind == "claim" and not given:
+            raise ValueError("neither above, at_least nor below is given: a claim needs a criterion")
+        if self.at_least is not None and len(given) > 1:
+            raise ValueError(f"at_least and {'above' if 'above' in given else 'below'} are given: leave one out")
+        if self.unlike is not None and (self.kind == "claim" or given):
             raise ValueError("unlike is for questions, by itself")
         return self
 
@@ -58,6 +63,8 @@ class Claim(Block):
     def criterion(self) -> str:
         if self.unlike is not None:
             return f"not {self.unlike:g}"
+        if self.at_least is not None:
+            return f">= {self.at_least:g}"
         if self.above is not None and self.below is not None:
             return f"{self.above:g} to {self.below:g}"
         return "" if self.above is self.below else f"< {self.below:g}" if self.above is None else f"> {self.above:g}"
@@ -70,12 +77,19 @@ class Claim(Block):
     @property
     def limits(self) -> tuple[float, float]:
         """Between which numbers the criterion lies; infinite where it is open."""
+        if self.at_least is not None:
+            return _below(self.at_least), math.inf
         above = -math.inf if self.above is None else self.above
         return above, math.inf if self.below is None else self.below
 
 
+def _below(number: float) -> float:
+    """The last number before one: what lies above the former is at least the latter."""
+    return math.nextafter(number, -math.inf)
+
+
 def where_met(criterion: str) -> list[tuple[float, float]]:
-    """Return between which numbers a criterion is met: the inverse of :attr:`Claim.criterion`, open on both sides.
+    """Return between which numbers a criterion is met: the inverse of :attr:`Claim.criterion`.
 
     Args:
         criterion: in words, as the table ``claims`` has it. Nowhere is met one that is empty.
@@ -93,6 +107,8 @@ def where_met(criterion: str) -> list[tuple[float, float]]:
                 return [(-math.inf, float(below))]
             case [">", above]:
                 return [(float(above), math.inf)]
+            case [">=", least]:
+                return [(float(least), math.inf)]
             case [above, "to", below]:
                 return [(float(above), float(below))]
     except ValueError:
@@ -186,6 +202,8 @@ def _median_network(claim: Claim, found: Mapping[str, Measured], labels: Mapping
     others = [name for name in networks if not claim.accepts(found[name].value)]
     if len(networks) == 1:
         return median, f"{labels.get(networks[0], networks[0])} alone"
+    if len(others) == len(networks):
+        return median, f"none of {len(networks)} nets agrees"
     words = f"{len(networks) - len(others)} of {len(networks)} nets agree"
     if others:
         worst = max(others, key=lambda name: _badness(claim, found[name]))
@@ -193,13 +211,25 @@ def _median_network(claim: Claim, found: Mapping[str, Measured], labels: Mapping
     return median, words
 
 
+def _worst_way(claim: Claim, ways: Ways) -> tuple[Measured, str]:
+    """What decides of a number measured in several ways, and in words all of them."""
+    worst = max(ways.found, key=lambda way: _badness(claim, ways.found[way]))
+    said = [f"{found.value:.3g} at {way}" + " (decides)" * (way == worst) for way, found in ways.found.items()]
+    return ways.found[worst], ", ".join(said)
+
+
 def _decide(claim: Claim, found: Found, labels: Mapping[str, str]) -> tuple[Measured, str, str]:
     """Which number decides, the verdict or answer, and the reason in words."""
+    if isinstance(found, Noted):
+        measured, verdict, reason = _decide(claim, found.found, labels)
+        return measured, verdict, "; ".join(filter(None, [reason, in_plain_text(found.note, labels)]))
     if isinstance(found, Answer):
         return found.measured, found.answer, found.reason
     words = ""
     if isinstance(found, Mapping):
         measured, words = _median_network(claim, found, labels)
+    elif isinstance(found, Ways):
+        measured, words = _worst_way(claim, found)
     elif isinstance(found, Measured):
         measured = found
     else:
@@ -292,8 +322,11 @@ def sort_claims(table: pd.DataFrame) -> Sorted:
 
 
 def format_measured(row: NamedTuple) -> str:
-    """Return the number of a row of the table ``claims`` with its interval."""
-    return f"{row.measured:.3g} [{row.low:.3g}, {row.high:.3g}]" if math.isfinite(row.measured) else ""
+    """Return the number of a row of the table ``claims`` with its interval; a place that is infinitely far off is nowhere."""
+    if math.isnan(row.measured):
+        return ""
+    numbers = ["nowhere" if math.isinf(value) else f"{value:.3g}" for value in (row.measured, row.low, row.high)]
+    return numbers[0] if len(set(numbers)) == 1 and numbers[0] == "nowhere" else "{} [{}, {}]".format(*numbers)
 
 
 def format_claims(table: pd.DataFrame) -> str:

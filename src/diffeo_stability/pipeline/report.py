@@ -114,6 +114,7 @@ def write_report(
         claims_table=_link(Path(claims), beside),
         trainings={"Networks": networks, "Trainings for single figures": others},
         plot=PLOT,
+        test_only=config["dataset"].get("test_only", False),
         stems=stems,
         decks={deck: shown for deck, shown in decks.items() if shown},
     )

@@ -1,6 +1,7 @@
 import pandas as pd
 
-from ..claim_measures import Measured, MissingError, Tables, means_by_network, measures, rows_where
+from ..claim_measures import MissingError, Noted, Tables, means_by_network, measures, rows_where
+from ..words import each, listed, network, percent
 
 
 def at_output(summary: pd.DataFrame, quantity: str) -> pd.DataFrame:
@@ -22,15 +23,35 @@ def as_claimed(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[summary.batch_norm.isin(["re-estimated", "none"]) & summary.init_batch_norm.isin(["batch", "none"])]
 
 
-def _surviving(tables: Tables) -> dict[str, Measured]:
-    return means_by_network(at_output(as_claimed(tables["channel_shuffling_summary"]), "D"), "share", signed=True)
+def shares_of(rows: pd.DataFrame, quantity: str) -> dict[str, float]:
+    """Share of the gain by net, of those that have one."""
+    try:
+        found = means_by_network(at_output(rows, quantity), "share", signed=True)
+    except MissingError:
+        return {}
+    return {net: measured.value for net, measured in found.items()}
+
+
+def what_is_left(rows: pd.DataFrame, quantity: str) -> str:
+    """In words, the shares of the gain, and the nets without one."""
+    shares = shares_of(rows, quantity)
+    without = [network(net) for net in rows.net.unique() if net not in shares]
+    if not shares:
+        return f"nothing can be said: there is no gain beyond its interval in {listed(without)}"
+    return each(shares, percent) + (f" (no gain beyond its interval in {listed(without)})" if without else "")
+
+
+def _surviving(tables: Tables) -> Noted:
+    rows = as_claimed(tables["channel_shuffling_summary"])
+    shares = means_by_network(at_output(rows, "D"), "share", signed=True)
+    return Noted(shares, f"of the gain in log R: {what_is_left(rows, 'R')}")
 
 
 @measures("11a")
-def part_is_lost(tables: Tables) -> dict[str, Measured]:
+def part_is_lost(tables: Tables) -> Noted:
     return _surviving(tables)
 
 
 @measures("11b")
-def part_survives(tables: Tables) -> dict[str, Measured]:
+def part_survives(tables: Tables) -> Noted:
     return _surviving(tables)

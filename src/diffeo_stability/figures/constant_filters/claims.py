@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import Measured, Tables, interval_in_row, measures, rows_where
+from ..claim_measures import Noted, Tables, interval_in_row, measures, rows_where
 
 
 def exponents(tables: Tables, *, strided: bool) -> pd.DataFrame:
@@ -11,36 +11,43 @@ def exponents(tables: Tables, *, strided: bool) -> pd.DataFrame:
     return rows[rows.length == rows.length.max()]
 
 
-def _exponent(tables: Tables, quantity: str, *, strided: bool) -> Measured:
-    rows = rows_where(exponents(tables, strided=strided), f"exponent of {quantity}", quantity=quantity)
-    return interval_in_row(rows.iloc[0], "exponent")
+def _exponent(tables: Tables, quantity: str, *, strided: bool) -> Noted:
+    """The exponent with the longest inputs; beside it, that with inputs as short as the source's, where there are some."""
+    row = rows_where(exponents(tables, strided=strided), f"exponent of {quantity}", quantity=quantity).iloc[0]
+    table = tables["constant_filters_summary"]
+    same = (table.against == "depth") & (table.rectified == "everywhere") & (table.stride == row.stride)
+    shorter = table[same & (table.quantity == quantity) & (table.length < row.length)].sort_values("length")
+    note = f"inputs of {row.length:,.0f} pixels"
+    if len(shorter):
+        note += f"; {shorter.exponent.iloc[0]:.3g} with inputs of {shorter.length.iloc[0]:,.0f}"
+    return Noted(interval_in_row(row, "exponent"), note)
 
 
 @measures("18a", "D")
-def shift_at_stride_1(tables: Tables) -> Measured:
+def shift_at_stride_1(tables: Tables) -> Noted:
     return _exponent(tables, "D", strided=False)
 
 
 @measures("18a", "G")
-def noise_at_stride_1(tables: Tables) -> Measured:
+def noise_at_stride_1(tables: Tables) -> Noted:
     return _exponent(tables, "G", strided=False)
 
 
 @measures("18a", "R")
-def relative_at_stride_1(tables: Tables) -> Measured:
+def relative_at_stride_1(tables: Tables) -> Noted:
     return _exponent(tables, "R", strided=False)
 
 
 @measures("18b", "D")
-def shift_with_strides(tables: Tables) -> Measured:
+def shift_with_strides(tables: Tables) -> Noted:
     return _exponent(tables, "D", strided=True)
 
 
 @measures("18b", "G")
-def noise_with_strides(tables: Tables) -> Measured:
+def noise_with_strides(tables: Tables) -> Noted:
     return _exponent(tables, "G", strided=True)
 
 
 @measures("18b", "R")
-def relative_with_strides(tables: Tables) -> Measured:
+def relative_with_strides(tables: Tables) -> Noted:
     return _exponent(tables, "R", strided=True)

@@ -4,6 +4,8 @@ from ..claim_measures import MissingError, Tables, rows_where
 from ..words import NAMED_AT_MOST, each, listed, network, p_value, percent, plural, span, with_interval
 from .claims import excess_over
 
+STATES = {"init": "untrained", "trained": "trained"}
+
 
 def describe_first_layer_filters(tables: Tables) -> str:
     """How well Gabor functions fit trained filters, untrained ones and mixtures, and how sure the difference is."""
@@ -18,6 +20,7 @@ def describe_first_layer_filters(tables: Tables) -> str:
         _against(table, summary, "init", "p_value", "untrained ones"),
         _against(table, summary, "mixture", "p_value_mixture", "mixtures of the trained ones"),
         _waves(summary),
+        _spatial_shares(table),
         _seeds(table),
     ]
     return " ".join(filter(None, sentences))
@@ -57,7 +60,19 @@ def _signed(value: float) -> str:
 def _waves(summary: pd.DataFrame) -> str:
     """How many fits are waves rather than blobs."""
     share = summary.groupby("net", sort=False).wave_trained.mean().to_dict()
-    return f"Of the trained filters {each(share, percent)} are fitted by waves, the others by blobs."
+    others = ", the others by blobs" if min(share.values()) < 1 else ""
+    return f"Of the trained filters {each(share, percent)} are fitted by waves{others}."
+
+
+def _spatial_shares(table: pd.DataFrame) -> str:
+    """How much of filters with several input channels the component makes up that is shown and fitted."""
+    if table.spatial_share.isna().all() or table.spatial_share.min() > 1 - 1e-6:
+        return ""
+    medians = table.groupby(["state", "net"], sort=False).spatial_share.median()
+    said = [f"{each(medians[state].to_dict(), percent)} {words}" for state, words in STATES.items() if state in medians]
+    return (
+        f"The leading colour x space component makes up, in the median, {listed(said)} of a filter's squared weights."
+    )
 
 
 def _seeds(table: pd.DataFrame) -> str:

@@ -49,7 +49,8 @@ def _growth(over_all: pd.DataFrame) -> str:
         changes = medians(over_all, change_over_depth)
     except MissingError:
         return ""
-    return f", and that changes by {listed([with_interval(change) for change in changes])} from the first layer to the last"
+    by = listed([with_interval(change) for change in changes])
+    return f", and that changes by {by} from the first layer to the last, by straight lines through the logarithms"
 
 
 def _on(table: pd.DataFrame, choice: str) -> str:

@@ -3,6 +3,7 @@ import pandas as pd
 from ..claim_measures import (
     Measured,
     MissingError,
+    Noted,
     Tables,
     by_network,
     mean_over_seeds,
@@ -13,6 +14,7 @@ from ..claim_measures import (
     rows_where,
 )
 from ..states import as_shown
+from ..words import each, fold
 
 IMAGENET_SIZE = 128  # pixels along a side; images of so many and more are ImageNet's, or like them
 
@@ -57,22 +59,34 @@ def bump(tables: Tables) -> dict[str, Measured]:
     return means_by_network(rows, "bump_height")
 
 
+def _prominence(rows: pd.DataFrame) -> Noted:
+    """Prominence of an interior maximum; beside it the rise to the end of the range, which has none and is not hidden as 1."""
+    rises = {net: rise.value for net, rise in means_by_network(rows, "rise_at_end").items()}
+    return Noted(means_by_network(rows, "prominence"), f"rise to the end of the range: {each(rises, fold)}")
+
+
 @measures("5b")
-def bump_at_init(tables: Tables) -> dict[str, Measured]:
-    return means_by_network(_deep(tables, "init"), "prominence")
+def bump_at_init(tables: Tables) -> Noted:
+    return _prominence(_deep(tables, "init"))
 
 
 @measures("5c")
-def bump_and_changes(tables: Tables) -> dict[str, Measured]:
+def bump_and_changes(tables: Tables) -> Noted:
     """r* over the norm at which 5% of the predictions have changed.
 
-    Images of 128 pixels and more along a side have nothing to say: on ImageNet the deck found the bump elsewhere (5d).
+    On ImageNet the deck found the bump elsewhere (5d). A run does not say whose images it has, so that their size decides.
     """
     rows = _with_bump(tables)
     small = rows[rows.image_size < IMAGENET_SIZE]
     if small.empty:
-        raise MissingError("the run has no images of fewer than 128 pixels along a side; for ImageNet see 5d")
-    return quotients(means_by_network(small, "bump_r"), means_by_network(small, "r_changed"))
+        raise MissingError(
+            f"the run has no images of fewer than {IMAGENET_SIZE} pixels along a side, and larger ones are taken for ImageNet's: "
+            "for ImageNet see 5d"
+        )
+    ratios = quotients(means_by_network(small, "bump_r"), means_by_network(small, "r_changed"))
+    return Noted(
+        ratios, f"images of fewer than {IMAGENET_SIZE} pixels along a side, which are taken not to be ImageNet's"
+    )
 
 
 @measures("5d")
@@ -81,5 +95,5 @@ def bump_and_contrast(tables: Tables) -> dict[str, Measured]:
 
 
 @measures("5e")
-def bump_of_deformations(tables: Tables) -> dict[str, Measured]:
-    return means_by_network(_deep(tables, "trained", "deformation"), "prominence")
+def bump_of_deformations(tables: Tables) -> Noted:
+    return _prominence(_deep(tables, "trained", "deformation"))

@@ -2,7 +2,7 @@ import pandas as pd
 
 from ..claim_measures import MissingError, Tables, means_by_network, rows_where
 from ..states import as_shown
-from ..words import count_of, each, listed, network, number, plural, span
+from ..words import count_of, each, fold, listed, network, plural, span
 from .claims import bump_in_units_of
 
 RISES = 1.2  # fold; less is no rise and no maximum to speak of
@@ -47,15 +47,16 @@ def _bumps(noise: pd.DataFrame) -> list[str]:
         )
     missing = [net for net in nets if net not in found]
     if missing:
-        rises = _values(noise[noise.net.isin(missing)], "rise_at_end")
-        rising = {net: rise for net, rise in rises.items() if rise > RISES}
-        towards_end = f"; to the end of the range the curve rises {each(rising, _fold)}" if rising else ""
+        rises = _rises(noise[noise.net.isin(missing)])
+        towards_end = f"; to the end of the range the curve rises {rises}" if rises else ""
         sentences.append(f"There is no bump in {listed([network(net) for net in missing])}{towards_end}.")
     return sentences
 
 
-def _fold(rise: float) -> str:
-    return f"{number(rise)}-fold"
+def _rises(rows: pd.DataFrame) -> str:
+    """By how much curves rise to the end of the range, of the nets in which they do."""
+    rising = {net: rise for net, rise in _values(rows, "rise_at_end").items() if rise > RISES}
+    return each(rising, fold) if rising else ""
 
 
 def _seeds(noise: pd.DataFrame, with_bump: pd.DataFrame) -> str:
@@ -88,17 +89,15 @@ def _prominences(table: pd.DataFrame) -> str:
     words += f", and :math:`G_f / r^2` at init{drawn_anew} has {_standing_out(initial)}"
     estimated = table[(table.batch_norm == "estimated") & (table.perturbation == "noise") & (table.output == "logits")]
     if len(estimated):
-        words += (
-            f"; with batch-norm estimated once on training images it would have {_standing_out(estimated)}, and end "
-            f"{span(_values(estimated, 'rise_at_end').values())} times as high as its lowest point before"
-        )
+        words += f"; with batch-norm estimated once on training images it would have {_standing_out(estimated)}"
     return f"{words}."
 
 
 def _standing_out(rows: pd.DataFrame) -> str:
-    """In which nets an interior maximum stands out, and by how much."""
+    """In which nets an interior maximum stands out, and by how much; and in which the curve rises to the end of its range."""
     found = {net: factor for net, factor in _values(rows, "prominence").items() if factor > RISES}
-    return f"one by a factor of {each(found)}" if found else "none"
+    words, rises = f"one by a factor of {each(found)}" if found else "none", _rises(rows)
+    return f"{words} (to the end of the range the curve rises {rises})" if rises else words
 
 
 def _softmax(table: pd.DataFrame) -> str:

@@ -29,8 +29,8 @@ def _ends(ends: pd.DataFrame, least: float, most: float) -> str:
     }
     return (
         f"With noise of norm {most:g} the error is {each(errors['_noisy'], percent)}; with {_noise(least)} it is "
-        f"{each(errors[''], percent)}. :math:`D_f` is then {each(ratios['D'], factor)} times, and :math:`G_f` "
-        f"{each(ratios['G'], factor)} times as large."
+        f"{each(errors[''], percent)}. :math:`D_f` with the former over that with the latter is {each(ratios['D'], factor)}, and "
+        f":math:`G_f` {each(ratios['G'], factor)}."
     )
 
 

@@ -1,7 +1,7 @@
 from ..claim_measures import MissingError, Tables, by_network, means_by_network, rows_where
 from ..states import as_shown
 from ..words import averaged_over, count_of, each, factor, span, verbatim
-from .claims import changes_of_vggs, fall_with_depth, in_words
+from .claims import changes_of_vggs, factors_in_words, fall_with_depth, has_init, in_words
 
 
 def describe_operation_stability(tables: Tables) -> str:
@@ -35,7 +35,8 @@ def _over_depth(trained, init) -> str:
         return ""
     falling = count_of(sum(value < 1 for value in found.values()), len(found))
     text = (
-        f"From the first to the last convolution it changes by a factor of {each(found, factor)}: it falls in {falling}"
+        "From the first to the last convolution, by the straight line through its logarithm, it changes by a factor of "
+        f"{each(found, factor)}: it falls in {falling}"
     )
     try:
         initial = [measured.value for measured in by_network(init, fall_with_depth).values()]
@@ -49,10 +50,12 @@ def _kinds(tables: Tables) -> str:
         changes = changes_of_vggs(tables, "trained")
     except MissingError:
         return ""
+    factors = "; ".join(f":math:`{quantity}`, {verbatim(factors_in_words(tables, quantity))}" for quantity in "DGR")
+    at_init = " (in brackets, at init)" if has_init(tables) else ""
     words = "; ".join(f":math:`{quantity}` is {verbatim(in_words(changes, quantity))}" for quantity in "DGR")
     return (
         f"In trained VGGs {words} (the kinds of operation whose interval excludes 1 in the median net; in brackets, how many of "
-        "their operations do so)."
+        f"their operations do so). After / before an operation of a kind is, in the median net{at_init}: {factors}."
     )
 
 

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pandas as pd
 
 from ..claim_measures import MissingError, Tables, mean_over_seeds, rows_where
@@ -7,6 +9,14 @@ from .claims import SMALLEST_FILTER, TURNED, trained_filters
 CALLED = {"quarter_turns": "at the best quarter turn", "interpolated": "at the best of all angles"}
 
 SAID_ONE_BY_ONE = 3  # nets
+NEITHER = (False, False)
+# Whether this way and that, as in ``TURNED``, are above the null
+WAYS = {
+    (True, True): "both ways",
+    **{tuple(kind == one for kind in TURNED): f"{CALLED[one]} alone" for one in TURNED},
+    NEITHER: "neither way",
+}
+_ABOVE = "above 97.5% of what shuffled channels give"
 _HELD_FIXED = "With unrotated similarity held fixed, trained coupling correlates with similarity"
 
 
@@ -42,12 +52,17 @@ def _partial(trained: pd.DataFrame, kind: str) -> str:
 
 
 def _beyond(trained: pd.DataFrame) -> str:
-    """In how many nets it is more than shuffled channels give, either way of turning."""
+    """Which way of turning gives more than shuffled channels do, in every seed: of one net, or in how many."""
     beyond = trained.assign(beyond=trained.partial_correlation > trained.partial_null_high)
-    nets = beyond.groupby("net").beyond.all()
-    if len(nets) == 1:
-        return f"Both ways, this is {'' if nets.all() else 'not '}above 97.5% of what shuffled channels give."
-    return f"Both ways, this is above 97.5% of what shuffled channels give in {count_of(int(nets.sum()), len(nets))}."
+    by_way = beyond.groupby(["net", "rotations"], sort=False).beyond.all().unstack()[TURNED]
+    total = len(by_way)
+    counts = Counter(by_way.itertuples(index=False, name=None))
+    if total == 1:
+        (case,) = counts
+        way = WAYS[case]
+        return f"{way[0].upper()}{way[1:]} {'is this' if case == NEITHER else 'this is'} {_ABOVE}."
+    found = listed([f"{way} in {count_of(counts[case], total)}" for case, way in WAYS.items() if counts[case]])
+    return f"This is {_ABOVE} {found}."
 
 
 def _signed(value: float) -> str:

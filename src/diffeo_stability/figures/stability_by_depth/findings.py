@@ -9,7 +9,7 @@ def describe_stability_by_depth(tables: Tables) -> str:
     """How D and G change over depth, trained and at init, and what a shuffle and a mean over channels do."""
     table = tables["stability_by_depth"]
     sentences = [
-        f"From the first operation to the last, {_changes(trained(tables))}.",
+        f"From the first operation to the last, by straight lines through the logarithms, {_changes(trained(tables))}.",
         _at_init(table),
         _shuffled(table),
         _averaged(tables),

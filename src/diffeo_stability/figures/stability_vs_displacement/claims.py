@@ -83,8 +83,9 @@ def by_cutoff(rows: pd.DataFrame) -> list[Measured]:
 
 @measures("16a")
 def below_one_at_visible_displacements(tables: Tables) -> dict[str, Measured]:
-    """Displacement from which on R is below one, the largest over cutoffs, of every state-of-the-art net."""
+    """Displacement from which on R is below one, up to overhangs: the largest over cutoffs, of every state-of-the-art net."""
     rows = trained(tables)
+    rows = rows_where(rows[rows.delta <= rows.delta_overhang], "displacements without overhangs")
     pairs = zip(rows.architecture, rows.filter_size, strict=True)
     rows = rows_where(
         rows.assign(belongs=[state_of_the_art(*pair) for pair in pairs]),

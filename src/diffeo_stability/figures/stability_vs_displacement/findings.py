@@ -31,7 +31,12 @@ def _below_one(rows: pd.DataFrame) -> str:
             everywhere.append(network(net))
         elif finite := [crossing for crossing in crossings if math.isfinite(crossing)]:
             at = "" if len(finite) == len(crossings) else f" at {count_of(len(finite), len(crossings), 'cutoffs')}"
-            from_some.append(f"from {span(finite)} pixels on{at} in {network(net)}")
+            latest = (
+                f" (at the cutoff where it is latest, from {number(max(finite))})"
+                if span(finite) != number(min(finite))
+                else ""
+            )
+            from_some.append(f"from {number(min(finite))} pixels on{latest}{at} in {network(net)}")
         elif min(relative.value for relative in relative_by_place(own).values()) < 1:
             elsewhere.append(network(net))
         else:

@@ -107,7 +107,6 @@ def _numbers_of(logs: pd.DataFrame, resamples: int, seed: int) -> list[dict]:
     if not np.isfinite(values).all():
         reason = f"{len(logs)} of the papers' nets, but they do not differ in error, R, D or G"
         return [blank | {"reason": reason} for _ in QUANTITIES]
-    # A resample that drew one network only has no slope
     lows, highs = bootstrap_interval(numbers, (len(logs),), resamples, "networks", seed)
     found = []
     for estimates in zip(values, lows, highs, strict=True):
@@ -119,9 +118,13 @@ def _numbers_of(logs: pd.DataFrame, resamples: int, seed: int) -> list[dict]:
 
 
 def _fit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Correlation of ``x`` with ``y``, and ``a, b`` of ``exp(y) = a exp(x)^b``, for each row: ``(3, rows)``."""
+    """Correlation of ``x`` with ``y``, and ``a, b`` of ``exp(y) = a exp(x)^b``, for each row: ``(3, rows)``.
+
+    NaN where all of ``x`` is one number, as in a resample that drew one network only: rounding of its mean is no spread.
+    """
     dx, dy = x - x.mean(1, keepdims=True), y - y.mean(1, keepdims=True)
     xx, xy, yy = (dx * dx).mean(1), (dx * dy).mean(1), (dy * dy).mean(1)
+    xx = np.where(np.ptp(x, axis=1) == 0, np.nan, xx)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = xy / xx
         correlation = np.clip(xy / np.sqrt(xx * yy), -1, 1)

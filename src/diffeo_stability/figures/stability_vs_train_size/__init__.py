@@ -14,7 +14,7 @@ class StabilityVsTrainSize(FigureSettings):
 
     networks: Networks = Field(description="keys of `networks`")
     train_sizes: Annotated[list[Count], Field(min_length=2), WithoutRepeats] = Field(
-        description="numbers of training images; each is trained for as many steps as the network's own `train_size`"
+        description="numbers of training images; each is trained for about as many steps as the network's own `train_size`"
     )
 
     def training_changes(self) -> list[dict[str, Any]]:

@@ -1,5 +1,15 @@
-from ..claim_measures import Measured, MissingError, Tables, by_network, interval_in_row, rows_where
-from ..words import count_of, each, plural, with_interval
+import pandas as pd
+
+from ..claim_measures import (
+    Measured,
+    MissingError,
+    Tables,
+    by_network,
+    interval_in_row,
+    means_by_network,
+    rows_where,
+)
+from ..words import count_of, each, plural, span, with_interval
 
 
 def describe_stability_vs_train_size(tables: Tables) -> str:
@@ -13,6 +23,7 @@ def describe_stability_vs_train_size(tables: Tables) -> str:
         f"{each(relative, with_interval)}.",
         _directions(list(relative.values())),
         _errors(tables),
+        _other_reading(curves),
     ]
     return " ".join(filter(None, sentences))
 
@@ -34,6 +45,21 @@ def _errors(tables: Tables) -> str:
     except MissingError:
         return ""
     return f"The error goes as :math:`P` to the power {each(errors, with_interval)}."
+
+
+def _other_reading(curves: pd.DataFrame) -> str:
+    """What statistics of training images, estimated once, give at init instead, at most training images."""
+    init = curves[(curves.state == "init") & (curves.train_size == curves.train_size.max())]
+    if "estimated" not in set(init.batch_norm):
+        return ""
+    estimated, drawn = (
+        {net: measured.value for net, measured in means_by_network(rows, "R").items()}
+        for rows in (init[init.batch_norm == "estimated"], init[init.batch_norm == "batch"])
+    )
+    return (
+        f"With batch-norm estimated once on training images, :math:`R_f` at init would be {each(estimated)} at the largest "
+        f":math:`P`, where those of each set of images give {span(drawn.values())}."
+    )
 
 
 def _exponents(tables: Tables, quantity: str) -> dict[str, Measured]:
