@@ -25,7 +25,7 @@ def test_its_trainings_and_measurements_read_it_and_all_others_the_runs(raw):
     assert {path for variant, path in read.items() if variant not in on_pairs} == {"data/mnist5k/images.safetensors"}
     assert plan.read_by("scale_detection")["dataset"] == TWO_POINTS and plan.dataset != TWO_POINTS
     recipe = plan.trainings["lenet", "seed0-two_points-1024-images"].recipe
-    assert (recipe.loss, recipe.epochs, recipe.train_size, recipe.crop_padding) == ("hinge", 6, 1024, 0)
+    assert (recipe.loss, recipe.epochs, recipe.train_size, recipe.crop_padding) == ("hinge", 8, 1024, 0)
     assert plan.dataset_settings("two_points")["two_points"]["xi"] == 14
 
 
