@@ -211,6 +211,17 @@ def test_choices_of_patches():
     assert (both.neurons, both.left_out) == (2, 1)
 
 
+@pytest.mark.parametrize(("responding", "neurons"), [(0.05, 1), (0.02, 2)])
+def test_a_neuron_that_is_always_on_but_never_otherwise_is_left_out(responding, neurons):
+    """On blank patches: one of forty with a stroke in it would decide the layer."""
+    still = torch.full((40, 1, 2), 5.0)
+    still[0, 0, 0] = 5.5
+    still[:, 0, 1] = torch.linspace(4, 5, 40)
+    moved = torch.ones(1, 40, 1, 2)
+    alphas = average_alphas(Responses(still, moved), responding=responding, top=2, resamples=100, generator=seeded())
+    assert alphas.neurons == neurons
+
+
 def test_the_strongest_of_all_patches_are_all_patches():
     still, moved = torch.rand(9, 2, 5, generator=seeded()), torch.rand(3, 9, 2, 5, generator=seeded(1))
     alphas = average_alphas(Responses(still, moved), responding=0, top=len(still), resamples=100, generator=seeded())

@@ -27,6 +27,7 @@ from .operations import evaluating
 
 PATCH_CHOICES = ("random", "strongest", "top")
 SECANT_STEPS = 4
+ALIKE = 1e-3  # of a neuron's range of activations
 
 
 class Affine(NamedTuple):
@@ -283,14 +284,15 @@ def average_alphas(
     own, and no neuron whose strongest patches are nearly alike to it decides the layer's.
 
     Args:
-        responding: neurons with a positive activation on a smaller share of patches are left out.
+        responding: neurons whose activation is positive, or is another than usual (the median), on a smaller share of patches are
+            left out: of one that is always on where images are blank, a single stroke would decide.
         top: how many patches, at least 2.
         resamples, generator: of the bootstrap over channels; a channel keeps its neurons at all places, which are not
             independent of each other.
     """
     still, moved = responses.still.double(), responses.moved.double()
     spread = 2 * still.var(0)
-    kept = ((still > 0).double().mean(0) >= responding) & (spread > 0)
+    kept = ((still > 0).double().mean(0) >= responding) & (_share_unlike_usual(still) >= responding) & (spread > 0)
     unit = torch.where(kept, spread, 1.0)
     ratios = torch.where(kept, moved / unit, 0.0)
     responded, strongest = still.topk(min(top, len(still)), dim=0)
@@ -310,6 +312,12 @@ def average_alphas(
     )
     neurons = int(kept.sum())
     return Alphas(values, resampled, neurons, kept.numel() - neurons)
+
+
+def _share_unlike_usual(still: Tensor) -> Tensor:
+    """On which share of patches each neuron's activation differs from its median by more than kernels round."""
+    distance = (still - still.median(0).values).abs()
+    return (distance > ALIKE * (still.amax(0) - still.amin(0))).double().mean(0)
 
 
 def interval_of(resampled: Tensor) -> tuple[Tensor, Tensor]:

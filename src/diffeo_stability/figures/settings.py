@@ -94,5 +94,6 @@ class Neurons(FigureSettings):
         None, description="places in a layer, drawn by seed, whose neurons are measured; all if not given"
     )
     responding: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.05, description="neurons that respond to a smaller share of patches are left out and counted"
+        0.05,
+        description="neurons that respond, or respond otherwise than usual, to a smaller share of patches are left out and counted",
     )
