@@ -95,5 +95,5 @@ class Neurons(FigureSettings):
     )
     responding: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05,
-        description="neurons that respond, or respond otherwise than usual, to a smaller share of patches are left out and counted",
+        description="neurons that respond, or do so otherwise than usual, to a smaller share of patches are left out",
     )
