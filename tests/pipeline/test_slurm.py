@@ -94,7 +94,7 @@ def test_a_cancelled_job_and_a_lost_node_end_with_the_files_of_a_local_run(clust
         cluster.bring_node_back()
         assert run.wait(timeout=HANGS) == 0, (project.folder / "printed").read_text()
     (_, *cancelled), (number, *again) = jobs_of(cluster, training)
-    assert cancelled[:2] == ["CANCELLED", "4000M"] and again[:2] == ["COMPLETED", "8000M"]
+    assert cancelled[:2] == ["CANCELLED", "3000M"] and again[:2] == ["COMPLETED", "6000M"]
     assert "Restarts=1" in cluster.output("scontrol", "show", "job", number)
     grouped = [jobs_of(cluster, f"rule_{group}_") for group in ("measurements", "figures")]
     assert [[state for _, state, *_ in jobs] for jobs in grouped] == [["COMPLETED"], ["COMPLETED"]]

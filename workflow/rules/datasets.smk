@@ -15,7 +15,7 @@ rule fetch_dataset:
         dataset=one_of(settings.datasets),
     threads: 1
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(3000),
         runtime=growing(60),
     params:
         code=lambda wildcards: code.dataset(wildcards.dataset),

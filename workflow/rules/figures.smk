@@ -54,7 +54,7 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
                 "figures" if from_tables_alone else None
             threads: 1
             resources:
-                mem_mb=growing(1000 if from_tables_alone else 4000),
+                mem_mb=growing(1000 if from_tables_alone else 3000),
                 runtime=growing(60 if every_training else 10),
                 gpu=training_gpus if figure.on_gpu else 0,
             params:

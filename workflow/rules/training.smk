@@ -13,7 +13,7 @@ rule train_network:
     priority: 1  # the longest jobs first, so that no core waits for the last of them
     threads: 1
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(3000),
         runtime=growing(240),
         gpu=training_gpus,
     params:
@@ -42,7 +42,7 @@ rule import_network:
         net=one_of(set(settings.networks) - set(settings.trained)),
     threads: 1
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(3000),
         runtime=growing(60),
     params:
         code=code.weights(),
