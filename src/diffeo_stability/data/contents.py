@@ -23,17 +23,15 @@ PACKAGE = "package:"
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 # Folders of systems, beside files whose names begin with a dot: of thumbnails, of deleted files, and of what macOS packs besides
 HIDDEN = ("@eadir", "#recycle", "$recycle.bin", "__macosx", "lost+found")
-MOST_LINKED = (
-    10_000  # folders that links in links lead to: they multiply where each of a few has several links to another
-)
+# Folders that links in links lead to: they multiply where each of a few has several links to another
+MOST_LINKED = 10_000
 MEMORY = ".contents"  # folder, beside a data set
 SETTLED = (
     2e9  # nanoseconds: file systems note times this coarsely, and a second write in the same instant would not show
 )
 Files = dict[str, list]  # size, two times, inode and hash of every file, by its name
-Way = tuple[
-    Path, ...
-]  # where a folder really lies, and before it every folder with a link that leads to it, the last one first
+# Where a folder really lies, and before it every folder with a link that leads to it, the last one first
+Way = tuple[Path, ...]
 
 
 def located(source: str | Path) -> Path:
