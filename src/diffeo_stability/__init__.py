@@ -29,7 +29,7 @@ HOMES = {
     "rms_displacement": "core.deformation",
     "rotation_matrix": "core.gradients",
     "sample_coefficients": "core.deformation",
-    "stability_by_operation": "core.stability",
+    "stability_by_operation": "core.by_operation",
     "temperature_from_displacement": "core.deformation",
     "temperature_range": "core.deformation",
 }

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from diffeo_stability import InputError, deform, relative_stability, stability_by_operation
+from diffeo_stability.core.estimates import stability_of_outputs
 from diffeo_stability.core.perturbations import Perturbed, perturbed_batches
 from diffeo_stability.core.seeds import generator_for
-from diffeo_stability.core.stability import stability_of_outputs
 
 COUNT = 120
 

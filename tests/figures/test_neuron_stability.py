@@ -12,7 +12,7 @@ from trainings import write_training
 from diffeo_stability import InputError, build_network
 from diffeo_stability.core.cropping import views_of
 from diffeo_stability.figures.claim_measures import MissingError
-from diffeo_stability.figures.measuring import pick_places
+from diffeo_stability.figures.layer_neurons import pick_places
 from diffeo_stability.figures.neuron_stability import NeuronStability
 from diffeo_stability.figures.neuron_stability.gaps import SIZED_BY, gaps
 from diffeo_stability.figures.neuron_stability.measurement import measure_neuron_stability

@@ -7,7 +7,7 @@ from claiming import reaches_every_verdict, said
 from torch import nn
 from trainings import write_training
 
-from diffeo_stability.core.stability import distances_by_operation, stability_by_operation
+from diffeo_stability.core.by_operation import distances_by_operation, stability_by_operation
 from diffeo_stability.figures.registry import Given
 from diffeo_stability.figures.settings import Probe
 from diffeo_stability.figures.stability import Stability

@@ -11,7 +11,8 @@ from hostile import YAML_BOMBS
 
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
-from diffeo_stability.pipeline.config import load_config, parse_config, read_yaml, typed
+from diffeo_stability.pipeline.config import load_config, parse_config
+from diffeo_stability.pipeline.config_files import read_yaml, typed
 from diffeo_stability.pipeline.generate import generated, schema_yaml
 from diffeo_stability.pipeline.plan import Plan
 

@@ -8,7 +8,7 @@ import torch
 from snakemake.iocontainers import Params
 
 from diffeo_stability.core.errors import InputError
-from diffeo_stability.pipeline.config import read_yaml
+from diffeo_stability.pipeline.config_files import read_yaml
 from diffeo_stability.pipeline.jobs import (
     INTERRUPTED,
     check_own_network,

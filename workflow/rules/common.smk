@@ -7,7 +7,8 @@ from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.pipeline.before import check_inputs
 from diffeo_stability.pipeline.code import CodeOf
-from diffeo_stability.pipeline.config import parse_config, read_yaml, typed
+from diffeo_stability.pipeline.config import parse_config
+from diffeo_stability.pipeline.config_files import read_yaml, typed
 from diffeo_stability.pipeline.leftovers import name_left_over
 from diffeo_stability.pipeline.metadata import name_newer, set_metadata_right
 from diffeo_stability.pipeline.own_code import check_own_code

@@ -147,9 +147,10 @@ def _measured_by_operation(
 
     Libraries let the residual branches of untrained networks end in zeros.
     """
+    from ..core.by_operation import distances_by_operation
+    from ..core.estimates import stability_of
     from ..core.results import StabilityByOperation
     from ..core.seeds import generator_for
-    from ..core.stability import distances_by_operation, stability_of
 
     generator = generator_for("perturbations", seed)
     distances = distances_by_operation(network, images, generator=generator, **settings)

@@ -18,10 +18,10 @@ from .deformation import Interpolation, deform_with, temperature_from_displaceme
 from .distances import DistanceAccumulator, Distances
 from .errors import InputError
 from .images import Images, batches_of
+from .look import PILOT_IMAGES
 from .operations import evaluating
 from .perturbations import norms_of, unit_noise
 from .set_statistics import BatchNorm, set_normalised
-from .stability import PILOT_IMAGES
 
 SOLVER_TOLERANCE = 1e-3  # of the logarithm of the displacement
 REACHED = 0.01  # relative error of a norm

@@ -4,6 +4,8 @@ import errno
 import signal
 import sysconfig
 import traceback
+from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 
 # With which torch, of any device, and the loaders of libraries say it
@@ -44,6 +46,12 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return a text of several lines with each of them :func:`printable`."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def few(names: Collection, shown: int = 3) -> str:
+    """Return the first few of some names or numbers, and how many more there are: ``a, b, c and 4 more``."""
+    first = ", ".join(map(str, islice(names, shown)))
+    return f"{first} and {len(names) - shown} more" if len(names) > shown else first
 
 
 def where(error: BaseException) -> str:

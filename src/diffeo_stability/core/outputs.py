@@ -109,3 +109,8 @@ def warn_of_other_outputs(pairs: Mapping[str, tuple[Tensor, Tensor]]) -> None:
 def named(name: str) -> str:
     """Return what an output is called in messages."""
     return "the model" if name == OUTPUT else f"operation {name}"
+
+
+def has_distances(output: Tensor) -> bool:
+    """Whether distances between outputs can be taken."""
+    return output.is_floating_point() and output.layout is torch.strided

@@ -1,14 +1,13 @@
 """Images and labels of one's own in an .npz file."""
 
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.errors import InputError, one_line
+from ..core.errors import InputError, few, one_line
 from .files import check_images_fit, most_unpacked, open_regular, remedy_for
 from .requests import Request, fields_of
 
@@ -75,13 +74,8 @@ def _check_classes(path: Path, labels: dict[str, Tensor]) -> None:
         )
     absent = {part: sorted(set(range(largest + 1)) - set(found.tolist())) for part, found in labels.items()}
     if len(labels) > 1 and all(map(len, labels.values())) and any(absent.values()):
-        lacks = " and ".join(f"y_{part} lacks {_listed(numbers)}" for part, numbers in absent.items() if numbers)
+        lacks = " and ".join(f"y_{part} lacks {few(numbers, 5)}" for part, numbers in absent.items() if numbers)
         raise InputError(f"{path}: {lacks}: both parts need images of every class, numbered from 0 to {largest}")
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
-    return f"{', '.join(map(str, numbers[:5]))}{more}"
 
 
 def _labels(array: np.ndarray, name: str, images: int) -> Tensor:

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from ..core.errors import InputError, printable
+from ..core.errors import InputError, few, printable
 from .decoding import Decoded, frames_in
 
 FOURTEEN_BITS = 2**14
@@ -60,5 +60,4 @@ class Remarks:
 def told(what: str, path: Path, names: list[str]) -> None:
     """Warn of some files, of which a few are named, if there are any."""
     if names:
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        logger.warning("%s: %s: %s%s", printable(str(path)), printable(what), printable(", ".join(names[:3])), more)
+        logger.warning("%s: %s: %s", printable(str(path)), printable(what), printable(few(names)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, strided
 
-from ..core.errors import InputError
+from ..core.errors import InputError, few
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -99,10 +99,9 @@ def _described(content: Any) -> str:
     if not isinstance(content, Mapping) or not content:
         return f"{'an empty' if content == {} else 'a'} {type(content).__name__}"
     keys = [str(key) for key, value in content.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
-    more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     tensors = [str(key) for key, value in content.items() if _are_tensors(value)]
     hint = f"; tensors by name are under {', '.join(tensors[:SHOWN])}" if tensors else ""
-    return f"under {', '.join(keys[:SHOWN])}{more}{hint}"
+    return f"under {few(keys, SHOWN)}{hint}"
 
 
 def _are_tensors(content: Any) -> bool:

@@ -4,7 +4,6 @@ Each part of the package declares its own block; here they are put together.
 """
 
 import difflib
-import math
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
@@ -12,11 +11,9 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 
-from ..core.errors import InputError, one_line
-from ..data.files import read_bounded
+from ..core.errors import InputError
 from ..data.settings import Counts, DatasetBlock
 from ..data.sources import SOURCES
 from ..figures import FIGURES
@@ -24,11 +21,9 @@ from ..figures.settings import FigureSettings, Probe
 from ..networks.catalogue import kinds_of
 from ..networks.settings import ARCHITECTURES, NetworkBlock, Recipe
 from ..settings import Block, Name, Positive, Seed, Text, WithoutRepeats
+from .config_files import read_yaml
 from .looks import labels_of
 
-MOST_VALUES = 100_000  # of a configuration, aliases written out; thousands of networks have fewer
-MERGE = "tag:yaml.org,2002:merge"  # of the key <<, which stands for the keys of another block
-LARGEST_FILE = 16 * 2**20  # bytes of a configuration
 _LEFT = "the training images besides dataset.validation_images"
 
 
@@ -339,77 +334,6 @@ def _keys_beside(location: tuple) -> list[str]:
             if "$ref" in choice:
                 node = schema["$defs"][choice["$ref"].rsplit("/", 1)[1]]
     return list(node.get("properties", {}))
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML whose keys are text and stand there once; without it the last of several wins, and ``007`` is 7.
-
-    Of aliases of aliases a few lines can stand for billions of values: it is counted first how many there are.
-    """
-
-    def get_single_node(self) -> yaml.Node | None:
-        node = super().get_single_node()
-        if node is not None and _values_in(node, {}) > MOST_VALUES:
-            raise yaml.YAMLError(f"it stands for more than {MOST_VALUES:,} values: write out its aliases (*)")
-        return node
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == MERGE:
-                continue
-            key, text = self.construct_object(key_node), key_node.value
-            if not isinstance(key, str):
-                raise yaml.MarkedYAMLError(problem=f"key {text} is read as {key!r}, not as text: write it in quotes")
-            if text in seen:
-                raise yaml.MarkedYAMLError(problem=f"key {text} stands there twice", problem_mark=key_node.start_mark)
-            seen.add(text)
-        return super().construct_mapping(node, deep)
-
-
-def _values_in(node: yaml.Node, known: dict[yaml.Node, float]) -> float:
-    """How many values a node stands for, those of its aliases each time; without end, if it is within itself.
-
-    Args:
-        known: of nodes that were counted; gets those that are counted here.
-    """
-    if node not in known:
-        known[node] = math.inf
-        within = node.value if isinstance(node, yaml.CollectionNode) else []
-        parts = [part for entry in within for part in (entry if isinstance(entry, tuple) else (entry,))]
-        known[node] = 1 + sum(_values_in(part, known) for part in parts)
-    return known[node]
-
-
-def read_yaml(path: str | Path) -> Any:
-    """Read a configuration file's keys, unchecked but for being text and there once.
-
-    Raises:
-        InputError: the file is missing, no YAML, has a key twice or one that is no text, or stands for too much.
-    """
-    try:
-        return _Loader(read_bounded(path, LARGEST_FILE)).get_single_data()
-    except InputError:
-        raise
-    except Exception as error:  # constructors of dates, numbers and the like have errors of their own
-        raise InputError(f"config {path} cannot be read: {one_line(error)}") from None
-
-
-def typed(given: Any) -> Any:
-    """Return values of the command line as they would be in a file: Snakemake takes what stands in brackets there for texts.
-
-    Args:
-        given: what ``--config`` gave, by key, and within it lists, blocks and single values.
-    """
-    if isinstance(given, Mapping):
-        return {key: typed(value) for key, value in given.items()}
-    if isinstance(given, list):
-        return [typed(value) for value in given]
-    try:
-        value = yaml.safe_load(given) if isinstance(given, str) else given
-    except (yaml.YAMLError, RecursionError):
-        return given
-    return given if isinstance(value, Mapping | list) else value
 
 
 def load_config(*paths: str | Path) -> RunConfig:

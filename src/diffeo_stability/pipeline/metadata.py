@@ -14,7 +14,7 @@ from snakemake.persistence import RECORD_FORMAT_VERSION, MetadataRecord
 from snakemake.persistence.file import FilePersistence
 from snakemake.settings.types import DAGSettings
 
-from ..core.errors import InputError
+from ..core.errors import InputError, few
 from .records import Record, files_in, name_of, read_record, record_of, written_at
 
 SHORT = 12  # digits of a hash that are shown
@@ -72,9 +72,8 @@ def name_newer(paths: list[str], config: str) -> str:
     Args:
         config: the run's configuration file.
     """
-    files = f"{paths[0]}{f' and {len(paths) - 1} more' if paths[1:] else ''}"
     return (
-        f"note: {files}: newer than what was made from them, which is made anew for that alone; if only times were lost, "
+        f"note: {few(paths, 1)}: newer than what was made from them, which is made anew for that alone; if only times were lost, "
         f"python -m diffeo_stability adopt {config} first keeps it"
     )
 
@@ -111,9 +110,8 @@ def _records_of(paths: Iterable[str], snakemakes: FilePersistence) -> dict[str, 
         elif snakemakes._read_record(path) is None and not snakemakes._filter_incomplete_keys([path]):
             unknown.append(path)
     if unknown:
-        more = f" and {len(unknown) - 1} more" if unknown[1:] else ""
         wrong.append(
-            f"{unknown[0]}{more} came here without a record of how it was made, {record_of(unknown[0])}: copy the hidden folders "
+            f"{few(unknown, 1)} came here without a record of how it was made, {record_of(unknown[0])}: copy the hidden folders "
             "too, or delete what has no record, run again"
         )
     if wrong:

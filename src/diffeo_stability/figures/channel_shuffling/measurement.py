@@ -31,13 +31,14 @@ from torch import Tensor, nn
 
 from ...core import quantiles
 from ...core.bootstrap import bootstrap_means, percentile_interval, resample_counts
+from ...core.by_operation import distances_by_operation
 from ...core.deformation import check_temperature_range
 from ...core.distances import Distances
 from ...core.errors import InputError
+from ...core.estimates import stability_of
 from ...core.images import Images
 from ...core.seeds import generator_for
 from ...core.set_statistics import BatchNorm
-from ...core.stability import distances_by_operation, stability_of
 from ...data.datasets import split_dataset
 from ...networks.checkpoints import list_checkpoints, read_metadata
 from ..measuring import (

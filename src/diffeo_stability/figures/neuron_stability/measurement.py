@@ -25,7 +25,8 @@ from ...core.neurons import (
 from ...core.receptive_fields import input_gradients
 from ...core.seeds import generator_for
 from ...data.probe import probe_images
-from ..measuring import alphas_of, evaluated_networks, layer_columns, named_views, places_by_layer
+from ..layer_neurons import alphas_of, named_views, places_by_layer
+from ..measuring import evaluated_networks, layer_columns
 from ..registry import Given, Measured
 from ..settings import Probe
 

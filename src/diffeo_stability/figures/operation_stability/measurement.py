@@ -3,8 +3,8 @@
 Source: the October 2021 deck, "Relative stability after each operation (conv. batch-norm, ReLU, max-pool) inside VGGs".
 """
 
+from ...core.by_operation import stability_by_operation
 from ...core.deformation import check_temperature_range
-from ...core.stability import stability_by_operation
 from ..measuring import evaluated_networks, operation_columns, probe_on, settings_of, stability_columns
 from ..registry import Given, Measured
 

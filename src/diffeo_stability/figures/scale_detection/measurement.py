@@ -10,10 +10,11 @@ from dataclasses import replace
 
 import torch
 
+from ...core.by_operation import distances_by_operation
 from ...core.errors import InputError
+from ...core.estimates import stability_of
 from ...core.laplacian import laplacian_components
 from ...core.seeds import generator_for
-from ...core.stability import distances_by_operation, stability_of
 from ...data.datasets import Dataset, split_dataset
 from ...data.settings import TwoPoints
 from ...data.two_points import draw_images, draw_pairs, move_pairs

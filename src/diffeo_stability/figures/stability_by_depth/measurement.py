@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from ...core.by_operation import distances_by_operation
 from ...core.deformation import check_temperature_range
+from ...core.estimates import stability_of
 from ...core.seeds import generator_for
 from ...core.set_statistics import BatchNorm
-from ...core.stability import distances_by_operation, stability_of
 from ...data.datasets import split_dataset
 from ..measuring import (
     describe,
