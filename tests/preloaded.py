@@ -1,69 +1,190 @@
-"""``python -m snakemake`` in processes that have its libraries already: importing them takes as long as planning a small run.
+"""Python in processes that have libraries already: importing them takes as long as planning a small run, or most of its jobs.
 
-A server, one per test worker, imports them once and is then copied for every call. Nothing of the project is among them.
+A server imports them once and is then copied for every call. Nothing of the project is among them, and a copy has the
+arguments, folder, environment and open files of the process that it stands for, and ends with it.
 """
 
 import json
 import os
 import runpy
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+PLANNING = ("snakemake.cli",)
+JOBS = (  # scripts, and the kernels of their notebooks
+    "ipykernel.kernelapp",
+    "jupytext",
+    "matplotlib.pyplot",
+    "nbclient",
+    "nbconvert",
+    "pandas",
+    "pydantic",
+    "scipy.special",
+    "snakemake.script",
+    "torch",
+)
+INTERPRETER = """\
+#!{python} -ISE
+import sys
+
+sys.path.append({folder!r})
+from preloaded import run_as_this_process
+
+sys.exit(run_as_this_process({server!r}, sys.argv[1:]))
+"""
+AT_ONCE = 2**16  # bytes
+
 
 class Preloaded:
-    """Runs ``python -m <module> ...`` again and again, each time in a process of its own.
+    """Runs ``python -m snakemake`` again and again, each time in a process of its own, as its jobs have.
 
     Args:
         limit: seconds after which a call is killed.
     """
 
     def __init__(self, limit: int):
-        command = [sys.executable, "-I", __file__, str(limit)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._limit = limit
+        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(self._folder.name)
+        self._planning = _start_server(folder / "planning", PLANNING)
+        self._interpreter = folder / "python"
+        self._interpreter.write_text(
+            INTERPRETER.format(
+                python=sys.executable,
+                folder=str(Path(__file__).parent),
+                server=str(_start_server(folder / "jobs", JOBS)),
+            )
+        )
+        self._interpreter.chmod(0o700)
 
     def run(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess:
         """Run ``-m <module> ...`` in a folder, and return what it printed."""
-        with tempfile.NamedTemporaryFile("r") as printed, tempfile.NamedTemporaryFile("r") as errors:
-            call = [list(arguments), str(folder), dict(env), [printed.name, errors.name]]
-            self._process.stdin.write(json.dumps(call) + "\n")
-            self._process.stdin.flush()
-            status = int(self._process.stdout.readline())
-            return subprocess.CompletedProcess(arguments, status, printed.read(), errors.read())
+        call = {
+            "arguments": list(arguments),
+            "folder": str(folder),
+            "env": dict(env),
+            "limit": self._limit,
+            "interpreter": str(self._interpreter),
+        }
+        with (
+            Path(os.devnull).open() as nothing,
+            tempfile.TemporaryFile("r+") as printed,
+            tempfile.TemporaryFile("r+") as errors,
+        ):
+            status = run_in_copy(self._planning, call, [file.fileno() for file in (nothing, printed, errors)])
+            texts = [file.seek(0) or file.read() for file in (printed, errors)]
+        return subprocess.CompletedProcess(arguments, status, *texts)
 
 
-def serve(limit: int) -> None:
-    """Answer every line of the standard input, a call, with a line: its exit status."""
-    import snakemake.cli  # noqa: F401
-
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _become(limit, *json.loads(line))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+def _start_server(address: Path, modules: Sequence[str]) -> Path:
+    """Start a server that ends with this process, and return where it listens."""
+    command = [sys.executable, "-I", __file__, str(address), *modules]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    server.stdout.readline()
+    return address
 
 
-def _become(limit: int, arguments: list[str], folder: str, env: dict[str, str], files: list[str]) -> None:
-    """Be the process that the shell would have started."""
+def run_in_copy(address: str | Path, call: dict, files: Sequence[int]) -> int:
+    """Have a server run a call in a copy of itself, with three open files, and return its exit status; negative if killed."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(address))
+        socket.send_fds(connection, [b"call"], files)
+        connection.sendall(json.dumps(call).encode() + b"\n")
+        return int(connection.makefile().readline() or -signal.SIGKILL)
+
+
+def serve(address: str, *modules: str) -> None:
+    """Import modules, then answer every connection in a copy of this process, until the standard input ends."""
+    for name in modules:
+        __import__(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for copies
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        print("listening", flush=True)
+        while select.select([sys.stdin, listening], [], [])[0] == [listening]:
+            connection, _ = listening.accept()
+            if os.fork() == 0:
+                listening.close()
+                _answer(connection)
+            connection.close()
+
+
+def _answer(connection: socket.socket) -> None:
+    """Run what is asked for in a child, which is killed where the one who asked ends before it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _, files, _, _ = socket.recv_fds(connection, len(b"call"), 3)
+    call = json.loads(connection.makefile().readline())
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        _become(files, **call)
+
+    def end_with_the_caller() -> None:
+        connection.recv(AT_ONCE)
+        os.kill(child, signal.SIGKILL)
+
+    threading.Thread(target=end_with_the_caller, daemon=True).start()
+    _, status = os.waitpid(child, 0)
+    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    os._exit(0)
+
+
+def _become(
+    files: Sequence[int],
+    arguments: list[str],
+    folder: str,
+    env: dict[str, str],
+    interpreter: str,
+    limit: int = 0,
+) -> None:
+    """Be the process that the shell would have started.
+
+    Args:
+        interpreter: by which it starts processes of Python.
+        limit: seconds after which it is killed, if it is not 0.
+    """
     signal.alarm(limit)
-    for number, name in enumerate([os.devnull, *files]):
-        opened = os.open(name, os.O_RDWR)
-        os.dup2(opened, number)
-        os.close(opened)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(env)
-    # As the interpreter sets it up; isolated, as it is here, it leaves these out
-    sys.path[:0] = [folder, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
-    _, module, *rest = arguments
-    sys.argv = [module, *rest]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.executable = interpreter
+    # What the interpreter would have set up; isolated, as it is here, it leaves these out
+    given = list(filter(None, env.get("PYTHONPATH", "").split(os.pathsep)))
+    if arguments[0] == "-m":
+        sys.path[:0] = [folder, *given]
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.path[:0] = [str(Path(arguments[0]).parent), *given]
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
     sys.exit()
 
 
+def run_as_this_process(address: str, arguments: Sequence[str]) -> int:
+    """Have a server run a script or ``-m <module>`` in place of this process; return its exit status, or be killed as it is."""
+    call = {
+        "arguments": list(arguments),
+        "folder": str(Path.cwd()),
+        "env": dict(os.environ),
+        "interpreter": sys.argv[0],
+    }
+    status = run_in_copy(address, call, [0, 1, 2])
+    if status < 0:
+        os.kill(os.getpid(), -status)
+    return status
+
+
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(*sys.argv[1:])
