@@ -78,6 +78,22 @@ def test_what_it_cannot_keep_is_named(model):
         RelativeStabilityMetric("resnet18")
 
 
+def test_settings_are_refused_before_a_training_not_after_its_first_epoch(model):
+    wrong = {
+        "displacement": 0,
+        "cutoff": 1,
+        "interpolation": "cubic",
+        "noise_norm": "own",
+        "batch_norm": "own",
+        "batch_size": 0,
+    }
+    for name, value in {**wrong, "resamples": 0, "confidence": 1, "seed": "a"}.items():
+        with pytest.raises(InputError, match=f"{name} is "):
+            RelativeStabilityMetric(model, **{name: value})
+    with pytest.raises(InputError, match="batch_norm='batch' looks at the parts"):
+        RelativeStabilityMetric(model.forward, batch_norm="batch")
+
+
 def test_it_stands_in_a_collection_of_torchmetrics(model):
     torchmetrics = pytest.importorskip("torchmetrics")
     seeds = {f"R{seed}": RelativeStabilityMetric(model, seed=seed, resamples=50) for seed in (0, 1)}

@@ -9,6 +9,8 @@ from torch import Tensor
 from .core.checks import check_whole
 from .core.deformation import Interpolation, check_images
 from .core.errors import InputError
+from .core.estimates import check_bootstrap
+from .core.look import check_settings, source_of_randomness
 from .core.models import Model, as_module
 from .core.perturbations import NoiseNorm
 from .core.results import RelativeStability
@@ -52,7 +54,7 @@ class RelativeStabilityMetric(Metric):
             :func:`relative_stability` takes them.
 
     Raises:
-        InputError: ``images`` below 2, or a model that cannot be called.
+        InputError: ``images`` below 2, a model that cannot be called, or a setting out of its range.
     """
 
     is_differentiable = False
@@ -78,7 +80,18 @@ class RelativeStabilityMetric(Metric):
         # The model changes between two calls of compute, of which nothing tells
         super().__init__(compute_with_cache=False, sync_on_compute=False)
         check_whole("images", images, 2)
-        as_module(model)  # which refuses what is none: not only after an epoch
+        # Not only after an epoch
+        check_settings(
+            as_module(model),
+            batch_norm,
+            displacement=displacement,
+            cutoff=cutoff,
+            interpolation=interpolation,
+            noise_norm=noise_norm,
+            batch_size=batch_size,
+        )
+        check_bootstrap(resamples, confidence)
+        source_of_randomness(seed, None)
         self._model = (model,)  # in a tuple, so that it is no part of the metric, as which it would be saved and moved
         self._most = images
         self._settings: StabilitySettings = {

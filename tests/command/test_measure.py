@@ -56,6 +56,28 @@ def interrupting(in_channels, image_size, classes):
     return Interrupting()
 
 
+def precise(in_channels, image_size, classes):
+    return small(in_channels, image_size, classes).double()
+
+
+class Two(nn.Flatten):
+    def forward(self, x):
+        return super().forward(x), x
+
+
+class Alone(nn.Flatten):
+    def forward(self, x):
+        return super().forward(x) if len(x) == 1 else {}["batch"]
+
+
+def two(in_channels, image_size, classes):
+    return Two()
+
+
+def alone(in_channels, image_size, classes):
+    return Alone()
+
+
 def huge(in_channels, image_size, classes):
     return nn.Linear(2**15, 2**15)
 
@@ -142,6 +164,13 @@ def test_it_prints_and_writes_what_the_functions_return(folder, capsys):
         "running",
     )
     assert {name: float(row[name]) for name in expected.to_dict()} == pytest.approx(expected.to_dict(), rel=1e-3)
+
+
+def test_networks_get_images_of_the_type_of_their_weights(folder):
+    (folder / "my_nets.py").write_text(NETWORKS.replace("nn.LazyLinear(classes)", "nn.Linear(1296, classes)"))
+    assert main(["measure", "my_nets:precise", *SMALL[1:], "--csv", "r.csv"]) == 0
+    expected = relative_stability(small().double(), load_images("photos", 20, mean=0.5, std=0.25).double(), seed=0)
+    assert float(rows_of(folder / "r.csv")[0]["R"]) == pytest.approx(expected.relative.value, rel=1e-4)
 
 
 def test_by_operation_it_writes_a_row_and_draws_a_point_for_each(folder, capsys):
@@ -265,7 +294,7 @@ WRONG = [
     ([*SMALL[:5], "0.5", "0.5", *SMALL[6:]], "--mean and --std must be one finite number or 3"),
     ([*SMALL, "--std", "0"], "--std positive"),
     ([*SMALL, "--size", "2"], "does not take images of 2 x 2 pixels and 3 channels ("),
-    ([*SMALL, "--weights", "none.pt"], "weights none.pt cannot be read"),
+    ([*SMALL, "--weights", "none.pt"], "weights none.pt are not there: correct the path"),
     ([*SMALL, "--weights", "other.pt"], "say it by --classes"),
     ([*SMALL, "--displacement", "0"], "displacement is 0"),
     ([*SMALL, "--cutoff", "1"], "cutoff is 1"),
@@ -283,6 +312,11 @@ WRONG = [
         ["my_nets:failing", *SMALL[1:]],
         "my_nets:failing cannot be built (KeyError, my_nets.py:",
     ),
+    (
+        ["my_nets:two", *SMALL[1:]],
+        "network my_nets:two: the model returned tuple with 0 (2, 1200), 1 (2, 3, 20, 20): which",
+    ),
+    (["my_nets:alone", *SMALL[1:]], "does not take images of 20 x 20 pixels and 3 channels (KeyError, my_nets.py:"),
     (["my_nets.py:small", *SMALL[1:]], "leave out .py, as in my_nets:small"),
     ([".my_nets:small", *SMALL[1:]], "allowed is <package.module>:<function>"),
     ([*SMALL, "--csv", "my_nets.py/x.csv"], "my_nets.py/x.csv: Not a directory: move away the file"),

@@ -1,5 +1,6 @@
 """Images as tensors, arrays, and batches of a loader: the same images, the same result."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -81,7 +82,7 @@ def test_what_is_sliced_into_tensors_is_taken_as_it_is():
         (IMAGES.byte(), "images are torch.uint8: they must be floating point"),
         (IMAGES > 0.5, "images are torch.bool: they must be floating point"),
         ([IMAGES.byte()], "images are torch.uint8: they must be floating point"),
-        (TensorDataset(IMAGES), r"batch of shape \(2, 12, 12\).* a data set needs a DataLoader"),
+        (TensorDataset(IMAGES), r"has shape \(2, 12, 12\).* a data set needs a DataLoader"),
         ([["a", "b"]], "a batch of type list without a tensor"),
         ([], "hold no batch"),
         ([IMAGES, IMAGES[:, :1]], "differ in shape from batch to batch"),
@@ -89,6 +90,11 @@ def test_what_is_sliced_into_tensors_is_taken_as_it_is():
         (3, "images is int"),
         (None, "images is NoneType"),
         (IMAGES.numpy()[0], r"images have shape \(2, 12, 12\)"),
+        (
+            (IMAGES, torch.zeros(20)),
+            r"first tensor has shape \(20,\).* of one batch with its labels give the images alone",
+        ),
+        (np.ma.masked_greater(IMAGES.numpy(), 0.5), "an array of which some numbers are masked"),
     ],
 )
 def test_what_are_no_images_is_named(source, message):

@@ -3,12 +3,16 @@
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
+from IPython.lib import pretty
 from torch import Tensor, nn
 
 from diffeo_stability import InputError, deform, relative_stability, stability_by_operation
+from diffeo_stability.core.compiled import uncompiled
 from diffeo_stability.core.estimates import stability_of_outputs
+from diffeo_stability.core.operations import is_compiled
 from diffeo_stability.core.perturbations import Perturbed, perturbed_batches
 from diffeo_stability.core.seeds import generator_for
 
@@ -356,8 +360,52 @@ def test_a_compiled_model_that_has_run_before_is_measured_on_all_images(images):
         assert one.relative.value == pytest.approx(other.relative.value, rel=1e-9)
 
 
+def test_compiled_parts_are_measured_by_the_names_that_their_author_gave(images):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Sequential(nn.Conv2d(2, 4, 3)), nn.ReLU(), nn.Flatten(), nn.Linear(400, 4)).double()
+    expected = stability_by_operation(model, images, resamples=50, generator=seeded())
+    model[0][0] = part = torch.compile(model[0][0], backend="eager")
+    assert stability_by_operation(model, images, resamples=50, generator=seeded()) == expected
+    assert model[0][0] is part
+    for compiled in (torch.compile(model, backend="eager"), nn.Sequential(torch.compile(model, backend="eager"))):
+        plain = uncompiled(compiled)
+        assert not is_compiled(plain) and torch.equal(plain(images), model(images))
+
+
+def test_settings_are_refused_before_images_are_read(images):
+    def unread():
+        raise AssertionError("read")
+        yield
+
+    for settings in (
+        {"cutoff": 1},
+        {"interpolation": "cubic"},
+        {"resamples": 0},
+        {"batch_norm": "own"},
+        {"generator": 0},
+    ):
+        for measure in (relative_stability, stability_by_operation):
+            with pytest.raises(InputError, match=f"{next(iter(settings))} is"):
+                measure(linear(3), unread(), **settings)
+    with pytest.raises(InputError, match="generator is of type Generator: it must be a torch.Generator"):
+        relative_stability(linear(3), unread(), generator=np.random.default_rng(0))
+    with pytest.raises(InputError, match="generator is of type int"):
+        deform(images, generator=0)
+
+
+def test_what_holds_no_numbers_is_named(images):
+    with pytest.raises(InputError, match="the model is on the meta device"):
+        relative_stability(linear(3).to("meta"), images)
+    for nothing in (images.to("meta"), images.to_sparse()):
+        with pytest.raises(InputError, match="they must be a dense tensor of numbers"):
+            relative_stability(linear(3), nothing)
+    with pytest.raises(InputError, match="the model returned a nested tensor"):
+        relative_stability(lambda x: torch.nested.as_nested_tensor(list(x.flatten(1))), images)
+
+
 def test_results_print_rounded_and_become_a_dictionary(images):
     measured = relative_stability(linear(7), images, resamples=50, generator=seeded())
+    assert pretty.pretty(measured) == str(measured)  # as a notebook shows it
     numbers = measured.to_dict()
     assert list(numbers)[:3] == ["D", "G", "R"] and numbers["R_low"] == measured.relative.low
     assert numbers["G_median"] == measured.noise.median and numbers["images"] == COUNT
@@ -411,6 +459,8 @@ def test_a_seed_that_is_none_is_named(images, measure):
 def test_results_by_operation_print_as_a_table(images):
     measured = stability_by_operation(linear(5), images, seed=0, resamples=50)
     measured["a longer name"] = measured["1"]
+    assert pretty.pretty(measured) == str(measured)
+    assert measured.to_dict()["1"] == measured["1"].to_dict()
     header, first, second = str(measured).splitlines()
     assert header.split() == ["operation", "R", "D", "G"]
     assert first.startswith(

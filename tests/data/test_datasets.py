@@ -350,6 +350,7 @@ def test_images_are_loaded_as_a_batch_for_a_model(tmp_path):
         (tree, {"mean": [0.5, 0.5]}, "must be one finite number or 3, one per channel"),
         (tree, {"std": 0.0}, "std positive"),
         (tree, {"image_size": 0}, "image_size is 0: it must be a whole number of at least 1"),
+        (tree, {"image_size": True}, "image_size is True: it must be a whole number"),
     ):
         with pytest.raises(InputError, match=message):
             load_images(path, **options)

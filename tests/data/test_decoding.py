@@ -1,9 +1,12 @@
 """Images of every kind that users have, as pixels of 8 bits."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
+from hostile import png_chunk
 from PIL import Image
 
 from diffeo_stability import InputError, load_images
@@ -62,8 +65,8 @@ def test_greys_of_fewer_bits_in_files_of_16_are_named_once(tmp_path, caplog):
         folder = save_in_one_folder(tmp_path / "a", deep, f"{number}.png")
     assert load_images(folder).max() == pytest.approx(16 / 255)
     assert caplog.messages == [
-        f"{folder}: no grey image of 16 bits goes beyond 4095 of 65535 (1.png): they are nearly black; scale their values to "
-        "16 bits"
+        f"{folder}: no grey image of 16 bits goes beyond 4095 of 65535 (1.png): they are dark; if that is white, scale their "
+        "values to 16 bits"
     ]
     caplog.clear()
     save_in_one_folder(folder, Image.fromarray(np.full((4, 4), 40_000, np.uint16)), "9.png")
@@ -158,3 +161,50 @@ def test_frames_of_what_is_large_or_damaged_are_not_counted():
     animation = encoded(Image.new("L", (4, 4), 9), "GIF", save_all=True, append_images=[Image.new("L", (4, 4), 1)])
     assert frames_in(animation) == 2
     assert frames_in(animation + bytes(2**23)) == frames_in(b"damaged") == "several"
+
+
+def png(depth, colour_type, row, *chunks):
+    """An image of one row, which Pillow does not write itself."""
+    header = struct.pack(">IIBBBBB", len(row) * 8 // depth // {0: 1, 4: 2}[colour_type], 1, depth, colour_type, 0, 0, 0)
+    parts = png_chunk(b"IHDR", header), *chunks, png_chunk(b"IDAT", zlib.compress(b"\0" + row)), png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("content", "levels"),
+    [
+        (png(16, 0, struct.pack(">3H", 257, 2570, 65535), png_chunk(b"tRNS", struct.pack(">H", 257))), [255, 10, 255]),
+        (png(4, 0, b"\x12", png_chunk(b"tRNS", struct.pack(">H", 1))), [255, 34]),
+        (png(2, 0, b"\x1b", png_chunk(b"tRNS", struct.pack(">H", 2))), [0, 85, 255, 255]),
+        (png(16, 4, struct.pack(">4H", 2570, 65535, 2570, 0)), [10, 255]),
+    ],
+    ids=["16 bits", "4 bits", "2 bits", "16 bits each"],
+)
+def test_greys_of_any_depth_stay_grey_on_white(content, levels):
+    assert decode(content, "a", None).pixels.tolist() == [[levels]]
+
+
+def tiff(values, photometric=1):
+    """A grey image, whose sign and meaning of zero Pillow does not write."""
+    kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
+    entries = {256: values.shape[1], 257: 1, 258: 8 * values.itemsize, 259: 1, 262: photometric, 273: 8, 277: 1}
+    entries |= {278: 1, 279: values.nbytes, 339: kind}
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+    data = values.astype(values.dtype.newbyteorder("<")).tobytes()
+    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + struct.pack("<H", len(entries)) + tags + bytes(4)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_where_zero_is_white_images_are_no_negatives(kind):
+    largest = 1 if kind is np.float32 else np.iinfo(kind).max
+    for photometric, expected in ((1, [0, 255]), (0, [255, 0])):
+        image = tiff(np.array([[0, largest]], kind), photometric)
+        assert decode(image, "a", None).pixels.tolist() == [[expected]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [(np.int8, "8 bits with a sign"), (np.float64, "pixels that Pillow does not know, such as of 64")]
+)
+def test_pixels_that_mean_nothing_clear_are_named(kind, said):
+    with pytest.raises(InputError, match=f"a is no image that can be read .*{said}"):
+        decode(tiff(np.array([[-100, 100]], kind)), "a", None)

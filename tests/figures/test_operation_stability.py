@@ -105,11 +105,16 @@ def test_operations_without_one_output_an_image_are_left_out(mnist5k):
     assert list(stability_by_operation(Windows(), probe_images(mnist5k, 20, 0), resamples=100)) == ["out"]
 
 
-def test_a_dead_operation_is_named(mnist5k):
+def test_dead_operations_are_named_and_left_out(mnist5k, caplog):
     network = nn.Sequential(nn.Flatten(), nn.Linear(784, 5), nn.ReLU(), nn.Linear(5, 2))
     nn.init.constant_(network[1].weight, 0)
-    with pytest.raises(InputError, match="operation 1 gives the same output for every image"):
-        stability_by_operation(network, probe_images(mnist5k, 20, 0), resamples=100)
+    images = probe_images(mnist5k, 20, 0)
+    with pytest.raises(InputError, match="every operation gives the same output for every image"):
+        stability_by_operation(network, images, resamples=100)
+    beside = nn.Sequential(nn.Conv2d(1, 1, 3), network[0], nn.Linear(676, 5), network[2], network[3])
+    nn.init.constant_(beside[2].weight, 0)
+    assert list(stability_by_operation(beside, images, resamples=100)) == ["0"]
+    assert "left out, as they give the same output for every image: 2, 3, 4" in caplog.text
 
 
 def test_a_lazily_normalised_probe_gives_what_a_tensor_gives(mnist5k):

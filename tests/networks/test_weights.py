@@ -8,6 +8,7 @@ import subprocess
 import zipfile
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from hostile import RunsWhenUnpickled
@@ -80,6 +81,33 @@ def test_a_prefix_of_all_names_is_taken_off_and_that_is_said(weights, caplog, pr
         without_prefix(ambiguous, expected)
 
 
+def test_a_network_in_a_wrapper_takes_the_weights_of_what_is_in_it(weights, caplog):
+    caplog.set_level("INFO")
+    wrapped = nn.DataParallel(build_network("lenet", **SIZES))
+    load_weights(wrapped, weights)
+    assert_equal(wrapped.module.state_dict(), weights)
+    assert "the prefix module. is put before their names" in caplog.text
+
+
+def test_an_archive_that_torch_did_not_write_is_said_to_be_one(tmp_path):
+    np.savez(tmp_path / "w", weight=np.ones(3))
+    (tmp_path / "w.npz").rename(tmp_path / "w.pt")
+    with pytest.raises(InputError, match="an archive that torch.save has not written"):
+        read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
+
+
+def test_weights_without_numbers_are_named(tmp_path):
+    torch.save(nn.Linear(2, 2, device="meta").state_dict(), tmp_path / "w.pt")
+    with pytest.raises(InputError, match="weight holds no numbers, but their shape alone"):
+        read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
+
+
+def test_whole_numbers_do_not_become_weights(weights):
+    network = build_network("lenet", **SIZES)
+    with pytest.raises(InputError, match="conv1.weight holds torch.int8, and real numbers in the network"):
+        load_weights(network, {name: (100 * value).to(torch.int8) for name, value in weights.items()})
+
+
 def test_a_prefix_that_does_not_help_is_named(weights, mnist5k, tmp_path):
     other = {f"module.{name}": value for name, value in weights.items() if "conv1" not in name}
     splits = split_dataset(mnist5k, validation_images=100, seed=0, train_size=100)
@@ -107,7 +135,9 @@ def test_a_prefix_that_does_not_help_is_named(weights, mnist5k, tmp_path):
         ("w.bin", b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file"),
         ("w.pt", b"\x08\x07\x12\x07pytorch" + bytes(99), "an ONNX model"),
         ("w.pth.tar", (b"data.pkl" + bytes(249) + b"ustar\x0000").ljust(1024, b"\0"), "a tar archive: unpack it"),
-        ("w.pt", b"\xff" * 64, "cannot be read|hold more"),
+        ("w.pt", b"\xff" * 64, "begin as no file of torch.save does"),
+        ("w.bin", b"GGUF" + bytes(99), r"begin as no file of torch.save does \(b'GGUF"),
+        ("w.pth", b"7z\xbc\xaf\x27\x1c" + bytes(99), "begin as no file of torch.save does .*unpack it"),
         ("w.safetensors", b"PK\x03\x04" + bytes(60), "a file of torch.save: let their name end in .pt"),
     ],
 )

@@ -289,6 +289,7 @@ def test_weights_may_have_the_endings_that_frameworks_give_them(raw, name):
     [
         ("run: mine\nseeds: [0]\nrun: other\n", "key run stands there twice"),
         ("networks:\n  a: {architecture: lenet}\n  a: {architecture: vgg11}\n", "key a stands there twice"),
+        ("a: &a {width: 1.0}\nb: &b {width: 2.0}\nc: {<<: *a, <<: *b}\n", "key << stands there twice"),
         ("networks: {007: {architecture: lenet}}\n", "key 007 is read as 7, not as text: write it in quotes"),
         ("networks: {null: {architecture: lenet}}\n", "key null is read as None, not as text: write it in quotes"),
     ],
@@ -375,6 +376,8 @@ def test_aliases_are_read(tmp_path):
     (tmp_path / "run.yaml").write_text("networks: {a: &net {architecture: lenet}, b: {<<: *net, width: 2.0}, c: *net}")
     networks = read_yaml(tmp_path / "run.yaml")["networks"]
     assert networks["a"] == networks["c"] and networks["b"] == {"architecture": "lenet", "width": 2.0}
+    (tmp_path / "run.yaml").write_text("a: &a {x: 1}\nb: {c: {d: &d {<<: *a, x: 2}}}\ne: {<<: *d}\n")
+    assert read_yaml(tmp_path / "run.yaml") == {"a": {"x": 1}, "b": {"c": {"d": {"x": 2}}}, "e": {"x": 2}}
 
 
 def test_configurations_that_would_be_waited_for_are_named(tmp_path):

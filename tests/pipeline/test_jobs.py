@@ -176,3 +176,64 @@ def test_images_of_a_packed_archive_are_counted_before_anything_is_trained(root,
     else:
         with pytest.raises(InputError, match=said):
             describe_training(job, mnist5k)
+
+
+def test_the_size_of_ones_own_images_is_looked_at_before_anything_is_trained(root, mnist5k):
+    config = read_yaml(root / "config" / "smoke.yaml")
+    config["dataset"] = {"source": "image_folder", "name": "mine", "path": "mine", "validation_images": 100}
+    config["stability"] = {"cutoff": 18}
+    del config["scale_detection"]
+    training = {"split": {"label_count": None}, "network": {"name": "lenet"}, "recipe": {"trained_part": "all"}}
+    wildcards = SimpleNamespace(run="smoke", net="lenet", variant="seed0")
+    data = SimpleNamespace(dataset="data/mine/images.safetensors")
+    job = SimpleNamespace(config=config, params=SimpleNamespace(training=training), wildcards=wildcards, input=data)
+    with pytest.raises(InputError, match="stability.cutoff: 18 leaves an empty temperature range"):
+        describe_training(job, mnist5k)
+
+
+ZEROED = """
+from torch import nn
+
+
+def net(in_channels, image_size, classes):
+    layers = nn.Conv2d(in_channels, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(classes)
+    nn.init.zeros_(layers[1].weight)
+    return nn.Sequential(*layers)
+
+
+def linear(in_channels, image_size, classes):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
+"""
+ALIKE = "give the same output for every image"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "stem", "said"),
+    [
+        ("zeroed:net", "operation_stability", ALIKE),
+        ("zeroed:net", "stability_by_depth", ALIKE),
+        ("zeroed:linear", "channel_shuffling", "no convolution that combines channels"),
+        ("zeroed:linear", "laplacian_spectra", "no convolution with square filters"),
+        ("zeroed:linear", "first_layer_filters", "no convolution"),
+        ("zeroed:linear", "rotation_coupling", "needs two convolutions, there are 0"),
+        ("zeroed:linear", "hidden_layer_pooling", "no network of one hidden layer"),
+        ("zeroed:linear", "neuron_stability", "network"),
+        ("resnet18", "first_layer_filters", "the first filters are 3 x 3 pixels"),
+    ],
+)
+def test_what_figures_cannot_measure_is_said_before_a_training(
+    root, mnist5k, tmp_path, monkeypatch, architecture, stem, said
+):
+    """Libraries let residual branches of untrained networks end in zeros; of what is not of the package no kind is known."""
+    (tmp_path / "zeroed.py").write_text(ZEROED)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = read_yaml(root / "config" / "smoke.yaml")
+    config["networks"]["mine"] = {"architecture": architecture, "label": "mine"}
+    training = {"split": {"label_count": None}, "network": {"name": architecture}, "recipe": {"trained_part": "all"}}
+    wildcards = SimpleNamespace(run="smoke", net="mine", variant="seed0")
+    data = SimpleNamespace(dataset="data/mnist5k/images.safetensors")
+    job = SimpleNamespace(config=config, params=SimpleNamespace(training=training), wildcards=wildcards, input=data)
+    assert describe_training(job, mnist5k)["network"]["name"] == architecture
+    config[stem]["networks"] = [*config[stem]["networks"], "mine"]
+    with pytest.raises(InputError, match=f"^mine.*{said}"):
+        describe_training(job, mnist5k)

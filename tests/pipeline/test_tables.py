@@ -31,10 +31,11 @@ def test_rows_of_several_tables_stand_in_order(tmp_path):
     assert concatenate([tmp_path / "2.csv", tmp_path / "1.csv"]).a.tolist() == [2, 20, 1, 10]
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe\x00\x01", b'a,b\n1,2,3,4\n"'])
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x01", b'a,b\n1,2,3,4\n"'])
 def test_files_that_are_no_table_are_named(tmp_path, content):
-    if content is not None:
-        (tmp_path / "table.csv").write_bytes(content)
+    (tmp_path / "table.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"table .*none.csv is not there: correct its name"):
+        read_table(tmp_path / "none.csv")
     with pytest.raises(InputError, match=r"table .*table.csv cannot be read .*delete it and run again") as caught:
         read_table(tmp_path / "table.csv")
     assert "Traceback" not in str(caught.value)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..core.checks import check_whole
-from ..core.errors import InputError, lacks_memory, one_line
-from ..core.models import device_of
+from ..core.errors import InputError, lacks_memory, one_line, where
+from ..core.models import device_of, dtype_of
 from ..core.operations import evaluating
 from ..core.seeds import build_seeded
 from ..data.folders import load_images, scales
@@ -159,11 +159,14 @@ def check_takes(network: nn.Module, name: str, images: Tensor) -> None:
     """
     try:
         with evaluating(network), torch.no_grad():
-            network(images[:1].to(device_of(network)))
+            network(images[:2].to(device_of(network), dtype_of(network)))
+    except InputError as error:
+        raise InputError(f"network {name}: {error}") from None
     except Exception as error:  # every network complains in its own way
         if lacks_memory(error):
             raise
         _, channels, size, _ = images.shape
         raise InputError(
-            f"network {name} does not take images of {size} x {size} pixels and {channels} channels ({one_line(error)})"
+            f"network {name} does not take images of {size} x {size} pixels and {channels} channels "
+            f"({type(error).__name__}{where(error)}: {one_line(error)})"
         ) from None

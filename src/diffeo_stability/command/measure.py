@@ -1,7 +1,6 @@
 """``diffeo-stability measure``: D, G and R of a network on a folder of images."""
 
 import argparse
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:  # torch takes seconds to import, and --help has no use for it
     from ..core.perturbations import PerturbationSettings
     from ..core.results import StabilityByOperation
 
-logger = logging.getLogger(__name__)
 OUTPUT = "output"
 EXAMPLES = """
   diffeo-stability measure timm:resnet18 photos/
@@ -118,6 +116,7 @@ def measure(chosen: argparse.Namespace) -> int:
 def _measured(network: "nn.Module", images: "Tensor", chosen: argparse.Namespace) -> "StabilityByOperation":
     import torch
 
+    from ..core.by_operation import stability_by_operation
     from ..core.results import StabilityByOperation
     from ..core.seeds import derive_seed
     from ..core.stability import relative_stability
@@ -132,33 +131,12 @@ def _measured(network: "nn.Module", images: "Tensor", chosen: argparse.Namespace
     }
     try:
         if chosen.by_operation:
-            return _measured_by_operation(network, images, chosen.seed, settings)
+            return stability_by_operation(network, images, seed=chosen.seed, **settings)
         return StabilityByOperation({OUTPUT: relative_stability(network, images, seed=chosen.seed, **settings)})
     except (MemoryError, RuntimeError) as error:
         if not lacks_memory(error):
             raise
         raise InputError(f"{chosen.batch_size} images per pass do not fit into memory: lower --batch-size") from None
-
-
-def _measured_by_operation(
-    network: "nn.Module", images: "Tensor", seed: int, settings: "PerturbationSettings"
-) -> "StabilityByOperation":
-    """As :func:`stability_by_operation`, but what gives the same output for every image is named and left out.
-
-    Libraries let the residual branches of untrained networks end in zeros.
-    """
-    from ..core.by_operation import distances_by_operation
-    from ..core.estimates import stability_of
-    from ..core.results import StabilityByOperation
-    from ..core.seeds import generator_for
-
-    generator = generator_for("perturbations", seed)
-    distances = distances_by_operation(network, images, generator=generator, **settings)
-    constant = [name for name, measured in distances.items() if measured.constant]
-    if constant:
-        logger.warning("left out, as they give the same output for every image: %s", ", ".join(constant))
-    telling = {name: measured for name, measured in distances.items() if name not in constant}
-    return StabilityByOperation(stability_of(telling, generator=generator))
 
 
 def _batch_norm(chosen: argparse.Namespace) -> str:

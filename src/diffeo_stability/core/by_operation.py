@@ -1,17 +1,18 @@
 """Stability after every named operation of a model: the numbers of :mod:`.stability`, layer by layer."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
+from .compiled import parts_uncompiled
 from .deformation import Interpolation
 from .distances import Distances
 from .errors import InputError, few
-from .estimates import stability_of_outputs
+from .estimates import check_bootstrap, stability_of
 from .image_sources import ImageSource
 from .images import Images
 from .look import Look, looked_at, source_of_randomness
@@ -24,6 +25,7 @@ from .set_statistics import BatchNorm, Forward
 
 View = Callable[[Tensor], Tensor | None]
 
+SHOWN = 8  # operations that are named
 logger = logging.getLogger(__name__)
 
 
@@ -48,8 +50,9 @@ def stability_by_operation(
     >>> print(stability_by_operation(model, images, seed=0))  # doctest: +SKIP
 
     Settings are those of :func:`relative_stability`. Operations that do not give one output per image, such as those on the
-    windows of a transformer, are left out. A warning names those that the model does not call, such as a linear map whose weights
-    ``nn.MultiheadAttention`` gives to a function.
+    windows of a transformer, are left out. Those that give the same output for every image, as residual branches of untrained
+    networks do whose last weights are zeros, are left out and named by a warning. Another warning names those that the model does
+    not call, such as a linear map whose weights ``nn.MultiheadAttention`` gives to a function.
 
     Args:
         model: a module from images ``(B, C, n, n)``, whatever it returns.
@@ -67,9 +70,11 @@ def stability_by_operation(
         several times, the second result is named ``<name>#2``.
 
     Raises:
-        InputError: what :func:`relative_stability` refuses, of any operation; a model that is no module or has no operations.
+        InputError: what :func:`relative_stability` refuses, of any operation, or outputs of all operations that are the same for
+            every image; a model that is no module or has no operations.
     """
     generator = source_of_randomness(seed, generator)
+    check_bootstrap(resamples, confidence)
     with _operations_looked_at(
         model,
         images,
@@ -82,8 +87,20 @@ def stability_by_operation(
         batch_size=batch_size,
         progress=progress,
     ) as look:
-        measured = stability_of_outputs(*look, resamples=resamples, confidence=confidence, generator=generator)
-    return StabilityByOperation(measured)
+        distances = _telling(measure_distances(*look))
+    return StabilityByOperation(
+        stability_of(distances, resamples=resamples, confidence=confidence, generator=generator)
+    )
+
+
+def _telling(distances: Mapping[str, Distances]) -> dict[str, Distances]:
+    """Those of operations that do not give the same output for every image; the others are named."""
+    constant = [name for name, measured in distances.items() if measured.constant]
+    if constant and len(constant) == len(distances):
+        raise InputError("every operation gives the same output for every image: D and G would divide by zero")
+    if constant:
+        logger.warning("left out, as they give the same output for every image: %s", few(constant, SHOWN))
+    return {name: measured for name, measured in distances.items() if name not in constant}
 
 
 def distances_by_operation(
@@ -110,18 +127,20 @@ def distances_by_operation(
         return measure_distances(*look)
 
 
+@contextmanager
 def _operations_looked_at(
     model: nn.Module,
     images: ImageSource,
     generator: torch.Generator | None,
     view: View | None = None,
     **settings,
-) -> AbstractContextManager[Look]:
+) -> Iterator[Look]:
     module = original(as_module(model))
     check_parts_known(module, "measuring by operation")
     if is_scripted(module):
         raise InputError(f"measuring by operation looks at every one, and {SCRIPTED}")
-    return looked_at(module, images, _Operations(view), generator, **settings)
+    with parts_uncompiled(module), looked_at(module, images, _Operations(view), generator, **settings) as look:
+        yield look
 
 
 class _Operations:

@@ -62,6 +62,14 @@ def check_tensor(name: str, value: Tensor) -> None:
         raise InputError(f"{name} has the type {value.dtype}: it must be floating point, of 16 bits at least")
 
 
+def check_generator(generator: torch.Generator | None) -> None:
+    """Raise :class:`InputError` unless it is a source of random numbers, or none."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise InputError(
+            f"generator is of type {type(generator).__name__}: it must be a torch.Generator, as torch.Generator().manual_seed(0)"
+        )
+
+
 def all_finite(tensor: Tensor) -> bool:
     """Whether a floating-point tensor holds neither NaN nor infinite numbers."""
     # NaN spreads to both ends; a third of isfinite's time

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import check_fits, check_not_negative, check_tensor, check_whole, finite
+from .checks import check_fits, check_generator, check_not_negative, check_tensor, check_whole, finite
 from .errors import InputError
 from .precision import without_autocast
 
@@ -35,7 +35,8 @@ LARGEST_SIZE = 2**20  # pixels along a side
 FIELD_ELEMENTS_PER_CHUNK = 2**22  # bounds what a large batch needs beside itself to about 50 MB
 
 
-def _check_cutoff(cutoff: int, smallest: int) -> None:
+def check_cutoff(cutoff: int, smallest: int) -> None:
+    """Raise :class:`InputError` unless a cutoff is a whole number within its range."""
     if smallest == 2 and cutoff == 1 and cutoff is not True:
         raise InputError(
             "cutoff is 1: it must be at least 2, as ln c, which sets the typical displacement, vanishes at 1"
@@ -51,7 +52,7 @@ def check_ensemble(temperature: float, cutoff: int, image_size: int) -> None:
     """Raise :class:`InputError` unless these describe an ensemble: a ``cutoff`` of at least 1, an ``image_size`` of at least 2
     and a ``temperature`` that is finite and not negative.
     """
-    _check_cutoff(cutoff, 1)
+    check_cutoff(cutoff, 1)
     _check_size(image_size)
     check_not_negative("temperature", temperature)
 
@@ -67,7 +68,7 @@ def temperature_from_displacement(displacement: float, cutoff: int, image_size: 
     Raises:
         InputError: ``cutoff`` below 2, ``image_size`` below 2, or a negative or infinite ``displacement``.
     """
-    _check_cutoff(cutoff, 2)
+    check_cutoff(cutoff, 2)
     _check_size(image_size)
     check_not_negative("displacement", displacement)
     return 4 * displacement**2 / (math.pi * image_size**2 * math.log(cutoff))
@@ -81,7 +82,7 @@ def displacement_from_temperature(temperature: float, cutoff: int, image_size: i
     Returns:
         The displacement in pixels.
     """
-    _check_cutoff(cutoff, 2)
+    check_cutoff(cutoff, 2)
     _check_size(image_size)
     check_not_negative("temperature", temperature)
     return image_size * math.sqrt(math.pi * temperature * math.log(cutoff)) / 2
@@ -127,7 +128,7 @@ def overhang_temperature(cutoff: int) -> float:
 
 def check_temperature_range(image_size: int, cutoff: int) -> None:
     """Raise :class:`InputError` unless there is a temperature between the two that :func:`temperature_range` returns."""
-    _check_cutoff(cutoff, 2)
+    check_cutoff(cutoff, 2)
     _check_size(image_size)
     if cutoff > 2 * image_size / math.pi:
         raise InputError(
@@ -166,12 +167,13 @@ def sample_coefficients(
         InputError: ``batch_size`` or ``cutoff`` below 1, a negative or infinite ``temperature``, or one that is too large for the
             dtype, or fields that do not fit into memory.
     """
-    _check_cutoff(cutoff, 1)
+    check_cutoff(cutoff, 1)
     check_not_negative("temperature", temperature)
     check_whole("batch_size", batch_size, 1, LARGEST_BATCH)
     check_fits(2 * batch_size * cutoff**2, f"{batch_size} fields of cutoff {cutoff}")
     if dtype is not None and not dtype.is_floating_point:
         raise InputError(f"dtype is {dtype}: it must be floating point")
+    check_generator(generator)
     normal = torch.randn(
         (batch_size, 2, cutoff, cutoff),
         generator=generator,
@@ -282,11 +284,16 @@ def _identity(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.stack((pixel.expand(size, size), pixel[:, None].expand(size, size)))
 
 
+def check_interpolation(interpolation: Interpolation) -> None:
+    """Raise :class:`InputError` unless an interpolation is one that there is."""
+    if interpolation not in get_args(Interpolation):
+        raise InputError(f"interpolation is {interpolation!r}: it must be one of {', '.join(get_args(Interpolation))}")
+
+
 @without_autocast
 def _sample(images: Tensor, places: Tensor, interpolation: Interpolation) -> Tensor:
     """Values of each image at places ``(B, 2, n, n)`` from -1 to 1, in the images' dtype."""
-    if interpolation not in get_args(Interpolation):
-        raise InputError(f"interpolation is {interpolation!r}: it must be one of {', '.join(get_args(Interpolation))}")
+    check_interpolation(interpolation)
     source = images.to(places.dtype)
     if interpolation == "gaussian":
         return _sample_gaussian(source, places).to(images.dtype)
@@ -396,6 +403,10 @@ def check_images(images: Tensor) -> None:
     if 0 in shape:
         raise InputError(f"images have shape {shape}: the batch is empty")
     _check_size(shape[-1])
+    if isinstance(images, Tensor) and (images.layout is not torch.strided or images.device.type == "meta"):
+        raise InputError(
+            f"images are on {images.device}, of layout {images.layout}: they must be a dense tensor of numbers"
+        )
     if not images.dtype.is_floating_point or images.dtype.itemsize < 2:
         raise InputError(
             f"images are {images.dtype}: they must be floating point, of 16 bits at least; convert with images.float()"

@@ -61,11 +61,16 @@ def stability_of_outputs(
 
     Arguments and errors are those of :func:`measure_distances` and :func:`stability_of`.
     """
-    check_whole("resamples", resamples, 1, MOST_RESAMPLES)
-    if not is_finite(confidence) or not 0 < confidence < 1:
-        raise InputError(f"confidence is {confidence}: it must lie between 0 and 1, e.g. 0.95")
+    check_bootstrap(resamples, confidence)
     distances = measure_distances(evaluate, batches, pilot)
     return stability_of(distances, resamples=resamples, confidence=confidence, generator=generator)
+
+
+def check_bootstrap(resamples: int, confidence: float) -> None:
+    """Raise :class:`InputError` unless both can be those of a bootstrap."""
+    check_whole("resamples", resamples, 1, MOST_RESAMPLES)
+    if not is_finite(confidence) or not 0 < confidence < 1:
+        raise InputError(f"confidence is {confidence!r}: it must lie between 0 and 1, e.g. 0.95")
 
 
 def _stability(source: str, distances: Distances, means: Tensor, confidence: float) -> RelativeStability:

@@ -68,6 +68,10 @@ def as_images(source: ImageSource, device: torch.device, dtype: torch.dtype) -> 
 
 
 def _from_array(array: np.ndarray) -> Tensor:
+    if np.ma.is_masked(array):
+        raise InputError(
+            "images are an array of which some numbers are masked: say what they are, e.g. images.filled(0.0)"
+        )
     if array.dtype.kind != "f":
         raise InputError(
             f"images are an array of {array.dtype}: they must be floating point; convert with images.astype('float32')"
@@ -92,9 +96,10 @@ def _images_of(batch: Any) -> Tensor:
     images = next((part for part in parts if isinstance(part, Tensor)), None)
     if images is None:
         raise InputError(f"images hold a batch of type {type(batch).__name__} without a tensor")
-    if images.ndim == 3:
+    if images.ndim != 4:
         raise InputError(
-            f"images hold a batch of shape {tuple(images.shape)}: it must be (B, C, n, n); a data set needs a DataLoader"
+            f"images hold a batch whose first tensor has shape {tuple(images.shape)}: it must be (B, C, n, n); a data set needs "
+            "a DataLoader, and of one batch with its labels give the images alone"
         )
     check_images(images)
     return images

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from numbers import Integral
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import torch
 from torch import Tensor, nn
 
+from .checks import check_generator
 from .deformation import check_images
 from .errors import InputError
 from .image_sources import ImageSource, as_images
@@ -16,10 +17,10 @@ from .images import Images
 from .models import check_parts_known, device_of, dtype_of, initialise_lazy_layers
 from .operations import evaluating
 from .outputs import Evaluate, Take
-from .perturbations import Perturbed, PerturbedImages, images_per_batch
+from .perturbations import PerturbationSettings, Perturbed, PerturbedImages, check_perturbation, images_per_batch
 from .progress import counted, progress_line
 from .seeds import generator_for
-from .set_statistics import BatchNorm, Forward, set_normalised
+from .set_statistics import BatchNorm, Forward, normalised_by_set, set_normalised
 
 EvaluateBy = Callable[[nn.Module, Forward, Sequence[Tensor], Take], None]
 
@@ -47,8 +48,8 @@ def looked_at(
     **perturbation,
 ) -> Iterator[Look]:
     """What a model is measured with, while it is in evaluation mode and normalises as ``batch_norm`` says."""
-    if batch_norm == "batch":
-        check_parts_known(model, "batch_norm='batch'")
+    settings = {name: value for name, value in perturbation.items() if name != "deformed"}
+    check_settings(model, batch_norm, batch_size=batch_size, **settings)
     images = as_images(source, device_of(model), _dtype_of_images(model, source))
     _check_probe(images)
     if generator is None:
@@ -72,6 +73,16 @@ def looked_at(
             )
 
 
+def check_settings(model: nn.Module, batch_norm: BatchNorm, **perturbation: Unpack[PerturbationSettings]) -> None:
+    """Raise :class:`InputError` for settings that no images can be measured with, before any are read."""
+    if batch_norm == "batch":
+        check_parts_known(model, "batch_norm='batch'")
+    normalised_by_set(model, batch_norm)
+    if device_of(model).type == "meta":
+        raise InputError("the model is on the meta device, where weights are no numbers: load them to another one")
+    check_perturbation(**perturbation)
+
+
 def _dtype_of_images(model: nn.Module, source: ImageSource) -> torch.dtype:
     """The type of a model's weights; where it has none, nothing is known of what it takes, and a tensor keeps its own."""
     weights = chain(model.parameters(), model.buffers())
@@ -87,6 +98,12 @@ def _check_probe(images: Images) -> None:
 
 
 def source_of_randomness(seed: int | None, generator: torch.Generator | None) -> torch.Generator | None:
+    """Return what random numbers are drawn from; nothing if neither a seed nor a generator is given.
+
+    Raises:
+        InputError: both are given, or one is none.
+    """
+    check_generator(generator)
     if seed is None:
         return generator
     if generator is not None:

@@ -10,6 +10,8 @@ from torch import Tensor
 from .checks import all_finite, check_not_negative, check_whole
 from .deformation import (
     Interpolation,
+    check_cutoff,
+    check_interpolation,
     coefficients_for,
     deform_with,
     displacement_from_temperature,
@@ -71,7 +73,7 @@ class PerturbedImages:
         generator: torch.Generator | None = None,
         deformed: Images | None = None,
     ):
-        _check_perturbation(displacement, noise_norm, batch_size)
+        check_perturbation(displacement, cutoff, interpolation, noise_norm, batch_size)
         self._images = images
         if deformed is None:
             temperature = temperature_from_displacement(displacement, cutoff, images.shape[-1])
@@ -113,10 +115,19 @@ def images_per_batch(batch_size: int) -> int:
     return max(1, batch_size // len(Perturbed._fields))
 
 
-def _check_perturbation(displacement: float, noise_norm: str, batch_size: int) -> None:
+def check_perturbation(
+    displacement: float = 1.0,
+    cutoff: int = 3,
+    interpolation: Interpolation = "bilinear",
+    noise_norm: NoiseNorm = "mean",
+    batch_size: int = 250,
+) -> None:
+    """Raise :class:`InputError` for the settings of :class:`PerturbedImages` that are out of range whatever the images."""
     if noise_norm not in get_args(NoiseNorm):
         raise InputError(f"noise_norm is {noise_norm!r}: it must be one of {', '.join(get_args(NoiseNorm))}")
     check_whole("batch_size", batch_size, 1)
+    check_cutoff(cutoff, 2)
+    check_interpolation(interpolation)
     check_not_negative("displacement", displacement)
     if displacement == 0:
         raise InputError("displacement is 0: nothing would be deformed; give a positive number of pixels")

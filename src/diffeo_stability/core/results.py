@@ -1,7 +1,7 @@
 """What measuring stability gives: D, G and R, each with its interval, of a whole model or of each of its operations."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Estimate(NamedTuple):
@@ -19,6 +19,11 @@ class Estimate(NamedTuple):
         return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
 
 
+def _show_as_printed(result: object, printer: Any, cycle: bool) -> None:
+    """Let a notebook show a result as it is printed, rounded."""
+    printer.text(str(result))
+
+
 @dataclass(frozen=True)
 class RelativeStability:
     """What :func:`relative_stability` measured.
@@ -34,6 +39,8 @@ class RelativeStability:
     noise: Estimate
     relative: Estimate
     images: int
+
+    _repr_pretty_ = _show_as_printed
 
     def __str__(self) -> str:
         return f"R = {self.relative}, D = {self.deformation}, G = {self.noise}, on {self.images} images"
@@ -54,8 +61,14 @@ class StabilityByOperation(dict[str, RelativeStability]):
     Printed, it is a table with a line per operation.
     """
 
+    _repr_pretty_ = _show_as_printed
+
     def __str__(self) -> str:
         header = ("operation", "R", "D", "G")
         rows = [(name, *map(str, (found.relative, found.deformation, found.noise))) for name, found in self.items()]
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in (header, *rows))
+
+    def to_dict(self) -> dict[str, dict[str, float]]:
+        """Return all numbers of every operation by name, see :meth:`RelativeStability.to_dict`."""
+        return {name: found.to_dict() for name, found in self.items()}

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from .deformation import Interpolation
 from .errors import InputError
-from .estimates import stability_of_outputs
+from .estimates import check_bootstrap, stability_of_outputs
 from .image_sources import ImageSource
 from .look import looked_at, source_of_randomness
 from .models import Model, as_module, logits_of
@@ -94,6 +94,7 @@ def relative_stability(
             NaN, the same for every image, or not changed by noise, or hold several tensors, none of them called ``logits``.
     """
     generator = source_of_randomness(seed, generator)
+    check_bootstrap(resamples, confidence)
     with looked_at(
         as_module(model),
         images,
@@ -115,6 +116,8 @@ def _take_output(_model: nn.Module, forward: Forward, batch: Sequence[Tensor], t
     """Evaluate a model, taking its output."""
     count = sum(map(len, batch))
     output = logits_of(forward(torch.cat(batch), *range(len(batch))))
+    if isinstance(output, Tensor) and output.is_nested:
+        raise InputError("the model returned a nested tensor: it must return one of equal lengths (batch, ...)")
     if not isinstance(output, Tensor) or output.ndim == 0 or len(output) != count:
         got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise InputError(f"the model returned {got} for {count} images: it must return a tensor (batch, ...)")

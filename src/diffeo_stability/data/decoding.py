@@ -2,6 +2,7 @@
 
 import contextlib
 import warnings
+from collections.abc import Mapping
 from io import BytesIO
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ GREYS = ("1", "L", "LA", "La")
 DEEP_GREYS = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # of 16 bits
 PALETTES = ("P", "PA")
 LARGEST_COUNTED = 4 * 2**20  # bytes of a file whose frames are counted
+LEVELS_APART = {"L;2": 85, "L;4": 17}  # greys of 2 and 4 bits in 8, by what Pillow calls what a file holds
+PHOTOMETRIC, SAMPLE_FORMAT = 262, 339  # tags of TIFF
+WHITE_IS_ZERO, SIGNED = 0, 2  # values of theirs
 
 
 class Decoded(NamedTuple):
@@ -49,14 +53,16 @@ def decode(content: bytes, name: str, image_size: int | None) -> Decoded:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(BytesIO(content), formats=_known_formats()) as opened:
-                image, read = _eight_bits(ImageOps.exif_transpose(opened))
+                packing = str(opened.tile[0][3]) if opened.tile else ""
+                image, read = _eight_bits(ImageOps.exif_transpose(opened), packing, getattr(opened, "tag_v2", {}))
                 if image_size is not None:
                     image = _scale_and_crop(image, image_size)
                 pixels = np.asarray(image)
                 animated = _is_animated(opened)
     except UnidentifiedImageError:
         raise InputError(
-            f"{name} is no image that can be read (none of {', '.join(FORMATS)}): replace or remove it"
+            f"{name} is no image that can be read (none of {', '.join(FORMATS)}, or with pixels that Pillow does not know, such "
+            "as of 64 bits): save it with 8 bits, replace or remove it"
         ) from None
     except Exception as error:  # each decoder of Pillow has errors of its own
         why, remedy = one_line(error) or type(error).__name__, remedy_for(error, "replace or remove it")
@@ -85,20 +91,33 @@ def _is_animated(image: Image.Image) -> bool:
     return False
 
 
-def _eight_bits(image: Image.Image) -> tuple[Image.Image, dict[str, int]]:
-    """An image as grey or RGB of 8 bits, and what was found of its values, as :class:`Decoded` has it."""
-    if image.mode in DEEP_GREYS:
-        return _from_sixteen_bits(image)
-    if image.mode == "F":
-        return _from_floats(image)
+def _eight_bits(image: Image.Image, packing: str, tags: Mapping) -> tuple[Image.Image, dict[str, int]]:
+    """An image as grey or RGB of 8 bits, and what was found of its values, as :class:`Decoded` has it.
+
+    Args:
+        packing: by Pillow's name, how the file holds its pixels.
+        tags: of a TIFF.
+    """
+    if image.mode == "L" and SIGNED in tags.get(SAMPLE_FORMAT, ()):
+        raise ValueError("pixels of 8 bits with a sign, so that it is not clear which are black and white")
+    if image.mode in DEEP_GREYS or image.mode == "F":
+        values, read = (_from_floats if image.mode == "F" else _from_sixteen_bits)(image)
+        # Pillow turns those of 8 bits round
+        return Image.fromarray(255 - values if tags.get(PHOTOMETRIC) == WHITE_IS_ZERO else values), read
+    return _in_colours_of_a_screen(image, packing), {}
+
+
+def _in_colours_of_a_screen(image: Image.Image, packing: str) -> Image.Image:
     grey, palette = image.mode in GREYS, image.mode in PALETTES
+    if packing in LEVELS_APART and "transparency" in image.info:  # which Pillow leaves as it is in the file
+        image.info["transparency"] *= LEVELS_APART[packing]
     if image.has_transparency_data:
         image = _on_white(image.convert("LA" if grey else "RGBA"))
-    image = image.convert("L" if grey else "RGB")
+    image = image.convert("L" if grey or "LA;16" in packing else "RGB")  # Pillow has RGBA alone for the latter
     if palette:
         red, green, blue = image.split()
         image = red if red == green == blue else image
-    return image, {}
+    return image
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -109,8 +128,9 @@ def _on_white(image: Image.Image) -> Image.Image:
     return page
 
 
-def _from_sixteen_bits(image: Image.Image) -> tuple[Image.Image, dict[str, int]]:
+def _from_sixteen_bits(image: Image.Image) -> tuple[np.ndarray, dict[str, int]]:
     values = np.array(image, dtype=np.int32)
+    transparent = values == image.info.get("transparency", -1)
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
         raise ValueError(f"pixels from {low} to {high}, not of 8 or 16 bits")
@@ -118,17 +138,18 @@ def _from_sixteen_bits(image: Image.Image) -> tuple[Image.Image, dict[str, int]]
         raise ValueError(f"pixels up to {high} of 65535, which are all black: save them with 8 bits")
     values += 128  # to the nearest of the 256 levels, each 257 apart
     values //= 257
-    return Image.fromarray(values.astype(np.uint8)), {"deepest": high}
+    values[transparent] = 255
+    return values.astype(np.uint8), {"deepest": high}
 
 
-def _from_floats(image: Image.Image) -> tuple[Image.Image, dict[str, int]]:
+def _from_floats(image: Image.Image) -> tuple[np.ndarray, dict[str, int]]:
     values = np.array(image, dtype=np.float64)
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= 255):
         raise ValueError(f"pixels from {low:g} to {high:g}, not from 0 to 1 or from 0 to 255")
     white = 1 if high <= 1 else 255
     values *= 255 // white
-    return Image.fromarray(np.round(values, out=values).astype(np.uint8)), {"white": white} if high > 0 else {}
+    return np.round(values, out=values).astype(np.uint8), {"white": white} if high > 0 else {}
 
 
 def _scale_and_crop(image: Image.Image, size: int) -> Image.Image:

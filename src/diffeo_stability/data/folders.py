@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.checks import check_whole
 from ..core.errors import InputError
 from .files import is_there
 from .requests import Request, fields_of
@@ -49,8 +50,8 @@ def load_images(
     path = Path(path)
     if not is_there(path):
         raise InputError(f"{path} does not exist")
-    if image_size is not None and (not isinstance(image_size, int) or image_size < 1):
-        raise InputError(f"image_size is {image_size}: it must be a whole number of at least 1")
+    if image_size is not None:
+        check_whole("image_size", image_size, 1)
     images = {
         name: image
         for _, name, image in every_image(path, image_size, lambda name, folder: not folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..core.errors import InputError, few, printable
 from .decoding import Decoded, frames_in
 
-FOURTEEN_BITS = 2**14
+FIFTEEN_BITS = 2**15
 logger = logging.getLogger(__name__)
 
 
@@ -50,9 +50,10 @@ class Remarks:
         """Warn of what may not be what was meant, once all images are added."""
         told("only the first frame is read", self._path, self._animated)
         deepest, name = self._deepest
-        if 0 < deepest < FOURTEEN_BITS:
+        if 0 < deepest < FIFTEEN_BITS:
             logger.warning(
-                "%s: no grey image of 16 bits goes beyond %d of 65535 (%s): they are nearly black; scale their values to 16 bits",
+                "%s: no grey image of 16 bits goes beyond %d of 65535 (%s): they are dark; if that is white, scale their values "
+                "to 16 bits",
                 *(printable(str(self._path)), deepest, printable(name)),
             )
 

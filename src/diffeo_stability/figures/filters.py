@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core.bootstrap import bootstrap_means, percentile_interval
+from ..core.errors import InputError
 from ..core.laplacian import laplacian_eigenspaces
 from ..core.operations import named_operations
 
@@ -15,6 +16,18 @@ def square_filters(network: nn.Module) -> dict[str, Tensor]:
         for name, module in named_operations(network).items()
         if isinstance(module, nn.Conv2d) and module.kernel_size[0] == module.kernel_size[1] >= 2
     }
+
+
+def check_square_filters(network: nn.Module, name: str, stem: str) -> None:
+    """Raise :class:`InputError` if no convolution of a network has square filters.
+
+    Args:
+        name, stem: of the network and of the figure, for the error.
+    """
+    if not square_filters(network):
+        raise InputError(
+            f"{name} has no convolution with square filters of at least 2 pixels: take it out of {stem}.networks"
+        )
 
 
 def component_rows(

@@ -8,8 +8,11 @@ import torch
 from torch import nn
 
 from ..core.bootstrap import percentile_interval
+from ..core.by_operation import distances_by_operation
+from ..core.compiled import uncompiled
 from ..core.curves import Curve, Perturb, measure_curves, resample
 from ..core.deformation import check_temperature_range
+from ..core.errors import InputError, few
 from ..core.images import Images
 from ..core.operations import kind_of, named_operations, registered_name
 from ..core.results import RelativeStability
@@ -24,6 +27,8 @@ from ..networks.evaluation import error_interval, error_rate
 from .registry import Given
 from .settings import Probe
 from .stability import Stability
+
+FEW = 8  # images
 
 
 def networks_by_state(folder: str | Path, device: torch.device | str) -> Iterator[tuple[str, nn.Module, dict]]:
@@ -96,6 +101,7 @@ def evaluated_networks(folder: str | Path, device: torch.device | str) -> Iterat
 def load_network(checkpoint: str | Path, device: torch.device | str) -> tuple[nn.Module, dict]:
     """Return the network of a checkpoint as it is measured, and its metadata."""
     network, metadata = load_checkpoint(checkpoint)
+    network = uncompiled(network)
     # Processors and GPUs both evaluate convolutions faster in this layout
     return network.to(device, memory_format=torch.channels_last), metadata
 
@@ -163,6 +169,26 @@ def operation_columns(network: nn.Module, names: Iterable[str], start: int = 1) 
         {"operation": name, "operation_index": index, "kind": kinds[registered_name(name)]}
         for index, name in enumerate(names, start=start)
     ]
+
+
+def check_operations(network: nn.Module, name: str, dataset: Dataset, remedy: str) -> None:
+    """Raise :class:`InputError` if operations of an untrained network give the same output for every image.
+
+    Libraries let the residual branches of untrained networks end in zeros. Neither D nor G is defined then.
+
+    Args:
+        name: of the network, for the error.
+        dataset: whose images it takes.
+        remedy: what to do about it.
+    """
+    size = dataset.image_size
+    images = torch.randn(FEW, dataset.channels, size, size, generator=generator_for("images for a check"))
+    distances = distances_by_operation(network, images, displacement=0.5, batch_norm="batch")
+    constant = [operation for operation, measured in distances.items() if measured.constant]
+    if constant:
+        raise InputError(
+            f"{name}: untrained, operations of it give the same output for every image ({few(constant)}): {remedy}"
+        )
 
 
 def layer_columns(identity: dict, names: Iterable[str]) -> list[dict]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from ..data.datasets import Dataset
     from ..data.settings import TwoPoints
@@ -83,6 +83,20 @@ class Figure:
     def measure(self, given: Given) -> Measured:
         """Measure the figure: ``measure_<stem>`` of its module ``measurement``."""
         return getattr(import_module(f"{self.room}.measurement"), f"measure_{self.stem}")(given)
+
+    def check_network(self, network: nn.Module, name: str, dataset: Dataset) -> None:
+        """Refuse an untrained network that the figure cannot measure: by ``check_network`` of its module ``measurement``.
+
+        Args:
+            name: of the network, for the error.
+            dataset: the images on which it will be trained.
+
+        Raises:
+            InputError: it cannot, whatever the training will make of it.
+        """
+        module = import_module(f"{self.room}.measurement") if self.has("measurement") else None
+        if hasattr(module, "check_network"):
+            module.check_network(network, name, dataset)
 
     def collect(self, table: pd.DataFrame, summary: pd.DataFrame | None, probe: Probe) -> Collected:
         """Return the figure's table and its summary, if there is one, from the rows that were measured on all trainings."""

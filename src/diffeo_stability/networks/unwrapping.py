@@ -44,11 +44,14 @@ def what_else(start: bytes, suffix: str) -> str | None:
             return words
     if suffix != ".safetensors" and start[8:10] == b'{"':
         return "are a safetensors file: let their name end in .safetensors"
-    if suffix == ".safetensors" and start[:2] in (b"PK", b"\x80\x02"):
+    saved_by_torch = start.startswith((b"PK", b"\x80"))  # a zip archive, or a pickle of one of its newer forms
+    if suffix == ".safetensors" and saved_by_torch:
         return "are a file of torch.save: let their name end in .pt"
     text = " ".join(_text_of(plain).split())
     if text:
         return f"are a text ({text[:20]} ...): get the file itself"
+    if suffix != ".safetensors" and not saved_by_torch:
+        return f"begin as no file of torch.save does ({start[:8]!r}): get the file itself, or unpack it"
     return None
 
 
@@ -114,6 +117,10 @@ def _are_tensors(content: Any) -> bool:
 
 def _without_nan(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
     for name, tensor in weights.items():
+        if tensor.is_meta:
+            raise InputError(
+                f"weights {source}: {name} holds no numbers, but their shape alone: save them from another device"
+            )
         if tensor.is_floating_point() and tensor.layout == strided and tensor.isnan().any():
             raise InputError(
                 f"weights {source}: {name} holds NaN: replace them, they are damaged or of a training that failed"
@@ -122,7 +129,7 @@ def _without_nan(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor
 
 
 def without_prefix(weights: Mapping[str, Tensor], expected: Collection[str]) -> dict[str, Tensor]:
-    """Return weights by the names that a network expects, where all have one prefix more.
+    """Return weights by the names that a network expects, where all have one prefix more, or one of ``PREFIXES`` less.
 
     Left as they are if they fit, or if no prefix makes them fit: then loading them says what is missing.
 
@@ -140,10 +147,19 @@ def without_prefix(weights: Mapping[str, Tensor], expected: Collection[str]) -> 
             f"the weights fit by several prefixes of their names ({', '.join(fitting)}): save one network alone"
         )
     if not fitting:
-        return dict(weights)
+        return _with_prefix(weights, needed)
     (prefix,) = fitting
     logger.info("weights: the prefix %s is taken off their names", prefix)
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def _with_prefix(weights: Mapping[str, Tensor], needed: Collection[str]) -> dict[str, Tensor]:
+    """The same by the names of a network that stands in a wrapper, if that makes them fit."""
+    prefix = next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in needed)), "")
+    if not prefix or not {name.removeprefix(prefix) for name in needed} <= set(weights):
+        return dict(weights)
+    logger.info("weights: the prefix %s is put before their names, as the network is in a wrapper", prefix)
+    return {prefix + name: value for name, value in weights.items()}
 
 
 def hint_of_prefix(weights: Collection[str]) -> str:

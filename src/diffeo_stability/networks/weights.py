@@ -15,7 +15,7 @@ from ..core.seeds import build_seeded
 from ..data.contents import PACKAGE, located
 from ..data.datasets import Splits
 from ..data.fetching import FetchError, fetch
-from ..data.files import atomic_path, remedy_for, remove_leftovers_of_the_dead, sha256_of
+from ..data.files import atomic_path, is_there, remedy_for, remove_leftovers_of_the_dead, sha256_of
 from ..data.tensors import read_tensors
 from .batch_norm import estimate_batch_norm
 from .checkpoints import save_checkpoint
@@ -25,6 +25,7 @@ from .unwrapping import START, hint_of_prefix, tensors_of, what_else, without_pr
 TORCHVISION = "torchvision:"
 LARGEST = 2**33  # bytes; no weights of torchvision are larger
 SCRIPT = "constants.pkl"  # a file that torch.jit.save has in its archive, and torch.save has not
+DATA = "data.pkl"  # which both have
 REFUSED = "Unsupported"  # with which torch says what it does not unpickle
 
 
@@ -51,7 +52,11 @@ def read_weights(source: str, architecture: str, downloads: str | Path) -> dict[
 
 
 def _from_file(path: Path) -> dict[str, Tensor]:
-    if path.exists() and not path.is_file():
+    if not is_there(path):
+        raise InputError(
+            f"weights {path} are not there: correct the path, in which neither ~ nor a variable is expanded"
+        )
+    if not path.is_file():
         raise InputError(f"weights {path} are no file: name the file itself")
     suffix = path.suffix.lower()
     try:
@@ -77,6 +82,10 @@ def _unpickled(path: Path) -> Any:
         if SCRIPT in parts:
             raise InputError(
                 f"weights {path} are a TorchScript archive, which is code: give its state_dict, torch.jit.load(...).state_dict()"
+            )
+        if DATA not in parts:
+            raise InputError(
+                f"weights {path} are an archive that torch.save has not written: unpack it, or get their state_dict"
             )
         if unpacked > path.stat().st_size:
             raise InputError(f"weights {path} are packed, as torch.save leaves none: refused; save them anew")
@@ -154,10 +163,20 @@ def load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def _check_kept(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> None:
-    """Refuse complex numbers in the place of real ones, of which torch drops the imaginary parts."""
+    """Refuse numbers of a kind that torch would turn into another one without a word.
+
+    Of complex ones it drops the imaginary parts, and of whole ones in the place of real ones, as of weights that were quantised,
+    the scale is not known.
+    """
     for name, tensor in weights.items():
-        if tensor.is_complex() and isinstance(own.get(name), Tensor) and not own[name].is_complex():
+        if not isinstance(own.get(name), Tensor):
+            continue
+        if tensor.is_complex() and not own[name].is_complex():
             raise InputError(f"{name} holds complex numbers, and real ones in the network: give real weights")
+        if own[name].is_floating_point() and not (tensor.is_floating_point() or tensor.is_complex()):
+            raise InputError(
+                f"{name} holds {tensor.dtype}, and real numbers in the network: give weights that are not quantised"
+            )
 
 
 def import_network(

@@ -108,11 +108,21 @@ class Run(Block):
 
     @model_validator(mode="after")
     def _sizes_fit_the_images(self):
-        """Beyond a cutoff of 2 n / pi no field is both visible and a diffeomorphism, and patches lie in the image."""
-        size = self.dataset.known_size
-        for block in self.figures.values() if size is not None else ():
-            block.check_size(size)
+        """What is known before images are read; the size of one's own is looked at again then."""
+        if self.dataset.known_size is not None:
+            self.check_image_size(self.dataset.known_size)
         return self
+
+    def check_image_size(self, size: int) -> None:
+        """Check that figures fit images of so many pixels along a side.
+
+        Beyond a cutoff of 2 n / pi no field is both visible and a diffeomorphism, and patches lie in the image.
+
+        Raises:
+            ValueError: one does not; names the key.
+        """
+        for block in self.figures.values():
+            block.check_size(size)
 
     @model_validator(mode="after")
     def _there_are_enough_images(self):

@@ -22,23 +22,27 @@ class _Loader(yaml.SafeLoader):
     """
 
     def get_single_node(self) -> yaml.Node | None:
-        node = super().get_single_node()
-        if node is not None and _values_in(node, {}) > MOST_VALUES:
+        node, known = super().get_single_node(), {}
+        if node is not None and _values_in(node, known) > MOST_VALUES:
             raise yaml.YAMLError(f"it stands for more than {MOST_VALUES:,} values: write out its aliases (*)")
+        # Before << is written out, which puts keys of one block into another
+        for block in known:
+            if isinstance(block, yaml.MappingNode):
+                self._check_keys(block)
         return node
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+    def _check_keys(self, block: yaml.MappingNode) -> None:
         seen: set[str] = set()
-        for key_node, _ in node.value:
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == MERGE:
+        for key_node, _ in block.value:
+            if not isinstance(key_node, yaml.ScalarNode):
                 continue
-            key, text = self.construct_object(key_node), key_node.value
+            text = key_node.value
+            key = text if key_node.tag == MERGE else self.construct_object(key_node)
             if not isinstance(key, str):
                 raise yaml.MarkedYAMLError(problem=f"key {text} is read as {key!r}, not as text: write it in quotes")
             if text in seen:
                 raise yaml.MarkedYAMLError(problem=f"key {text} stands there twice", problem_mark=key_node.start_mark)
             seen.add(text)
-        return super().construct_mapping(node, deep)
 
 
 def _values_in(node: yaml.Node, known: dict[yaml.Node, float]) -> float:

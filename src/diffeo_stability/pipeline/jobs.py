@@ -13,6 +13,7 @@ from ..core.errors import INTERRUPTED, InputError, lacks_memory, one_line, where
 from ..core.seeds import derive_seed
 from ..data.contents import content_hash, memory_beside
 from ..data.files import as_input_error, remove_leftovers
+from ..figures import FIGURES
 from ..networks.own import building_own, is_own
 from .fingerprint import unseen_by
 from .gpus import take_gpu
@@ -122,28 +123,32 @@ def describe_training(job: Any, dataset: "Dataset") -> dict:
         dataset: the images, read from ``input.dataset``.
 
     Raises:
-        InputError: the run asks for more images of the user's own than there are.
+        InputError: the run asks for more or larger images of the user's own than there are, or for figures that cannot measure
+            the network.
     """
-    _check_counts(job, dataset)
+    _check_images(job, dataset)
     training = job.params.training
     sizes = {
         "in_channels": dataset.channels,
         "image_size": dataset.image_size,
         "classes": training["split"]["label_count"] or len(dataset.classes),
     }
+    network = training["network"] | sizes
+    _check_figures(job, network, dataset)
     return {
         "run": job.wildcards.run,
         "net": job.wildcards.net,
         "variant": job.wildcards.variant,
         "dataset": {"path": job.input.dataset, "sha256": dataset.sha256},
-        "network": training["network"] | sizes,
+        "network": network,
         "trained_part": training["recipe"]["trained_part"],
         "split": training["split"],
     }
 
 
-def _check_counts(job: Any, dataset: "Dataset") -> None:
-    """Count images of the user's own once more: those of a compressed archive were not when the run was planned."""
+def _check_images(job: Any, dataset: "Dataset") -> None:
+    """Look at images of the user's own once more: when the run was planned, those of a compressed archive were not counted, and
+    their size need not have been known."""
     if job.config["dataset"].get("path") is None:
         return
     from ..data.settings import Counts
@@ -152,6 +157,40 @@ def _check_counts(job: Any, dataset: "Dataset") -> None:
     config = parse_config(job.config)
     if Path(job.input.dataset).parent.name == config.dataset.folder:
         config.check_counts(Counts(len(dataset.train_images), len(dataset.test_images), len(dataset.classes)))
+        try:
+            config.check_image_size(dataset.image_size)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+
+
+def _check_figures(job: Any, network: Mapping[str, Any], dataset: "Dataset") -> None:
+    """Build a network once, and find out before its training whether the figures that are asked for can measure it."""
+    from .config import parse_config
+
+    name, config = job.wildcards.net, parse_config(job.config)
+    folder = Path(job.input.dataset).parent.name
+    figures = [
+        FIGURES[stem]
+        for stem, block in config.figures.items()
+        if name in getattr(block, "networks", ()) and block.dataset_of(config).folder == folder
+    ]
+    if not figures or config.networks[name].init == "none":
+        return
+    import torch
+
+    from ..core.compiled import uncompiled
+    from ..networks.build import build_network
+
+    with torch.random.fork_rng(devices=[]), _imports_seen(network["name"]):
+        with building_own(network["name"]):
+            built = uncompiled(build_network(**network))
+        try:
+            for figure in figures:
+                figure.check_network(built, name, dataset)
+        except InputError:
+            raise
+        except Exception:  # what is wrong with the network itself is said where it is trained
+            logger.debug("%s cannot be looked at", name, exc_info=True)
 
 
 def check_own_network(network: Mapping[str, Any]) -> None:
@@ -172,18 +211,24 @@ def check_own_network(network: Mapping[str, Any]) -> None:
 
     from ..networks.build import build_network
 
-    before = set(sys.modules)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _imports_seen(network["name"]):
         images = torch.randn(FEW, network["in_channels"], network["image_size"], network["image_size"])
         with building_own(network["name"]):
             built = build_network(**network)
         _check_outputs(built, images, network["name"], network["classes"])
+
+
+@contextlib.contextmanager
+def _imports_seen(network: str) -> Iterator[None]:
+    """Refuse a network whose code imports a file of the user's own that cannot be found by reading its sources."""
+    before = set(sys.modules)
+    yield
     imported = [getattr(sys.modules[name], "__file__", None) for name in set(sys.modules) - before]
-    unseen = unseen_by(network["name"].partition(":")[0], [Path(file) for file in imported if file is not None])
+    unseen = unseen_by(network.partition(":")[0], [Path(file) for file in imported if file is not None])
     if unseen:
         raise InputError(
-            f"network {network['name']} imports {unseen[0]} in a way that its sources do not show, so that nothing would be made "
-            f"anew when that changes: write 'import {unseen[0].stem}' into one of them"
+            f"network {network} imports {unseen[0]} in a way that its sources do not show, so that nothing would be made anew "
+            f"when that changes: write 'import {unseen[0].stem}' into one of them"
         )
 
 

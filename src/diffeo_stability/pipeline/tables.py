@@ -41,6 +41,8 @@ def read_table(path: str | Path, columns: Iterable[str] = ()) -> pd.DataFrame:
             table = pd.read_csv(file, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""], **EXACT)
     except InputError:
         raise
+    except FileNotFoundError:
+        raise InputError(f"table {path} is not there: correct its name, or have snakemake make it") from None
     except (OSError, ValueError) as error:
         why = one_line(error)
         remedy = "free some memory" if "out of memory" in why else "delete it and run again, to make it anew"

@@ -39,10 +39,10 @@ from ...core.estimates import stability_of
 from ...core.images import Images
 from ...core.seeds import generator_for
 from ...core.set_statistics import BatchNorm
-from ...data.datasets import split_dataset
+from ...data.datasets import Dataset, split_dataset
 from ...networks.checkpoints import list_checkpoints, read_metadata
 from ..measuring import (
-    Evaluated,
+    check_operations,
     describe,
     evaluated_networks,
     operation_columns,
@@ -163,7 +163,9 @@ def networks_to_compare(given: Given) -> Iterator[Compared]:
         InputError: the training has no init, or the network no channels to shuffle.
     """
     *untrained, (_, _, trained, metadata) = evaluated_networks(given.checkpoints, given.device)
-    _check_comparable(trained, untrained, metadata)
+    if not untrained:
+        raise InputError(f"{metadata['net']} has no init to compare with: {_remedy(metadata['net'])}")
+    _check_shuffled(trained, metadata["net"])
     for init in untrained:
         yield Compared("init", None, init.statistics, init.network, init.batch_norm, init.metadata)
     splits = split_dataset(given.dataset, **metadata["split"])
@@ -176,13 +178,15 @@ def networks_to_compare(given: Given) -> Iterator[Compared]:
             yield Compared(state, number, choice, with_statistics(network, choice, splits), "running", metadata)
 
 
-def _check_comparable(trained: nn.Module, untrained: list[Evaluated], metadata: dict) -> None:
-    if not untrained:
-        raise InputError(f"{metadata['net']} has no init to compare with: {_remedy(metadata)}")
-    if all(layer.in_channels == layer.groups for layer in convolutions_of(trained).values()):
-        raise InputError(
-            f"{metadata['net']} has no convolution that combines channels, nothing to shuffle: {_remedy(metadata)}"
-        )
+def check_network(network: nn.Module, name: str, dataset: Dataset) -> None:
+    """Raise :class:`InputError` if a network has no channels to shuffle, or operations that, untrained, tell no images apart."""
+    _check_shuffled(network, name)
+    check_operations(network, name, dataset, _remedy(name))
+
+
+def _check_shuffled(network: nn.Module, name: str) -> None:
+    if all(layer.in_channels == layer.groups for layer in convolutions_of(network).values()):
+        raise InputError(f"{name} has no convolution that combines channels, nothing to shuffle: {_remedy(name)}")
 
 
 Logs = dict[tuple[str, str], list[dict[str, Tensor]]]  # by state and statistics, of each permutation: log D and log R
@@ -201,7 +205,7 @@ def _measure_all(networks: Iterable[Compared], images: Images, given: Given) -> 
         try:
             measured = stability_of(distances, resamples=probe.resamples, generator=generator)
         except InputError as error:
-            raise InputError(f"{compared}: {error}; {_remedy(compared.metadata)}") from None
+            raise InputError(f"{compared}: {error}; {_remedy(compared.metadata['net'])}") from None
         bootstrap = generator_for("bootstrap", probe.seed)
         logs[compared.state, compared.statistics].append(log_stabilities(distances, probe.resamples, bootstrap))
         operations = operation_columns(compared.network, distances)
@@ -227,8 +231,8 @@ def _gain_rows(operations: list[dict], logs: Logs, probe: Probe) -> list[dict]:
     return rows
 
 
-def _remedy(metadata: dict) -> str:
-    return f"take {metadata['net']} out of channel_shuffling.networks"
+def _remedy(name: str) -> str:
+    return f"take {name} out of channel_shuffling.networks"
 
 
 def measure_channel_shuffling(given: Given) -> Measured:

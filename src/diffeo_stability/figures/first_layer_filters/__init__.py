@@ -30,4 +30,5 @@ FIGURE = Figure(
     takes=(),
     makes=("table", "pictures"),
     summarised=True,
+    usable=("convolutional", "convolutional network"),
 )

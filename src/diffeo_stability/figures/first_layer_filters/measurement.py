@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ...core.errors import InputError
 from ...core.gabor import SMALLEST_FILTER, Gabor, fit_gabor, gabor, r_squared
 from ...core.seeds import generator_for
+from ...data.datasets import Dataset
 from ..measuring import describe, networks_by_state
 from ..registry import Given, Measured
 
@@ -53,6 +54,14 @@ def mix(filters: Tensor, generator: torch.Generator) -> Tensor:
     flat = torch.nn.functional.normalize(filters.flatten(1), dim=1)
     weights = torch.randn(len(flat), len(flat), generator=generator, dtype=filters.dtype)
     return (weights @ flat / len(flat) ** 0.5).view_as(filters)
+
+
+def check_network(network: nn.Module, name: str, _dataset: Dataset) -> None:
+    """Raise :class:`InputError` if a network has no first filters that Gabor functions can be fitted to."""
+    try:
+        first_layer(network)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
 
 
 def first_layer(network: nn.Module) -> Tensor:

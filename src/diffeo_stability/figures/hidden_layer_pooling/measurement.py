@@ -24,6 +24,7 @@ from ...core.images import Images
 from ...core.operations import evaluating, named_operations
 from ...core.perturbations import perturbed_batches
 from ...core.seeds import generator_for
+from ...data.datasets import Dataset
 from ...networks.architectures.one_hidden_layer import LocallyConnected2d
 from ..measuring import describe, networks_by_state, probe_generator, probe_on, stability_rows
 from ..registry import Given, Measured
@@ -50,6 +51,11 @@ class HiddenLayer(NamedTuple):
     def grid(self) -> int:
         """Places along a side of what is read."""
         return self.read_out.shape[-1]
+
+
+def check_network(network: nn.Module, name: str, _dataset: Dataset) -> None:
+    """Raise :class:`InputError` if a network is none of one hidden layer."""
+    hidden_layer_of(network, name)
 
 
 def hidden_layer_of(network: nn.Module, name: str) -> HiddenLayer:

@@ -12,4 +12,11 @@ class LaplacianSpectra(FigureSettings):
     networks: Networks = Field(description="keys of `networks`")
 
 
-FIGURE = Figure(__name__, LaplacianSpectra, OCTOBER, 10, reads=("checkpoints",))
+FIGURE = Figure(
+    __name__,
+    LaplacianSpectra,
+    OCTOBER,
+    10,
+    reads=("checkpoints",),
+    usable=("convolutional", "convolutional network"),
+)

@@ -4,14 +4,20 @@ Source: the October 2021 deck, "Filters actually learn to pool".
 """
 
 import torch
+from torch import nn
 
-from ...core.errors import InputError
 from ...core.laplacian import laplacian_components
 from ...core.seeds import generator_for
+from ...data.datasets import Dataset
 from ...networks.checkpoints import list_checkpoints, read_metadata
-from ..filters import component_rows, square_filters
+from ..filters import check_square_filters, component_rows, square_filters
 from ..measuring import describe, is_imported, layer_columns, load_network
 from ..registry import Given, Measured
+
+
+def check_network(network: nn.Module, name: str, _dataset: Dataset | None) -> None:
+    """Raise :class:`InputError` if a network has no filters with such components."""
+    check_square_filters(network, name, "laplacian_spectra")
 
 
 def measure_laplacian_spectra(given: Given) -> Measured:
@@ -33,12 +39,8 @@ def measure_laplacian_spectra(given: Given) -> Measured:
     without_init = len(paths) == 1 and is_imported(read_metadata(paths[0]))
     for path in paths:
         network, metadata = load_network(path, given.device)
+        check_network(network, metadata["net"], None)
         layers = {name: laplacian_components(filters).mean(1) for name, filters in square_filters(network).items()}
-        if not layers:
-            raise InputError(
-                f"{metadata['net']} has no convolution with square filters of at least 2 pixels: "
-                "take it out of laplacian_spectra.networks"
-            )
         if not initial:
             initial = {
                 name: torch.full_like(components, torch.nan) if without_init else components

@@ -24,6 +24,7 @@ from ...core.neurons import (
 )
 from ...core.receptive_fields import input_gradients
 from ...core.seeds import generator_for
+from ...data.datasets import Dataset
 from ...data.probe import probe_images
 from ..layer_neurons import alphas_of, named_views, places_by_layer
 from ..measuring import evaluated_networks, layer_columns
@@ -31,6 +32,11 @@ from ..registry import Given, Measured
 from ..settings import Probe
 
 SIZED_BY = ("operator", "displacement", "change")
+
+
+def check_network(network: nn.Module, name: str, dataset: Dataset) -> None:
+    """Raise :class:`InputError` if a network is no plain sequence of operations up to its ReLUs."""
+    named_views(network, name, dataset)
 
 
 def measure_neuron_stability(given: Given) -> Measured:

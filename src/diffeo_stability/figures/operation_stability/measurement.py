@@ -3,10 +3,27 @@
 Source: the October 2021 deck, "Relative stability after each operation (conv. batch-norm, ReLU, max-pool) inside VGGs".
 """
 
-from ...core.by_operation import stability_by_operation
+from torch import nn
+
+from ...core.by_operation import distances_by_operation
 from ...core.deformation import check_temperature_range
-from ..measuring import evaluated_networks, operation_columns, probe_on, settings_of, stability_columns
+from ...core.estimates import stability_of
+from ...data.datasets import Dataset
+from ..measuring import (
+    check_operations,
+    evaluated_networks,
+    operation_columns,
+    probe_generator,
+    probe_on,
+    stability_columns,
+)
 from ..registry import Given, Measured
+
+
+def check_network(network: nn.Module, name: str, dataset: Dataset) -> None:
+    """Raise :class:`InputError` if an untrained network has operations that tell no images apart."""
+    remedy = "take it out of operation_stability.networks, or give it 'init: none' if it has weights"
+    check_operations(network, name, dataset, remedy)
 
 
 def measure_operation_stability(given: Given) -> Measured:
@@ -17,11 +34,19 @@ def measure_operation_stability(given: Given) -> Measured:
             whose output is NaN or the same for every image.
     """
     check_temperature_range(given.dataset.image_size, given.stability.cutoff)
-    images = probe_on(given.dataset, given.probe, given.device)
+    images, probe = probe_on(given.dataset, given.probe, given.device), given.probe
     rows = []
     for evaluated in evaluated_networks(given.checkpoints, given.device):
-        settings = settings_of(given.stability, given.probe)
-        measured = stability_by_operation(evaluated.network, images, batch_norm=evaluated.batch_norm, **settings)
+        generator = probe_generator(probe)
+        distances = distances_by_operation(
+            evaluated.network,
+            images,
+            **given.stability.measured_with(),
+            batch_size=probe.batch_size,
+            batch_norm=evaluated.batch_norm,
+            generator=generator,
+        )
+        measured = stability_of(distances, resamples=probe.resamples, generator=generator)
         columns = operation_columns(evaluated.network, measured)
         rows += [
             {**evaluated.columns, **operation, **stability_columns(stability)}

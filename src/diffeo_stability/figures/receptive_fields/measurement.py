@@ -20,11 +20,17 @@ from ...core.images import Images
 from ...core.neurons import Affine, Alphas, interval_of, linear_norms, measure_affine
 from ...core.receptive_fields import EffectiveField, effective_field, input_gradients, middle_place
 from ...core.seeds import generator_for
+from ...data.datasets import Dataset
 from ...data.probe import probe_images
 from ..layer_neurons import alphas_of, named_views, places_by_layer
 from ..measuring import evaluated_networks, layer_columns
 from ..registry import Given, Measured
 from ..settings import Probe
+
+
+def check_network(network: nn.Module, name: str, dataset: Dataset) -> None:
+    """Raise :class:`InputError` if a network is no plain sequence of operations up to its ReLUs."""
+    named_views(network, name, dataset)
 
 
 def off_centre_rotations(

@@ -21,4 +21,12 @@ class RotationCoupling(FigureSettings):
     permutations: Resamples = Field(1000, description="of the null, in which channels are shuffled")
 
 
-FIGURE = Figure(__name__, RotationCoupling, OCTOBER, 12, reads=("checkpoints",), makes=("table", "summary"))
+FIGURE = Figure(
+    __name__,
+    RotationCoupling,
+    OCTOBER,
+    12,
+    reads=("checkpoints",),
+    makes=("table", "summary"),
+    usable=("convolutional", "convolutional network"),
+)

@@ -15,6 +15,7 @@ from ...core.bootstrap import resample_counts
 from ...core.errors import InputError
 from ...core.operations import named_operations
 from ...core.seeds import generator_for
+from ...data.datasets import Dataset
 from ..measuring import describe, networks_by_state
 from ..registry import Given, Measured
 
@@ -236,6 +237,14 @@ def _resampled(
     zz = torch.where(zz > 0, zz, 1)  # nothing is held fixed
     correlation = (xy - xz * yz / zz) / ((xx - xz**2 / zz) * (yy - yz**2 / zz)).sqrt()
     return correlation.clamp(-1, 1).where((counts > 0).sum(1) >= 3, torch.nan)
+
+
+def check_network(network: nn.Module, name: str, _dataset: Dataset) -> None:
+    """Raise :class:`InputError` if the filters of a network's first two convolutions cannot be compared."""
+    try:
+        first_two_convolutions(network)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
 
 
 def first_two_convolutions(network: nn.Module) -> tuple[str, Tensor, Tensor]:

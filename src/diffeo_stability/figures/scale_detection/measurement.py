@@ -9,16 +9,16 @@ Source: arXiv:2210.01506, section 4, figures 8, 9 and 14.
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from ...core.by_operation import distances_by_operation
-from ...core.errors import InputError
 from ...core.estimates import stability_of
 from ...core.laplacian import laplacian_components
 from ...core.seeds import generator_for
 from ...data.datasets import Dataset, split_dataset
 from ...data.settings import TwoPoints
 from ...data.two_points import draw_images, draw_pairs, move_pairs
-from ..filters import component_rows, square_filters
+from ..filters import check_square_filters, component_rows, square_filters
 from ..measuring import (
     describe,
     error_columns,
@@ -31,6 +31,11 @@ from ..measuring import (
 )
 from ..registry import Given, Measured
 from ..settings import Probe
+
+
+def check_network(network: nn.Module, name: str, _dataset: Dataset) -> None:
+    """Raise :class:`InputError` if a network has no filters with Laplacian components."""
+    check_square_filters(network, name, "scale_detection")
 
 
 def with_moved_pairs(dataset: Dataset, task: TwoPoints, seed: int) -> Dataset:
@@ -94,10 +99,6 @@ def measure_scale_detection(given: Given) -> Measured:
             }
             for operation, result in zip(operations, measured.values(), strict=True)
         ]
-    if not filters["trained"]:
-        raise InputError(
-            f"{evaluated.metadata['net']} has no convolution with square filters of at least 2 pixels: take it out of "
-            "scale_detection.networks"
-        )
+    check_network(evaluated.network, evaluated.metadata["net"], given.dataset)
     identity = describe(None, evaluated.metadata) | {"train_size": len(splits.train)}
     return Measured(rows, _filter_rows(identity, filters["trained"], filters["init"], probe))

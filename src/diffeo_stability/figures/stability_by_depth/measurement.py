@@ -17,8 +17,9 @@ from ...core.deformation import check_temperature_range
 from ...core.estimates import stability_of
 from ...core.seeds import generator_for
 from ...core.set_statistics import BatchNorm
-from ...data.datasets import split_dataset
+from ...data.datasets import Dataset, split_dataset
 from ..measuring import (
+    check_operations,
     describe,
     evaluated_networks,
     operation_columns,
@@ -71,6 +72,12 @@ def _variants(given: Given) -> Iterator[Variant]:
         shuffled = permute_input_channels(network, orders)
         for choice in batch_norm_choices(shuffled):
             yield Variant(state, "shuffled", choice, with_statistics(shuffled, choice, splits), "running", metadata)
+
+
+def check_network(network: nn.Module, name: str, dataset: Dataset) -> None:
+    """Raise :class:`InputError` if an untrained network has operations that tell no images apart."""
+    remedy = "take it out of stability_by_depth.networks, or give it 'init: none' if it has weights"
+    check_operations(network, name, dataset, remedy)
 
 
 def measure_stability_by_depth(given: Given) -> Measured:
