@@ -325,6 +325,7 @@ WRONG = [
     ([*SMALL, "--device", "cuda:99"], "device is cuda:99, but torch finds"),
     ([*SMALL, "--plot", "r.gif"], "must end in .png, .pdf, .svg"),
     ([*SMALL, "--csv", "photos"], "photos is a folder"),
+    ([*SMALL, "--csv", "/dev/null"], "/dev/null is a pipe, socket or device: name a file"),
 ]
 
 

@@ -162,8 +162,9 @@ def test_a_folder_is_hashed_once_and_then_looked_through(folder, tmp_path, monke
         patched.setattr(contents, "sha256_of", lambda path: pytest.fail(f"{path} is hashed again"))
         assert content_hash(folder, memory) == before
     (note,) = memory.iterdir()
-    note.write_text("damaged")
-    assert content_hash(folder, memory) == before and len(json.loads(note.read_text())) == 5
+    for damaged in ("damaged", "[]", "7", "[" * 10**5, json.dumps(dict.fromkeys(json.loads(note.read_text()), 7))):
+        note.write_text(damaged)
+        assert content_hash(folder, memory) == before and len(json.loads(note.read_text())) == 5
 
 
 def test_what_was_written_just_now_is_not_remembered(folder, tmp_path, monkeypatch):

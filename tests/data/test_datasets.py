@@ -597,7 +597,14 @@ def test_arrays_are_read(tmp_path):
     [
         ({"y_test": None}, "has no array y_test"),
         ({"y_train": np.arange(5)}, "6 images but 5 labels: they must match"),
-        ({"y_train": np.array([-1, 0, 1, 2, 0, 1])}, "must lie between 0 and 2"),
+        (
+            {"y_train": np.array([-1, 0, 1, 2, 0, 1])},
+            "images.npz: y_train holds labels from -1 to 2: labels must number",
+        ),
+        (
+            {"y_train": np.array([2**63, 0, 1, 2, 0, 1], np.uint64)},
+            "y_train holds labels from 0 to 9223372036854775808: labels",
+        ),
         ({"x_train": np.zeros((6, 3, 8, 8))}, "must be uint8"),
         ({"x_train": np.zeros((6, 3, 8, 9), np.uint8)}, r"must be \(N, n, n\)"),
         ({"x_train": np.zeros((6, 1, 8, 8), np.uint8)}, "they must match"),
@@ -617,6 +624,15 @@ def test_arrays_are_read(tmp_path):
 def test_bad_arrays_are_named(tmp_path, changes, message):
     np.savez(tmp_path / "images.npz", **arrays(**changes))
     with pytest.raises(InputError, match=message):
+        prepare_dataset("arrays", tmp_path, path=tmp_path / "images.npz")
+
+
+@pytest.mark.parametrize("name", ["x_train", "y_test"])
+def test_what_only_calls_itself_an_array_is_named(tmp_path, name):
+    np.savez(tmp_path / "images.npz", **arrays(**{name: None}))
+    with zipfile.ZipFile(tmp_path / "images.npz", "a") as archive:
+        archive.writestr(f"{name}.npy", "abc")
+    with pytest.raises(InputError, match=rf"cannot be read as .npz \({name} is no array in it\): replace it"):
         prepare_dataset("arrays", tmp_path, path=tmp_path / "images.npz")
 
 

@@ -17,6 +17,7 @@ from diffeo_stability.data.files import atomic_path
 CONTENT = b"weights" * 10
 SILENCE = 0.5  # seconds, where the server is to be given up; elsewhere even a busy machine answers in time
 MOST = 1000  # bytes
+IN_PARTS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def stalls(answer):
@@ -71,6 +72,38 @@ def leads_to_a_file_of_the_system(answer):
     answer.end_headers()
 
 
+def leads_to_another_protocol(answer):
+    answer.send_response(302)
+    answer.send_header("Location", "ftp://127.0.0.1/file")
+    answer.end_headers()
+
+
+def trickles_its_status(answer):
+    while answer.write(b"H"):
+        time.sleep(SILENCE / 10)
+
+
+def trickles_its_head(answer):
+    answer.write(b"HTTP/1.1 200 OK\r\nX: ")
+    trickles_its_status(answer)
+
+
+def trickles_between_parts(answer):
+    answer.write(IN_PARTS)
+    trickles_its_status(answer)
+
+
+def asks_to_go_on_for_ever(answer):
+    while answer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000):
+        pass
+
+
+def adds_lines_for_ever(answer):
+    answer.write(IN_PARTS + b"1\r\na\r\n0\r\n")
+    while answer.write(b"X: y\r\n" * 1000):
+        pass
+
+
 @contextmanager
 def serving(behave):
     """The address of a server that answers as a function does."""
@@ -118,6 +151,11 @@ def fetched(address, path, silence=HANGS):
         (stalls, f"sent nothing for {SILENCE} s"),
         (says_nothing, f"sent nothing for {SILENCE} s"),
         (trickles, "sent only .* bytes in .* s"),
+        (trickles_its_status, "sent only .* bytes in .* s"),
+        (trickles_its_head, "sent only .* bytes in .* s"),
+        (trickles_between_parts, "sent only .* bytes in .* s"),
+        (asks_to_go_on_for_ever, "sends something else without an end"),
+        (adds_lines_for_ever, "sends something else without an end"),
         (never_ends, "must have at most 1,000 bytes, and has more"),
         (announces_too_much, "has 1,099,511,627,776 bytes, and must have at most 1,000"),
         (breaks_off, "broke off after 70 of 1,000 bytes"),
@@ -125,12 +163,14 @@ def fetched(address, path, silence=HANGS):
         (is_no_web_server, "220 ready"),
         (turns_in_circles, "302"),
         (leads_to_a_file_of_the_system, "302"),
+        (leads_to_another_protocol, "unknown url type: ftp"),
     ],
 )
 def test_whatever_a_server_does_is_named_and_leaves_nothing(tmp_path, behave, message):
     with serving(behave) as address, pytest.raises(FetchError, match=message) as caught:  # noqa: SIM117
         with atomic_path(tmp_path / "file") as partial:
-            fetched(address, partial, SILENCE if behave in (stalls, says_nothing, trickles) else HANGS)
+            silent = behave in (stalls, says_nothing) or behave.__name__.startswith("trickles")
+            fetched(address, partial, SILENCE if silent else HANGS)
     assert "\n" not in str(caught.value) and str(caught.value).startswith(address)
     assert list(tmp_path.iterdir()) == []
 

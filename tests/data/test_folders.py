@@ -102,6 +102,13 @@ def wide_header(folder):
     (folder / "b.tif").write_bytes(content + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4))
 
 
+def many_scans(folder):
+    """Each of which goes through all pixels, of a file that hardly grows."""
+    Image.new("L", (64, 64)).save(folder / "b.jpg", progressive=True)
+    content = (folder / "b.jpg").read_bytes()
+    (folder / "b.jpg").write_bytes(content[:-2] + content[content.rfind(b"\xff\xda") : -2] * 100 + content[-2:])
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -112,6 +119,7 @@ def wide_header(folder):
         (device, "b.png is no regular file"),
         (sparse, "b.png is larger than 64 MiB"),
         (wide_header, "b.tif is no image that can be read"),
+        (many_scans, r"b.jpg is no image that can be read \(of more than 100 scans\)"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
@@ -121,6 +129,16 @@ def test_a_file_that_only_calls_itself_an_image_is_refused(folder, spoil, messag
     if spoil in (pipe, local_socket, device):
         with pytest.raises(InputError, match=message):
             content_hash(folder)
+
+
+def test_scans_are_those_of_the_picture_alone(tmp_path):
+    """Not what looks like them in a note, or in a film behind the picture, as phones put it there."""
+    notes = Image.Exif()
+    notes[0x9286] = b"\xff\xda" * 200
+    Image.effect_noise((64, 64), 50).save(tmp_path / "a.jpg", progressive=True, exif=notes)
+    with (tmp_path / "a.jpg").open("ab") as file:
+        file.write(b"\xff\xda" * 200)
+    assert load_images(tmp_path).shape == (1, 1, 64, 64)
 
 
 def test_only_formats_that_pillow_reads_by_itself_are_images():
@@ -199,6 +217,54 @@ def test_archives_that_unpack_to_anything_but_images_are_refused(tmp_path, write
     write(path)
     assert path.stat().st_size < 2**20
     refused(path, message)
+
+
+def packed(folder, path, *names):
+    """A tar or zip archive with one picture by several names."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(name, (folder / "a.png").read_bytes())
+    else:
+        with tarfile.open(path, f"w:{path.suffix[1:].replace('tar', '')}") as archive:
+            for name in names:
+                archive.add(folder / "a.png", name)
+    return path
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("images.tar", lambda content: flipped(content, 1024 + 3)),  # in the header of the second picture
+        ("images.tar", lambda content: content[:1024]),
+        ("images.tar", lambda content: content[: 1024 + 100]),
+        ("images.tar.gz", lambda content: flipped(content, -8)),
+        ("images.tar.bz2", lambda content: flipped(content, -8)),
+        ("images.tar.xz", lambda content: flipped(content, -20)),
+    ],
+)
+def test_a_damaged_archive_is_not_taken_for_one_of_fewer_images(tmp_path, folder, name, damage):
+    path = packed(folder, tmp_path / name, "a/a.png", "a/b.png")
+    assert len(load_images(path)) == 2
+    path.write_bytes(damage(path.read_bytes()))
+    refused(path, "images.tar.* is truncated or no archive")
+
+
+def test_a_picture_is_one_however_its_name_is_spelled(tmp_path, folder):
+    spelled = ("a/a.png", "./a/a.png", "a//./a.png")
+    assert len(load_images(packed(folder, tmp_path / "images.tar", *spelled))) == 1
+    refused(packed(folder, tmp_path / "images.zip", *spelled), "holds .*a.png twice")
+
+
+@pytest.mark.parametrize("name", ["images.tar", "images.zip"])
+def test_names_in_archives_are_no_longer_than_systems_allow(tmp_path, folder, name):
+    refused(
+        packed(folder, tmp_path / name, 5000 * "x" + ".png"), "a name of 5,004 letters: refused, 4,096 are the most"
+    )
 
 
 def test_members_of_a_zip_without_end_are_refused(tmp_path):

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from hostile import RunsWhenUnpickled
+from hostile import RunsWhenUnpickled, within_bounds
 from safetensors.torch import save_file
 from torch import nn
 
@@ -154,6 +154,10 @@ def test_a_torchscript_archive_is_said_to_be_one(tmp_path):
         read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
 
 
+def nested_tuples(depth):
+    return depth and 9 * (nested_tuples(depth - 1),)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -165,6 +169,7 @@ def test_a_torchscript_archive_is_said_to_be_one(tmp_path):
         ({str(k): k for k in range(10)}, r"\(under 0, 1, 2, 3, 4, 5, 6, 7 and 2 more\)"),
         ({}, r"\(an empty dict\)"),
         ([torch.ones(1)], r"\(a list\)"),
+        ({nested_tuples(7): 1}, r"\(under \(\(\(.*\.\.\."),
     ],
 )
 def test_what_a_file_holds_in_place_of_tensors_by_name_is_said(tmp_path, content, said):
@@ -198,7 +203,11 @@ def test_weights_are_read_from_a_package(number, file):
 
 @pytest.mark.fault("one line")
 @pytest.mark.parametrize(
-    "source", ["no_such_package/w.pt", "os/w.pt", "/w.pt", ".os/w.pt", "torch/no_such_file.pt", "torch"]
+    "source",
+    [
+        *("no_such_package/w.pt", "os/w.pt", "/w.pt", ".os/w.pt", "torch/no_such_file.pt", "torch", "__main__/w.pt"),
+        f"torch/{300 * 'x'}.pt",
+    ],
 )
 def test_weights_of_packages_that_are_not_there_are_named(source):
     with pytest.raises(InputError, match=f"^weights package:{source}: the package .* is not installed, or has no"):
@@ -216,6 +225,66 @@ def test_pickled_code_is_refused_and_not_run(tmp_path):
     with pytest.raises(InputError, match="w.pth"):
         read_weights(str(tmp_path / "w.pth"), "lenet", tmp_path)
     assert not trace.exists()
+
+
+class Filled:
+    """What unpickles to numbers that are nowhere in the file."""
+
+    def __reduce__(self):
+        return torch.Tensor, (2**28,)
+
+
+@pytest.mark.fault("one line", 4)
+def test_weights_that_stand_for_more_than_their_file_holds_are_refused(tmp_path):
+    for content in (torch.zeros(1).expand(2**33), torch.zeros(1).expand(2, 4), Filled()):
+        torch.save({"a": content}, tmp_path / "w.pt")
+        with within_bounds(), pytest.raises(InputError, match="stands for more numbers than the file has: save clones"):
+            read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
+    tied = torch.ones(500)
+    torch.save({"a": tied, "b": tied, "c": tied[:3], "d": tied.to_sparse()}, tmp_path / "w.pt")
+    assert len(read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)) == 4
+
+
+def safetensors_of(*entries, size):
+    """A file with a header of any form."""
+    header = ("{" + ", ".join(entries) + "}").encode()
+    return len(header).to_bytes(8, "little") + header + bytes(size)
+
+
+EMPTY = '"{}": {{"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}'
+LONG = '"{}": {{"dtype": "F32", "shape": {}, "data_offsets": [0, 4]}}'
+
+
+@pytest.mark.fault("one line")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            safetensors_of(*map(EMPTY.format, range(100_001)), size=0),
+            "it holds 100,001 tensors, and 100,000 are the most",
+        ),
+        (safetensors_of(LONG.format("a", [1] * 100), size=4), "cannot be read .*: replace them"),
+        (safetensors_of(LONG.format("x" * 10**5, [1]), size=4)[:-4] + b"\0\0\xc0\x7f", "x{100} ... .* holds NaN"),
+        (safetensors_of(LONG.format("\\u001b[2J\\n", [1]), size=4)[:-4] + b"\0\0\xc0\x7f", r"\\x1b\[2J\\n holds NaN"),
+    ],
+    ids=["many", "of many dimensions", "of a long name", "of an odd name"],
+)
+def test_safetensors_of_an_odd_form_are_refused(tmp_path, content, message):
+    (tmp_path / "w.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_weights(str(tmp_path / "w.safetensors"), "lenet", tmp_path)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 3000
+
+
+def test_torch_advises_nobody_to_let_code_run(tmp_path):
+    torch.save({}, tmp_path / "plain.pt")
+    for pickled in (b"\x80\x02cos\nsystem\n.", b"\x80\x02U\x03abcQ.", b"\x80\x02h\x07.", b"\x80\x02}"):
+        with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(tmp_path / "w.pt", "w") as odd:
+            for entry in plain.namelist():
+                odd.writestr(entry, pickled if entry.endswith("data.pkl") else plain.read(entry))
+        with pytest.raises(InputError, match=r"w.pt (hold more|cannot be read \(.+\): replace)") as caught:
+            read_weights(str(tmp_path / "w.pt"), "lenet", tmp_path)
+        assert "weights_only" not in str(caught.value)
 
 
 @pytest.mark.fault("one line")

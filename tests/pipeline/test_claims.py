@@ -11,6 +11,7 @@ import yaml
 from claiming import CLAIMS, decided, with_interval, written
 
 from diffeo_stability import InputError
+from diffeo_stability.__main__ import main
 from diffeo_stability.figures.claim_measures import Answer, Measured, Noted, Ways
 from diffeo_stability.pipeline import claims as claims_module
 from diffeo_stability.pipeline.claims import (
@@ -24,6 +25,7 @@ from diffeo_stability.pipeline.claims import (
     measures,
     sort_claims,
 )
+from diffeo_stability.pipeline.tables import write_table
 
 NUMBERS = 20  # of what the sources claim and ask
 ABOVE_ONE = Claim(claim="1", kind="claim", stem="stability", statement="s", measured="m", above=1.0, source="d")
@@ -214,6 +216,17 @@ def test_questions_are_printed_below_the_claims(tmp_path):
         "Questions",
         "15  statement 15  0.5 [0.4, 0.6]  < 1  no",
     ]
+
+
+def test_a_table_that_came_by_mail_is_printed_such_that_a_terminal_obeys_nothing(tmp_path, capsys):
+    row = dict.fromkeys(("claim", "statement", "criterion", "verdict", "reason"), "\x1b[2J\a")
+    path = tmp_path / "claims.csv"
+    write_table(
+        [row | {"kind": kind, "measured": 1.0, "low": 1.0, "high": 1.0} for kind in ("claim", "question")], path
+    )
+    assert main(["claims", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("\\x1b[2J\\x07") == 10 and all(map(str.isprintable, printed.splitlines()))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,15 @@ def write(path, *numbers):
     path.write_text(HEADER + "\t".join(map(str, numbers)) + "\n")
 
 
+def test_damaged_benchmarks_tell_nothing(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "logs" / "smoke" / "draw_stability.benchmark.tsv"
+    path.parent.mkdir(parents=True)
+    for content in (b"\xff\n\xff\n", b"s\t" + b"x" * 200_000 + b"\n1\t1\n", b"\0\n\0\n"):
+        path.write_bytes(content)
+        assert all(cost.core_seconds == 0 for cost in costs(load_config(root / "config" / "smoke.yaml")))
+
+
 def test_jobs_are_summed_by_rule_the_dearest_first(root, tmp_path, monkeypatch, capsys):
     config = root / "config" / "smoke.yaml"
     monkeypatch.chdir(tmp_path)

@@ -236,6 +236,33 @@ def test_every_path_that_does_not_exist_is_named(tmp_path, monkeypatch):
         ]
 
 
+FOLDER = "source: image_folder, name: mine, path: images, image_size: 12"
+ARRAYS = "source: arrays, name: mine, path: "
+
+
+@pytest.mark.fault("one line")
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("path: images", "path: text", "text is neither a folder nor an archive: it must end in .tar"),
+        (FOLDER, f"{ARRAYS}text", "dataset.path: text is no .npz file"),
+        (FOLDER, f"{ARRAYS}images", "dataset.path: images is no .npz file"),
+        ("weights.pt", "folder.pt", "networks.imported.weights: folder.pt is a folder: name a file in it"),
+    ],
+)
+def test_what_is_of_another_kind_is_named_before_anything_is_removed(tmp_path, monkeypatch, old, new, message):
+    monkeypatch.chdir(tmp_path)
+    for part in ("train", "test"):
+        for number in range(10):
+            (tmp_path / "images" / part / "a" / f"{number}.png").mkdir(parents=True)
+    for name in ("text", "weights.pt"):
+        (tmp_path / name).write_text("text")
+    (tmp_path / "folder.pt").mkdir()
+    (tmp_path / "own.yaml").write_text(CONFIG.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        Plan(load_config("own.yaml")).check_sources()
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("unfinished_net", b"def build(:\n"), ("null_net", b"build = 1\0\n"), ("latin_net", b"build = '\xe9'\n")],

@@ -1,11 +1,14 @@
 """What a run needs of the user's own code and of other libraries is missed when it is planned, and none of it is run."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.pipeline import own_code
+from diffeo_stability.pipeline.code import CodeOf
 from diffeo_stability.pipeline.library_names import network_names, torchvision_weights
 from diffeo_stability.pipeline.own_code import check_own_code
 
@@ -73,6 +76,27 @@ def test_what_is_wrong_with_them_is_said_in_one_line(check, text, message):
     with pytest.raises(InputError, match=message) as caught:
         check(text)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + 100_000 * "-" + "1",
+        "x = 1" + 3000 * " + 1",
+        "x = 1" + 900 * " + 1",
+        "if 0: pass\n" + 500 * "elif 1: pass\n",
+        "x = x" + 900 * ".y()",
+        "from " + 200 * "." + " import x",
+    ],
+    ids=["signs", "long sum", "sum", "branches", "calls", "folders above"],
+)
+def test_what_is_too_deep_to_be_read_is_said_in_one_line(check, text):
+    with pytest.raises(InputError) as caught:
+        check(f"{GOOD}{text}\n")
+        # A run's plan reads the same file
+        CodeOf(Path(), run("mine0:net")).network("0")
+    assert "mine0.py" in str(caught.value) and re.search("divide them|take dots away", str(caught.value))
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("start", [b"\xef\xbb\xbf", b"# -*- coding: latin-1 -*-\n# \xe9\n"])

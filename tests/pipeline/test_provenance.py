@@ -334,6 +334,12 @@ def recoloured_png(path):
     Path(path).write_bytes(content[:33] + png_chunk(b"gAMA", struct.pack(">I", 500_000)) + content[33:])
 
 
+def recoloured_as_video(path):
+    """The same pixels, in the colours of another standard, which browsers know and Pillow does not."""
+    content = Path(path).read_bytes()
+    Path(path).write_bytes(content[:33] + png_chunk(b"cICP", bytes([9, 16, 0, 1])) + content[33:])
+
+
 def painted_over_pdf(path):
     """As editors of PDFs do: what is new stands at the end."""
     with Path(path).open("ab") as file:
@@ -341,7 +347,7 @@ def painted_over_pdf(path):
 
 
 @pytest.mark.parametrize(
-    "paint", [painted_over_png, recoloured_png, painted_over_pdf], ids=lambda paint: paint.__name__
+    "paint", [painted_over_png, recoloured_png, recoloured_as_video, painted_over_pdf], ids=lambda paint: paint.__name__
 )
 def test_a_picture_that_was_painted_over_is_marked(chain, tmp_path, capsys, paint):
     copy = Path(shutil.copy(chain.pdf if paint is painted_over_pdf else chain.png, tmp_path / "by-mail"))

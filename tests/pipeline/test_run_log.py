@@ -52,6 +52,13 @@ def test_jobs_end_with_words_of_their_own(tmp_path, text, words):
     assert last_words(log, since=0).startswith(words.format(log=log))
 
 
+@pytest.mark.parametrize("line", ["error: \x1b[2Jsaid", "  \x1b[2Jsaid"])
+def test_a_terminal_obeys_nothing_that_a_job_said(tmp_path, line):
+    (tmp_path / "job.log").write_text(f"{line}\a\n")
+    words = last_words(tmp_path / "job.log", since=0)
+    assert words.startswith("\\x1b[2Jsaid\\x07") and words.isprintable()
+
+
 def test_words_of_an_earlier_run_are_not_repeated(tmp_path):
     log = tmp_path / "job.log"
     assert "without a word" in last_words(log, since=0)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hostile import within_bounds
 
 from diffeo_stability import InputError
 from diffeo_stability.pipeline.tables import concatenate, read_table, write_table
@@ -39,6 +40,22 @@ def test_files_that_are_no_table_are_named(tmp_path, content):
     with pytest.raises(InputError, match=r"table .*table.csv cannot be read .*delete it and run again") as caught:
         read_table(tmp_path / "table.csv")
     assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"," * 10**6 + b"\n1\n1\n",
+        b"a\n" + b"," * 10**6 + b"\n1\n",
+        b'"\n\n\n"' + b"," * 10**6 + b"\n1\n",
+        b"a,b\n1,2,3\n1,2,3\n",
+    ],
+    ids=["columns", "fields", "columns behind a quote", "more fields than columns"],
+)
+def test_tables_whose_rows_are_longer_than_any_are_refused(tmp_path, content):
+    (tmp_path / "table.csv").write_bytes(content)
+    with within_bounds(), pytest.raises(InputError, match=r"table .*table.csv has rows (of more|longer) than"):
+        read_table(tmp_path / "table.csv")
 
 
 def test_a_failed_write_leaves_the_old_table(tmp_path):

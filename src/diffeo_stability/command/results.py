@@ -10,7 +10,7 @@ from tempfile import NamedTemporaryFile
 
 from ..core.errors import InputError
 from ..core.results import RelativeStability, StabilityByOperation
-from ..data.files import as_input_error, atomic_path
+from ..data.files import as_input_error, atomic_path, check_replaceable
 
 PLOTS = (".png", ".pdf", ".svg")
 INCHES_PER_OPERATION, HEIGHT = 0.2, 4.5
@@ -20,8 +20,8 @@ def check_files(table: Path | None, plot: Path | None) -> None:
     """Check, before anything is measured, that a table and a plot can be written there.
 
     Raises:
-        InputError: one is a folder or cannot be written, both are one file, the plot has another ending than those of plots, or
-            matplotlib is missing.
+        InputError: one is a folder or device or cannot be written, both are one file, the plot has another ending than those of
+            plots, or matplotlib is missing.
     """
     for path in (table, plot):
         if path is not None:
@@ -42,6 +42,7 @@ def _check_writable(path: Path) -> None:
         with suppress(FileNotFoundError):
             if stat.S_ISDIR(path.stat().st_mode):
                 raise InputError(f"{path} is a folder: name a file in it")
+        check_replaceable(path)
         folder = next(folder for folder in path.absolute().parents if folder.exists())
         with NamedTemporaryFile(prefix=f".{path.stem}.", suffix=path.suffix, dir=folder):
             pass

@@ -18,6 +18,7 @@ NO_MEMORY = (
     "failed to map segment",
 )
 INTERRUPTED = 128 + signal.SIGINT  # exit status of what Ctrl-C ends
+LONGEST = 2000  # letters of what is said in one line; other libraries name everything that there is
 # Folders of this package, of Python and of what is installed
 NOT_OWN = (Path(__file__).parents[1], *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")))
 
@@ -35,7 +36,12 @@ class InputError(ValueError):
 
 def one_line(error: Exception) -> str:
     """Return what an error says, in one line."""
-    return printable(" ".join(str(error).split()))
+    return shortened(printable(" ".join(str(error).split())), LONGEST)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many letters, and how many more there are."""
+    return text if len(text) <= most else f"{text[:most]} ... ({len(text) - most:,} letters more)"
 
 
 def printable(text: str) -> str:

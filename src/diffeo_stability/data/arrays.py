@@ -38,7 +38,11 @@ def _read_arrays(path: Path, names: list[str]) -> dict[str, np.ndarray]:
                 raise InputError(f"{path} unpacks to a hundred times its size and more: refused, images do not")
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in names}
+                found = {name: arrays[name] for name in names}
+        bare = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
+        if bare:
+            raise ValueError(f"{bare[0]} is no array in it")
+        return found
     except InputError:
         raise
     except KeyError as error:
@@ -84,4 +88,7 @@ def _labels(array: np.ndarray, name: str, images: int) -> Tensor:
         raise InputError(f"{name} is {array.dtype} {array.shape}: it must hold one whole number per image")
     if len(array) != images:
         raise InputError(f"{name} goes with {images} images but {len(array)} labels: they must match")
+    low, high = (int(array.min()), int(array.max())) if len(array) else (0, 0)
+    if low < 0 or high > np.iinfo(np.int64).max:
+        raise InputError(f"{name} holds labels from {low} to {high}: labels must number the classes from 0 on")
     return torch.from_numpy(array.astype(np.int64))

@@ -12,11 +12,12 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import NoReturn
 
 from ..core.errors import InputError
-from .files import as_input_error, sha256_of, write_json
+from .files import as_input_error, is_there, sha256_of, write_json
 
 PACKAGE = "package:"
 # Formats of images, by Pillow's names: those that it reads by itself, while for some others it starts another program
@@ -29,6 +30,7 @@ MEMORY = ".contents"  # folder, beside a data set
 SETTLED = (
     2e9  # nanoseconds: file systems note times this coarsely, and a second write in the same instant would not show
 )
+ABSENT = [0, 0, 0, 0, None]  # the state of a file that is not there
 Files = dict[str, list]  # size, two times, inode and hash of every file, by its name
 # Where a folder really lies, and before it every folder with a link that leads to it, the last one first
 Way = tuple[Path, ...]
@@ -44,10 +46,18 @@ def located(source: str | Path) -> Path:
         return Path(source)
     package, _, file = source.removeprefix(PACKAGE).partition("/")
     top, *below = package.split(".")
-    spec = importlib.util.find_spec(top) if top.isidentifier() and file else None
+    spec = _spec_of(top) if top.isidentifier() and file else None
     folders = () if spec is None else spec.submodule_search_locations or ()
     places = [Path(folder, *below, file) for folder in folders]
-    return next((place for place in places if place.exists()), Path(source))
+    return next(filter(is_there, places), Path(source))
+
+
+def _spec_of(package: str) -> ModuleSpec | None:
+    """Where a package lies, without importing it; nothing if it is not installed."""
+    try:
+        return importlib.util.find_spec(package)
+    except ValueError:  # of what was run as a script
+        return None
 
 
 def content_hash(source: str | Path, memory: Path | None = None) -> str:
@@ -186,7 +196,7 @@ def _state_of(path: str, known: list | None) -> list:
     try:
         status = os.stat(path)  # noqa: PTH116
     except FileNotFoundError:
-        return [0, 0, 0, 0, None]
+        return ABSENT
     state = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
     return known if known is not None and known[:-1] == state else [*state, sha256_of(path)]
 
@@ -196,7 +206,10 @@ def _is_settled(state: list) -> bool:
 
 
 def _recall(note: Path | None) -> Files:
+    """What was noted, where it has the form of notes."""
     try:
-        return {} if note is None else json.loads(note.read_text())
-    except (OSError, ValueError):
-        return {}
+        noted = None if note is None else json.loads(note.read_text())
+    except (OSError, ValueError, RecursionError):
+        noted = None
+    found = noted.items() if isinstance(noted, dict) else ()
+    return {name: state for name, state in found if isinstance(state, list) and len(state) == len(ABSENT)}

@@ -1,6 +1,7 @@
 """Pixels of an image file, of 8 bits, whatever its format."""
 
 import contextlib
+import re
 import warnings
 from collections.abc import Mapping
 from io import BytesIO
@@ -16,6 +17,8 @@ from .files import remedy_for
 GREYS = ("1", "L", "LA", "La")
 DEEP_GREYS = ("I;16", "I;16L", "I;16B", "I;16N", "I")  # of 16 bits
 PALETTES = ("P", "PA")
+MOST_SCANS = 100  # of a JPEG, in each of which all of its pixels are gone through; usual ones have ten
+SEGMENT = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # begins a part of a JPEG that is not the packed pixels
 LARGEST_COUNTED = 4 * 2**20  # bytes of a file whose frames are counted
 LEVELS_APART = {"L;2": 85, "L;4": 17}  # greys of 2 and 4 bits in 8, by what Pillow calls what a file holds
 PHOTOMETRIC, SAMPLE_FORMAT = 262, 339  # tags of TIFF
@@ -47,14 +50,18 @@ def decode(content: bytes, name: str, image_size: int | None) -> Decoded:
         image_size: the shorter side is scaled to it and the middle cropped; as it is if not given.
 
     Raises:
-        InputError: it is damaged, of no known format (``FORMATS``), or has more pixels than Pillow takes for no attack.
+        InputError: it is damaged, of no known format (``FORMATS``), has more pixels than Pillow takes for no attack, or goes
+            through them more often than ``MOST_SCANS``.
     """
     try:
+        _check_scans(content)
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(BytesIO(content), formats=_known_formats()) as opened:
                 packing = str(opened.tile[0][3]) if opened.tile else ""
-                image, read = _eight_bits(ImageOps.exif_transpose(opened), packing, getattr(opened, "tag_v2", {}))
+                tags = getattr(opened, "tag_v2", {})
+                ImageOps.exif_transpose(opened, in_place=True)
+                image, read = _eight_bits(opened, packing, tags)
                 if image_size is not None:
                     image = _scale_and_crop(image, image_size)
                 pixels = np.asarray(image)
@@ -76,6 +83,19 @@ def frames_in(content: bytes) -> int | str:
         with contextlib.suppress(Exception), Image.open(BytesIO(content), formats=_known_formats()) as image:
             return image.n_frames
     return "several"
+
+
+def _check_scans(content: bytes) -> None:
+    """Raise :class:`ValueError` if a JPEG goes through its pixels more often than one that is no attack."""
+    scans, place = 0, 2
+    while content.startswith(b"\xff\xd8") and (found := SEGMENT.search(content, place)):
+        kind, place = content[found.start() + 1], found.end()
+        if kind == 0xD9:
+            return
+        scans += kind == 0xDA
+        if scans > MOST_SCANS:
+            raise ValueError(f"of more than {MOST_SCANS} scans")
+        place += int.from_bytes(content[place : place + 2])  # which counts itself
 
 
 def _known_formats() -> list[str]:
@@ -122,9 +142,8 @@ def _in_colours_of_a_screen(image: Image.Image, packing: str) -> Image.Image:
 
 def _on_white(image: Image.Image) -> Image.Image:
     """An image, LA or RGBA, as it is seen on a white page: the colours of what is transparent are no part of the picture."""
-    colours = image.convert(image.mode[:-1])
-    page = Image.new(colours.mode, image.size, "white")
-    page.paste(colours, mask=image.getchannel("A"))
+    page = Image.new(image.mode[:-1], image.size, "white")
+    page.paste(image, mask=image.getchannel("A"))
     return page
 
 

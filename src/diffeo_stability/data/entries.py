@@ -14,13 +14,15 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from ..core.errors import InputError, one_line, printable
+from ..core.errors import InputError, one_line, printable, shortened
 from .contents import is_hidden, is_image, walk
 from .files import as_input_error, most_unpacked, open_regular, read_bounded, remedy_for
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2")
+ZIP_SUFFIX = ".zip"
 UNPACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}  # by what compressed files begin with
 LARGEST_FILE = 64 * 2**20  # bytes; no image of a sensible size is larger
+LONGEST_PATH = 4096  # letters of a name in an archive; systems allow no more
 LARGEST_HEADER = 2**18  # bytes of a member of a tar archive: its name, and what else systems note of it
 MOST_NOTES = 1000  # that apply to a member: all are copied for the next one
 MOST_OTHERS = 100_000  # members of an archive that are no images, beyond as many as there are images
@@ -40,14 +42,22 @@ def entries_of(path: Path) -> Iterator[Entry]:
     if path.is_dir():
         yield from _folder_entries(path)
         return
-    kinds = {TAR_SUFFIXES: _tar_entries, (".zip",): _zip_entries}
-    entries = next((entries for suffixes, entries in kinds.items() if path.name.lower().endswith(suffixes)), None)
-    if entries is None:
-        raise InputError(f"{path} is neither a folder nor an archive: it must end in {', '.join(TAR_SUFFIXES)} or .zip")
+    check_kind(path)
+    entries = _zip_entries if path.name.lower().endswith(ZIP_SUFFIX) else _tar_entries
     with _named_if_broken(path), open_regular(path) as file:
         for name, read in entries(path, file):
-            if not any(map(is_hidden, PurePosixPath(name).parts)):
-                yield name, None if read is None else partial(_read_packed, path, read)
+            steps = PurePosixPath(name)
+            if not any(map(is_hidden, steps.parts)):
+                yield str(steps), None if read is None else partial(_read_packed, path, read)
+
+
+def check_kind(path: Path) -> None:
+    """Raise :class:`InputError` if something is neither a folder nor, by its name, an archive."""
+    name = path.name.lower()
+    if not (path.is_dir() or name.endswith((*TAR_SUFFIXES, ZIP_SUFFIX))):
+        raise InputError(
+            f"{path} is neither a folder nor an archive: it must end in {', '.join(TAR_SUFFIXES)} or {ZIP_SUFFIX}"
+        )
 
 
 @contextmanager
@@ -97,6 +107,7 @@ def _tar_entries(path: Path, file: BinaryIO) -> Iterator[Entry]:
             regular = (member.isfile() and not member.issparse()) or member.isdir()
             members.check(member.name, member.size, regular=regular)
             yield member.name, partial(stream.content, member) if member.isfile() else None
+    stream.check_ended()
 
 
 def _unpacked(file: BinaryIO) -> BinaryIO:
@@ -120,6 +131,7 @@ class _Bounded:
         self._path = path
         self._most = most_unpacked(path)
         self._header = 0
+        self._last = b""
         self.tell = stream.tell
 
     def begin_member(self) -> None:
@@ -133,7 +145,8 @@ class _Bounded:
         if self._header > LARGEST_HEADER:
             raise self.header_too_large()
         self._check(self.tell() + size)
-        return self._stream.read(size)
+        self._last = self._stream.read(size)
+        return self._last
 
     def seek(self, place: int) -> int:
         self._check(place)
@@ -147,6 +160,19 @@ class _Bounded:
             raise EOFError(f"{member.name} ends too early")
         return content
 
+    def check_ended(self) -> None:
+        """Check that the archive ends where it says so, which is by a block of zeros, and that all of it was read.
+
+        What reads it takes a damaged header for its end; and compressed files hold at their ends what tells damage.
+
+        Raises:
+            EOFError: it ends too early.
+        """
+        if self._last != bytes(tarfile.BLOCKSIZE):
+            raise EOFError("it ends too early, or the header of a file in it is damaged")
+        while self._stream.read(LARGEST_HEADER):
+            self._check(self.tell())
+
     def _check(self, place: int) -> None:
         if place > self._most:
             raise _unpacks_too_far(self._path)
@@ -156,10 +182,11 @@ def _zip_entries(path: Path, file: BinaryIO) -> Iterator[Entry]:
     members, images = _Members(path), set()
     with zipfile.ZipFile(file) as archive:
         for member in archive.infolist():
-            if member.filename in images:
+            place = PurePosixPath(member.filename)  # the same for all ways to spell it
+            if place in images:
                 twice = printable(member.filename)
                 raise InputError(f"{path} holds {twice} twice: it is not clear which one counts; pack the images anew")
-            images |= {member.filename} if is_image(PurePosixPath(member.filename).name) else set()
+            images |= {place} if is_image(place.name) else set()
             kind = member.external_attr >> 28  # the file type of a Unix mode; 0 where the archive has none
             members.check(member.filename, member.file_size, regular=kind in (0, 4, 8))
             yield member.filename, None if member.is_dir() else partial(_zip_content, archive, member)
@@ -191,11 +218,18 @@ class _Members:
             size: of the member, in bytes.
             regular: whether it is a file or a folder.
         """
-        path, steps, name = self._path, PurePosixPath(name), printable(name)
+        path, steps, letters, name = (
+            self._path,
+            PurePosixPath(name),
+            len(name),
+            shortened(printable(name), LONGEST_PATH),
+        )
         self._bytes += size
         self._others += -1 if size and is_image(steps.name) else 1
         if steps.is_absolute() or ".." in steps.parts:
             raise InputError(f"{path} holds {name}, a path that leaves the archive: refused")
+        if letters > LONGEST_PATH:
+            raise InputError(f"{path} holds a name of {letters:,} letters: refused, {LONGEST_PATH:,} are the most")
         if not regular:
             raise InputError(f"{path} holds {name}, a link or device: refused; pack the images themselves")
         if not 0 <= size <= LARGEST_FILE:

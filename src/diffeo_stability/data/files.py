@@ -49,6 +49,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        check_replaceable(path)
         yield partial
         partial.replace(path)
     except OSError as error:
@@ -56,6 +57,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # where it cannot be, nothing is left of it
             shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
+
+
+def check_replaceable(path: str | Path) -> None:
+    """Check that what lies at a path, if anything, is no pipe, socket or device, in whose place a file would be put.
+
+    Raises:
+        InputError: it is one.
+        OSError: it cannot be looked at.
+    """
+    with suppress(FileNotFoundError):
+        mode = Path(path).stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise InputError(f"{path} is a pipe, socket or device: name a file, which can be replaced")
 
 
 def as_input_error(error: OSError, path: str | Path, usual: str | None = None) -> Exception:
@@ -77,14 +91,21 @@ def remedy_for(error: Exception, usual: str) -> str:
 
 
 def check_access(folder: str | Path, *, write: bool) -> None:
-    """Check that a folder can be read, and written to if that is asked; one that is not there is fine.
+    """Check that a folder can be read, and written to if that is asked; one that is not there is fine, unless a link leads to it.
 
     Raises:
-        InputError: it cannot.
+        InputError: it cannot, or is none.
     """
-    mode = os.R_OK | os.X_OK | (os.W_OK if write else 0)
-    if os.path.lexists(folder) and not os.access(folder, mode):
-        raise as_input_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder)), folder)
+    try:
+        mode = Path(folder).stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ENOENT and not Path(folder).is_symlink():
+            return
+        raise as_input_error(error, folder) from None
+    allowed = os.access(folder, os.R_OK | os.X_OK | (os.W_OK if write else 0))
+    number = errno.ENOTDIR if not stat.S_ISDIR(mode) else None if allowed else errno.EACCES
+    if number is not None:
+        raise as_input_error(OSError(number, os.strerror(number), str(folder)), folder)
 
 
 def remove_leftovers(path: str | Path) -> None:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from .files import METADATA, atomic_path
 
+MOST_TENSORS = 100_000  # of a file; networks have thousands, and each takes time, however empty it is
+
 
 def save_tensors(tensors: dict[str, Tensor], path: str | Path, metadata: dict[str, str] | None = None) -> None:
     """Write tensors to a safetensors file, atomically, in their usual memory layout; the same tensors, the same bytes.
@@ -41,8 +43,11 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors of a safetensors file and its metadata.
 
     Raises:
-        OSError, SafetensorError: the file is missing, truncated or no safetensors file.
+        OSError, SafetensorError, ValueError: the file is missing, truncated or no safetensors file, or holds too many tensors.
     """
     with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        names = file.keys()
+        if len(names) > MOST_TENSORS:
+            raise ValueError(f"it holds {len(names):,} tensors, and {MOST_TENSORS:,} are the most")
+        tensors = {name: file.get_tensor(name) for name in names}
         return tensors, json.loads((file.metadata() or {}).get(METADATA, "{}"))

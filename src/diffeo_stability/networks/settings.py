@@ -99,7 +99,7 @@ class NetworkBlock(Block):
         None, description="pixels along a side of the first filters, for VGG and one_hidden_layer networks"
     )
     training: RecipeChanges = Field(RecipeChanges(), description="keys of `training` that differ for this network")
-    label: str | None = Field(
+    label: Annotated[str, Field(max_length=80)] | None = Field(
         None,
         description="what figures and captions call the network; the package's label of it, or its name, if not given",
     )
@@ -146,7 +146,7 @@ class NetworkBlock(Block):
     @field_validator("color")
     @classmethod
     def _is_a_color(cls, color: str | None) -> str | None:
-        if color is not None and not re.match(COLOR, color):
+        if color is not None and not re.fullmatch(COLOR, color):
             raise ValueError(f"{color!r} is no colour; allowed are {', '.join(COLORS)} or '#rrggbb'")
         return color
 
@@ -156,7 +156,7 @@ class NetworkBlock(Block):
         if is_own(name):
             if mistake := mistake_in(name):
                 raise ValueError(mistake)
-        elif name not in ARCHITECTURES and not re.match(LIBRARY_ARCHITECTURE, name):
+        elif name not in ARCHITECTURES and not re.fullmatch(LIBRARY_ARCHITECTURE, name):
             allowed = f"{', '.join(ARCHITECTURES)}, timm:<name>, torchvision:<name> or <package.module>:<function>"
             raise ValueError(f"{name!r} is no network; allowed are {allowed}")
         return name

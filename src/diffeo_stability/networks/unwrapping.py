@@ -3,12 +3,13 @@
 import codecs
 import logging
 import re
+import reprlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import Tensor, strided
 
-from ..core.errors import InputError, few
+from ..core.errors import InputError, few, printable, shortened
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -26,6 +27,7 @@ STARTS = {
 }
 START = 512  # bytes of a file that tell what it is
 SHOWN = 8  # keys
+LONGEST_NAME = 100  # letters of one that are shown
 logger = logging.getLogger(__name__)
 
 
@@ -71,22 +73,23 @@ def _text_of(start: bytes) -> str:
     return text if all(letter.isprintable() or letter.isspace() for letter in text) else ""
 
 
-def tensors_of(content: Any, source: str) -> dict[str, Tensor]:
+def tensors_of(content: Any, source: str, size: int) -> dict[str, Tensor]:
     """Return the tensors by name of what a file holds, which may lie under one of the usual keys.
 
     Args:
         content: what was read.
         source: the file, for errors.
+        size: of the file, in bytes.
 
     Raises:
-        InputError: there are none, or several, or they hold NaN.
+        InputError: there are none, or several, they hold NaN, or stand for more numbers than the file holds.
     """
     if _are_tensors(content):
-        return _without_nan(content, source)
+        return _usable(content, source, size)
     found = [key for key in WRAPPERS if isinstance(content, Mapping) and _are_tensors(content.get(key))]
     if len(found) == 1:
         logger.info("weights %s: taken from the key %s", source, found[0])
-        return _without_nan(content[found[0]], source)
+        return _usable(content[found[0]], source, size)
     if found:
         raise InputError(
             f"weights {source} hold several networks ({', '.join(found)}): save the state_dict() of one alone"
@@ -101,10 +104,16 @@ def _described(content: Any) -> str:
     """What a file holds in place of tensors by name: its type, or the keys of what is none, and of what holds such tensors."""
     if not isinstance(content, Mapping) or not content:
         return f"{'an empty' if content == {} else 'a'} {type(content).__name__}"
-    keys = [str(key) for key, value in content.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
-    tensors = [str(key) for key, value in content.items() if _are_tensors(value)]
+    keys = [_shown(key) for key, value in content.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
+    tensors = [_shown(key) for key, value in content.items() if _are_tensors(value)]
     hint = f"; tensors by name are under {', '.join(tensors[:SHOWN])}" if tensors else ""
     return f"under {few(keys, SHOWN)}{hint}"
+
+
+def _shown(name: Any) -> str:
+    # Of tuples within tuples a few bytes may stand for any number
+    text = name if isinstance(name, str) else reprlib.repr(name)
+    return shortened(printable(text), LONGEST_NAME)
 
 
 def _are_tensors(content: Any) -> bool:
@@ -115,15 +124,25 @@ def _are_tensors(content: Any) -> bool:
     )
 
 
-def _without_nan(weights: Mapping[str, Tensor], source: str) -> dict[str, Tensor]:
-    for name, tensor in weights.items():
-        if tensor.is_meta:
+def _usable(weights: Mapping[str, Tensor], source: str, size: int) -> dict[str, Tensor]:
+    """The same weights, each of which the file holds and none of which is NaN."""
+    without = next((name for name, tensor in weights.items() if tensor.is_meta), None)
+    if without is not None:
+        raise InputError(
+            f"weights {source}: {_shown(without)} holds no numbers, but their shape alone: save them from another device"
+        )
+    dense = {name: tensor for name, tensor in weights.items() if tensor.layout == strided}
+    memory = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in dense.values()}
+    repeated = [name for name, tensor in dense.items() if tensor.nbytes > tensor.untyped_storage().nbytes()]
+    if repeated or sum(memory.values()) > size:
+        what = _shown(repeated[0]) if repeated else "what they hold"
+        raise InputError(
+            f"weights {source}: {what} stands for more numbers than the file has: save clones of all tensors"
+        )
+    for name, tensor in dense.items():
+        if tensor.is_floating_point() and tensor.isnan().any():
             raise InputError(
-                f"weights {source}: {name} holds no numbers, but their shape alone: save them from another device"
-            )
-        if tensor.is_floating_point() and tensor.layout == strided and tensor.isnan().any():
-            raise InputError(
-                f"weights {source}: {name} holds NaN: replace them, they are damaged or of a training that failed"
+                f"weights {source}: {_shown(name)} holds NaN: replace them, they are damaged or of a training that failed"
             )
     return dict(weights)
 

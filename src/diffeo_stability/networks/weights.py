@@ -26,7 +26,7 @@ TORCHVISION = "torchvision:"
 LARGEST = 2**33  # bytes; no weights of torchvision are larger
 SCRIPT = "constants.pkl"  # a file that torch.jit.save has in its archive, and torch.save has not
 DATA = "data.pkl"  # which both have
-REFUSED = "Unsupported"  # with which torch says what it does not unpickle
+REFUSED = "unsupported"  # with which torch says what it does not unpickle
 
 
 def read_weights(source: str, architecture: str, downloads: str | Path) -> dict[str, Tensor]:
@@ -45,7 +45,7 @@ def read_weights(source: str, architecture: str, downloads: str | Path) -> dict[
     if source.startswith(TORCHVISION):
         return _from_torchvision(source.removeprefix(TORCHVISION), architecture, Path(downloads))
     path = located(source)
-    if source.startswith(PACKAGE) and not path.exists():
+    if source.startswith(PACKAGE) and not is_there(path):
         package, _, file = source.removeprefix(PACKAGE).partition("/")
         raise InputError(f"weights {source}: the package {package} is not installed, or has no {file}: install it")
     return _from_file(path)
@@ -65,12 +65,13 @@ def _from_file(path: Path) -> dict[str, Tensor]:
         if other is not None:
             raise InputError(f"weights {path} {other}")
         content = read_tensors(path)[0] if suffix == ".safetensors" else _unpickled(path)
+        return tensors_of(content, str(path), path.stat().st_size)
     except InputError:
         raise
     except Exception as error:  # what is damaged fails in every way that there is
         remedy = remedy_for(error, "replace them")
-        raise InputError(f"weights {path} cannot be read ({one_line(error)}): {remedy}") from None
-    return tensors_of(content, str(path))
+        why = one_line(error) or type(error).__name__
+        raise InputError(f"weights {path} cannot be read ({why}): {remedy}") from None
 
 
 def _unpickled(path: Path) -> Any:
@@ -92,8 +93,9 @@ def _unpickled(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if REFUSED not in str(error):
-            raise
+        if REFUSED not in str(error).lower():
+            # With its own words torch advises to let code run
+            raise ValueError("it is damaged, or no file of torch.save") from None
         raise InputError(
             f"weights {path} hold more than tensors, which could run code: refused; save the network's state_dict() alone"
         ) from None

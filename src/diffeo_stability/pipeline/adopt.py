@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..core.errors import InputError
 from ..data.contents import content_hash, located
+from ..data.files import is_there
 from .config import Run
 from .records import FOLDER, TIMESTAMP, Record, hash_of, read_record
 
@@ -29,7 +30,7 @@ def adopt(config: Run) -> int:
     records = {path: read_record(path) for place in places for path in _recorded_in(place)}
     if not records:
         raise InputError(f"there is nothing of run {config.run} here: copy its data, results and figures first")
-    found = cache(lambda path: hash_of(path) if path.exists() else None)
+    found = cache(lambda path: hash_of(path) if is_there(path) else None)
     wrong = [line for path, record in records.items() for line in _mismatches(path, record, found)]
     if wrong:
         raise InputError("\n".join(wrong))
@@ -59,7 +60,7 @@ def _mismatches(path: Path, record: Record, found: Callable[[Path], str | None])
         yield f"{path} is not what its job wrote (damaged, half-written or edited): delete it, run again"
     used = {name: (found(Path(name)), expected) for name, expected in record.inputs.items()}
     # Images and weights of one's own need not have come along
-    brought = {name: expected for name, expected in record.contents.items() if located(name).exists()}
+    brought = {name: expected for name, expected in record.contents.items() if is_there(located(name))}
     used |= {name: (content_hash(name), expected) for name, expected in brought.items()}
     for name, (now, expected) in used.items():
         if now not in (None, expected):

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +27,8 @@ BLANK = "0" * 64  # what stands in a PDF for the hash of its picture while that 
 PICTURE = re.compile(rb'(?<="picture": ")[0-9a-f]{64}(?=")')
 KEYWORDS = b"/Keywords ("
 HOW_SHOWN = ("chromaticity", "exif", "gamma", "icc_profile", "srgb")  # what else of a PNG decides how it looks
+# Parts of a PNG that decide how it looks as well, which Pillow does not read and figures have not
+OTHERWISE_SHOWN = {b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi", b"bKGD"}
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -99,18 +101,27 @@ def read_carried(path: str | Path) -> Carried | None:
 
 
 def _read_png(path: Path, content: bytes) -> tuple[str, str]:
-    """The text of the record, and the hash of the pixels, bounded as Pillow bounds them."""
+    """The text of the record, and the hash of the pixels, bounded as Pillow bounds them; none if they are shown otherwise."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(BytesIO(content), formats=["PNG"]) as image:
                 if image.is_animated:
                     raise ValueError("it shows one picture after the other")
-                return image.text.get("Description", ""), _hash_of_pixels(image)
+                otherwise = OTHERWISE_SHOWN.intersection(_parts_of_png(content))
+                return image.text.get("Description", ""), "" if otherwise else _hash_of_pixels(image)
     except UnidentifiedImageError:
         raise InputError(f"{path} is no PNG image") from None
     except Exception as error:  # Pillow's decoder has errors of many kinds
         raise InputError(f"{path} is no PNG image that can be read: {one_line(error)}") from None
+
+
+def _parts_of_png(content: bytes) -> Iterator[bytes]:
+    """Kinds of the parts of a PNG, which each say how long they are."""
+    place = 8
+    while place < len(content):
+        yield content[place + 4 : place + 8]
+        place += 12 + int.from_bytes(content[place : place + 4])
 
 
 def _hash_of_pixels(image: Image.Image) -> str:

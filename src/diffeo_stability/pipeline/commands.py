@@ -2,6 +2,7 @@
 
 import sys
 
+from ..core.errors import printable_lines
 from .adopt import adopt
 from .claims import format_claims, read_claims_table
 from .config import load_config
@@ -26,8 +27,8 @@ def print_provenance(file: str) -> int:
 
 
 def print_claims(table: str) -> int:
-    """Print a table of claims, aligned."""
-    print(format_claims(read_claims_table(table)))
+    """Print a table of claims, aligned, and such that a terminal obeys nothing in it."""
+    print(printable_lines(format_claims(read_claims_table(table))))
     return 0
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 
-from ..core.errors import InputError
+from ..core.errors import InputError, one_line
 from ..data.settings import Counts, DatasetBlock
 from ..data.sources import SOURCES
 from ..figures import FIGURES
@@ -46,7 +46,7 @@ class Run(Block):
     drawing_limit: Positive = Field(
         1800.0, description="seconds after which a figure's notebook that is still running is stopped"
     )
-    checkpoints: Annotated[int, Field(ge=2)] = Field(
+    checkpoints: Annotated[int, Field(ge=2, le=1000)] = Field(
         6, description="checkpoints per training: at init, at the end, and between them at log-spaced epochs"
     )
     networks: Annotated[dict[Name, NetworkBlock], Field(min_length=1)] = Field(description="networks by name")
@@ -310,7 +310,7 @@ def _explain(problem: dict, raw: dict) -> str:
     if problem["type"] == "missing":
         return f"config: {key} is missing"
     if problem["type"] == "value_error":
-        text = str(problem["ctx"]["error"])
+        text = one_line(problem["ctx"]["error"])
         return f"config: {key}: {text}" if key else f"config: {text}"
     if problem["type"] == "model_type":
         return f"config: {key} is {_shortened(given)}: it should be a block of keys"

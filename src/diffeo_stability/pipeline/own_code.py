@@ -10,6 +10,7 @@ from ..networks.catalogue import LIBRARIES, networks
 from .config import Run
 from .fingerprint import PACKAGE, source_of, sources_used_by
 from .library_names import torchvision_weights, unknown_network
+from .reading import parsed
 
 SIZES = ("in_channels", "image_size", "classes")
 
@@ -40,7 +41,7 @@ def _missing_packages(config: Run) -> Iterator[str]:
             kind, _, rest = name.partition(":")
             package = rest.partition("/")[0] if kind == "package" else kind if kind in LIBRARIES else None
             top = None if package is None else package.partition(".")[0]
-            if top is not None and (not top.isidentifier() or find_spec(top) is None):
+            if top is not None and not (top.isidentifier() and _is_installed(top)):
                 yield f"{what} {name} needs {package}, which is not installed: install it"
             elif kind in LIBRARIES and what != "weights" and (unknown := unknown_network(kind, rest)):
                 yield f"{what} {unknown}"
@@ -73,7 +74,7 @@ def _mistakes(module: str, name: str) -> Iterator[str]:
 
 def _mistakes_in(source: Path, network: str, name: str) -> Iterator[str]:
     try:
-        statements = list(_executed(ast.parse(source.read_bytes(), str(source)).body))
+        statements = list(_executed(parsed(source.read_bytes(), source).body))
     except (SyntaxError, ValueError) as error:
         yield f"{network}: {source} is no Python: {one_line(error)}"
         return
@@ -94,7 +95,7 @@ def _missing_imports(source: Path) -> Iterator[str]:
     try:
         own = [path for path in sources_used_by(source) if path.suffix == ".py" and not path.is_relative_to(PACKAGE)]
         texts = {path: path.read_bytes() for path in own}
-        statements = [(path, statement) for path, text in texts.items() for statement in ast.parse(text).body]
+        statements = [(path, statement) for path, text in texts.items() for statement in parsed(text, path).body]
     except (SyntaxError, ValueError):
         return
     if any(b"sys.path" in text for text in texts.values()):
@@ -121,12 +122,14 @@ def _imported_by(statement: ast.stmt) -> Iterator[str]:
 
 def _executed(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements of a module, those inside ``if``, ``try``, ``with`` and loops among them."""
-    for statement in statements:
-        yield statement
-        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            inner = [node for node in ast.iter_child_nodes(statement) if isinstance(node, ast.stmt | ast.excepthandler)]
-            for node in inner:
-                yield from _executed([node] if isinstance(node, ast.stmt) else node.body)
+    pending: list[ast.stmt | ast.excepthandler] = statements[::-1]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = [one for one in ast.iter_child_nodes(node) if isinstance(one, ast.stmt | ast.excepthandler)]
+            pending += inner[::-1]
 
 
 def _bound_by(statement: ast.stmt) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -11,6 +12,7 @@ from typing import Any
 from ..core.errors import InputError
 from ..data.contents import MEMORY, PACKAGE, content_hash, located
 from ..data.counting import most_images
+from ..data.entries import check_kind
 from ..data.files import check_access, is_there
 from ..figures import FIGURES
 from ..networks.settings import Recipe
@@ -159,7 +161,20 @@ class Plan:
         if missing:
             raise InputError("\n".join(f"{key}: {source} does not exist: {_remedy(source)}" for key, source in missing))
         self.contents([source for _, source in named])
+        self._check_kinds()
         self._check_counts()
+
+    def _check_kinds(self) -> None:
+        """Check that what is there is of a kind that can be read, as far as it takes no reading of all of it."""
+        for block in self.config.datasets.values():
+            if block.source == "image_folder":
+                check_kind(Path(block.path))
+            elif block.source == "arrays" and not zipfile.is_zipfile(block.path):
+                raise InputError(f"dataset.path: {block.path} is no .npz file: correct it, or replace the file")
+        for name in self.config.networks:
+            for source in self.weights(name):
+                if located(source).is_dir():
+                    raise InputError(f"networks.{name}.weights: {source} is a folder: name a file in it")
 
     def _check_counts(self) -> None:
         """Check that the run asks for no more images of the user's own than there are, before anything is trained."""

@@ -53,7 +53,7 @@ def read_source(path: Path) -> Reading:
     """Return what a source file says, whether it was read before or not.
 
     Raises:
-        SyntaxError: it is no Python.
+        SyntaxError: it is no Python, or too deep.
         OSError: it cannot be read.
     """
     source = path.read_bytes()
@@ -62,13 +62,34 @@ def read_source(path: Path) -> Reading:
     known = None if note is None else _recall(note, state)
     if known is not None:
         return known
-    reading = _read(ast.parse(source, str(path)))
+    try:
+        reading = _read(parsed(source, path))
+    except RecursionError:
+        raise _too_deep(path) from None
+    if any(len(alias.module) - len(alias.module.lstrip(".")) > len(path.parents) for alias in reading.imports):
+        raise SyntaxError(f"{path.name} imports from above all folders: take dots away")
     if note is not None:
         # Only time is lost where nothing can be kept
         with contextlib.suppress(InputError, OSError):
             note.parent.mkdir(exist_ok=True)
             write_json(note, {"state": state, **{name: _plain(value) for name, value in reading._asdict().items()}})
     return reading
+
+
+def parsed(source: bytes, path: Path) -> ast.Module:
+    """Return the syntax tree of a source file.
+
+    Raises:
+        SyntaxError: it is no Python, or too deep.
+    """
+    try:
+        return ast.parse(source, str(path))
+    except (RecursionError, MemoryError):  # the parser has both for what is nested too deeply
+        raise _too_deep(path) from None
+
+
+def _too_deep(path: Path) -> SyntaxError:
+    return SyntaxError(f"{path.name} nests too many steps within each other, in a long sum or elif, say: divide them")
 
 
 @cache

@@ -12,6 +12,8 @@ from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from ..core.errors import printable
+
 FEWEST = 3  # jobs that have to be done before the rest can be guessed from them
 SILENT = "it ended without a word: for want of memory, or because code of a network ends the process (os._exit)"
 WORDS = ("error: ", "interrupted")  # with which a job says in its log how it ended
@@ -97,7 +99,7 @@ def in_words(seconds: float) -> str:
 
 
 def last_words(log: str | Path, since: float) -> str:
-    """Return in one line how a job ended, from its log.
+    """Return in one printable line how a job ended, from its log.
 
     Args:
         log: what an earlier run left there is not taken for its words.
@@ -109,8 +111,8 @@ def last_words(log: str | Path, since: float) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     said = [line for line in lines if line.startswith(WORDS)]
     if said:
-        return said[-1].removeprefix(WORDS[0])
-    return f"{lines[-1].strip()} (all of it is in {log})" if lines else SILENT
+        return printable(said[-1].removeprefix(WORDS[0]))
+    return printable(f"{lines[-1].strip()} (all of it is in {log})") if lines else SILENT
 
 
 def what_went_wrong(failed: Iterable[Any], since: float) -> str:
