@@ -301,7 +301,8 @@ sys.meta_path.insert(0, Starving())
 def test_a_job_whose_limit_leaves_no_room_to_import_torch(project, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(STARVING)
     paths = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
-    done = project.snakemake("data/mnist5k/images.safetensors", env=os.environ | {"PYTHONPATH": paths})
+    env = os.environ | {"PYTHONPATH": paths}
+    done = project.snakemake("data/mnist5k/images.safetensors", env=env, prefix=("env",))  # whose jobs do import torch
     (line,) = errors_of(done, "there was not enough memory (")
     assert "ulimit -v" in line
     assert project.made() == {}
