@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from diffeo_stability import InputError, deform, relative_stability, stability_by_operation
 from diffeo_stability.core.compiled import uncompiled
-from diffeo_stability.core.estimates import stability_of_outputs
+from diffeo_stability.core.estimates import stability_of
 from diffeo_stability.core.operations import is_compiled
+from diffeo_stability.core.outputs import measure_distances
 from diffeo_stability.core.perturbations import Perturbed, perturbed_batches
 from diffeo_stability.core.seeds import generator_for
 
@@ -71,9 +72,8 @@ def test_relative_stability_is_1_when_the_deformation_is_noise(images):
     noises = (Perturbed(a.images, a.images + (b.noisy - b.images), a.noisy) for a, b in zip(first, second, strict=True))
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(2, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(800, 10)).double()
-    measured = stability_of_outputs(
-        lambda batch, take: take("output", model(torch.cat(batch))), noises, images[:10], generator=seeded()
-    )["output"].relative
+    distances = measure_distances(lambda batch, take: take("output", model(torch.cat(batch))), noises, images[:10])
+    measured = stability_of(distances, generator=seeded())["output"].relative
     assert measured.low < 1 < measured.high
     assert measured.value == pytest.approx(1, abs=0.1)
 

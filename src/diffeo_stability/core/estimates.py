@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -11,8 +11,7 @@ from .bootstrap import bootstrap_means, percentile_interval
 from .checks import check_whole, is_finite
 from .distances import Distances
 from .errors import InputError, few
-from .outputs import Evaluate, measure_distances, named
-from .perturbations import Perturbed
+from .outputs import named
 from .results import Estimate, RelativeStability
 
 MOST_RESAMPLES = 10**6
@@ -46,24 +45,6 @@ def stability_of(
     }
     _warn_of_meaningless(measured)
     return measured
-
-
-def stability_of_outputs(
-    evaluate: Evaluate,
-    batches: Iterable[Perturbed],
-    pilot: Tensor,
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    generator: torch.Generator | None = None,
-) -> dict[str, RelativeStability]:
-    """Return D, G and R of every output of a function, in one pass over batches of perturbed images.
-
-    Arguments and errors are those of :func:`measure_distances` and :func:`stability_of`.
-    """
-    check_bootstrap(resamples, confidence)
-    distances = measure_distances(evaluate, batches, pilot)
-    return stability_of(distances, resamples=resamples, confidence=confidence, generator=generator)
 
 
 def check_bootstrap(resamples: int, confidence: float) -> None:

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from .deformation import Interpolation
 from .errors import InputError
-from .estimates import check_bootstrap, stability_of_outputs
+from .estimates import check_bootstrap, stability_of
 from .image_sources import ImageSource
 from .look import looked_at, source_of_randomness
 from .models import Model, as_module, logits_of
-from .outputs import OUTPUT, Take, has_distances
+from .outputs import OUTPUT, Take, has_distances, measure_distances
 from .perturbations import NoiseNorm, PerturbationSettings
 from .results import RelativeStability
 from .set_statistics import BatchNorm, Forward
@@ -108,8 +108,8 @@ def relative_stability(
         batch_size=batch_size,
         progress=progress,
     ) as look:
-        measured = stability_of_outputs(*look, resamples=resamples, confidence=confidence, generator=generator)
-    return measured[OUTPUT]
+        distances = measure_distances(*look)
+    return stability_of(distances, resamples=resamples, confidence=confidence, generator=generator)[OUTPUT]
 
 
 def _take_output(_model: nn.Module, forward: Forward, batch: Sequence[Tensor], take: Take) -> None:
