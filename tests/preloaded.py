@@ -173,7 +173,11 @@ def _become(
 
 
 def run_as_this_process(address: str, arguments: Sequence[str]) -> int:
-    """Have a server run a script or ``-m <module>`` in place of this process; return its exit status, or be killed as it is."""
+    """Have a server run a script or ``-m <module>`` in place of this process; return its exit status, or be killed as it is.
+
+    An interrupt is for what it stands for, which is asked to end otherwise: kernels get one whenever they are shut down.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     call = {
         "arguments": list(arguments),
         "folder": str(Path.cwd()),

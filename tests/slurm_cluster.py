@@ -118,11 +118,14 @@ class Cluster:
         self._end("slurmd")
 
     def bring_node_back(self) -> None:
-        """Start slurmd again, and at once the jobs that went with the node: Slurm would let them wait for two minutes."""
+        """Start slurmd again, and soon the jobs that went with the node: Slurm would let them wait for two minutes.
+
+        Not in the second in which they went: what was revoked then, counted in seconds, would be what they start with.
+        """
         self.start_node()
         self.wait_for("the node to take jobs", lambda: self.output("sinfo", "-h", "-o", "%T") == "idle")
         for job in self.output("squeue", "-h", "--states=PD", "-o", "%i").split():
-            self.output("scontrol", "update", f"JobId={job}", "StartTime=now")
+            self.output("scontrol", "update", f"JobId={job}", "StartTime=now+3")
 
     def stop(self) -> None:
         """End all jobs and all of Slurm's own processes; the folder stays."""
