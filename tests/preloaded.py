@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 PLANNING = ("snakemake.cli",)
@@ -129,11 +130,13 @@ def _answer(connection: socket.socket) -> None:
 
     def end_with_the_caller() -> None:
         connection.recv(AT_ONCE)
-        os.kill(child, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
     threading.Thread(target=end_with_the_caller, daemon=True).start()
     _, status = os.waitpid(child, 0)
-    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    with suppress(BrokenPipeError):
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 
 
