@@ -195,6 +195,9 @@ def test_the_caption_says_what_training_and_relus_do(tmp_path):
 def test_the_caption_of_imported_weights_says_what_they_are_compared_with(tmp_path):
     drawn = net("mine", "my.nets:vgg_mine", [0.9, 0.5], imported=True)
     assert "drawn anew" in said("activation_spectra", tmp_path, summary_of(drawn))
+    one = net("one", "one_hidden_layer_cnn", [0.9])
+    for name in ("8a training", "8b"):
+        assert decided(name, tmp_path, summary_of(drawn, one)).reason.endswith("; against weights drawn anew in mine")
     alone = [row | {"ratio_to_init": np.nan} for row in drawn]
     text = said("activation_spectra", tmp_path, summary_of(alone))
     assert "nothing to compare with" in text and "white noise has 9.0" in text

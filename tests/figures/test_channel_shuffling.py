@@ -354,7 +354,9 @@ def test_the_caption_of_several_nets_and_seeds_says_what_other_statistics_give(t
 
 
 def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):
-    text = said("channel_shuffling", tmp_path, {"channel_shuffling_summary": output_of("mine", 0.25, imported=True)})
+    drawn = {"channel_shuffling_summary": output_of("mine", 0.25, imported=True)}
+    assert decided("11a", tmp_path, drawn).reason.endswith("; against weights drawn anew in mine")
+    text = said("channel_shuffling", tmp_path, drawn)
     assert (
         "output, since weights drawn anew where a net's own init is not known, the shuffle leaves 25% in mine" in text
     )

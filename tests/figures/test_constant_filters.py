@@ -78,9 +78,24 @@ def exponent(stride, quantity):
     """A summary with one exponent, measured with the longest inputs; another one with shorter inputs."""
 
     def tables(value, half):
-        shared = {"against": "depth", "stride": stride, "quantity": quantity, "rectified": "everywhere"}
+        shared = {"against": "depth", "stride": stride, "rectified": "everywhere"}
         lengths = {84: around("exponent", 9.0, 0.01), 336: around("exponent", value, half)}
-        return {"constant_filters_summary": [{**shared, "length": length, **row} for length, row in lengths.items()]}
+        fitted = {"quantity": quantity, "first_layer": 3, "last_layer": 5}
+        return {
+            "constant_filters_summary": [
+                {**shared, **fitted, "length": length, **row} for length, row in lengths.items()
+            ],
+            "constant_filters": [
+                {
+                    **shared,
+                    "length": 336,
+                    "layer_index": layer,
+                    "scale": 2.0**layer,
+                    quantity: min(4, layer) * 3.0**layer,
+                }
+                for layer in range(1, 7)
+            ],
+        }
 
     return tables
 
@@ -100,9 +115,11 @@ def test_every_claim_reaches_every_verdict(name, tmp_path):
     reaches_every_verdict(name, tmp_path, *CASES[name])
 
 
-def test_the_reason_says_how_long_inputs_are_and_what_shorter_ones_give(tmp_path):
+def test_the_reason_says_which_layers_and_inputs_and_what_others_give(tmp_path):
     row = decided("18a D", tmp_path, exponent(1, "D")(-1.0, 0.01))
-    assert row.measured == -1.0 and row.reason == "inputs of 336 pixels; 9 with inputs of 84"
+    slope = np.polyfit(range(1, 6), np.log2([3, 2 * 9, 3 * 27, 4 * 81, 4 * 243]), 1)[0]
+    assert row.measured == -1.0
+    assert row.reason == f"layers 3 to 5, inputs of 336 pixels; {slope:.3g} from layer 1 on; 9 with inputs of 84"
 
 
 def test_the_caption_has_the_exponents_of_both_lengths_and_says_where_linearity_ends(measured, tmp_path):

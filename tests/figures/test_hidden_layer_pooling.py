@@ -306,7 +306,7 @@ def test_read_outs_of_averages_answer_for_themselves(tmp_path):
     ]
     found = {name: decided(name, tmp_path, {"hidden_layer_pooling": rows}) for name in CASES}
     assert [row.verdict for row in found.values()] == ["yes", "yes", "no"]
-    assert found["12 R"].reason == "2 of 2 nets agree" and found["12 channels"].measured == pytest.approx(4.0)
+    assert found["12 R"].reason == "yes in 2 of 2 nets" and found["12 channels"].measured == pytest.approx(4.0)
     alone = {"hidden_layer_pooling": rows[:8]}
     missing = decided("12 channels", tmp_path, alone)
     assert missing.verdict == "needs networks" and "pools over channels only" in missing.reason

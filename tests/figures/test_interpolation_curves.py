@@ -97,7 +97,7 @@ def test_a_curve_below_that_of_noise_is_unlike_it_as_well_and_the_median_net_dec
     assert (
         row.measured == pytest.approx(1.3)
         and row.verdict == "yes"
-        and row.reason.startswith("2 of 3 nets agree, not a")
+        and row.reason.startswith("yes in 2 of 3 nets, not in a")
     )
 
 

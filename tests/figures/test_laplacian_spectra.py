@@ -112,10 +112,21 @@ def test_the_median_net_decides(tmp_path):
 
 def test_the_caption_says_where_the_constant_gains(tmp_path):
     text = said("laplacian_spectra", tmp_path, {"laplacian_spectra": net("vgg11", 1.0, 0.5)})
-    assert "a factor of 1 (" in text and "in 3 of 6 convolutions, most in conv6 of VGG11, by a factor of 1.65" in text
+    assert (
+        "a factor of 1 (" in text and "in 3 of 6 convolutions; the largest factor is 1.65, in conv6 of VGG11." in text
+    )
+    single = [{**row, "layer": "conv1"} for row in net("mine", 0.5, 0.0) if row["layer_index"] == 1]
+    assert said("laplacian_spectra", tmp_path, {"laplacian_spectra": single}) == (
+        "From init the constant component gains over the roughest one in no convolution; the largest factor is 0.5, in conv1 of "
+        "mine."
+    )
     several = [{**row, "seed": seed} for seed in range(3) for row in net("vgg11", 2.0)]
     assert "geometric means over 3 seeds" in said("laplacian_spectra", tmp_path, {"laplacian_spectra": several})
     imported = net("mine", 2.0, imported=True)
     assert "drawn anew" in said("laplacian_spectra", tmp_path, {"laplacian_spectra": imported})
+    assert (
+        decided("7", tmp_path, {"laplacian_spectra": imported}).reason
+        == "mine alone; against weights drawn anew in mine"
+    )
     alone = [{**row, "ratio": np.nan} for row in imported]
     assert said("laplacian_spectra", tmp_path, {"laplacian_spectra": alone}) == ""

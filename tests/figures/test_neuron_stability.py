@@ -172,6 +172,7 @@ def test_the_caption_says_what_training_does_at_each_way(tmp_path):
 def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):
     drawn = summary([1.5, 1.6, 1.7], imported=True)
     assert "times as much drawn anew" in said("neuron_stability", tmp_path, tables(drawn))
+    assert decided("14a", tmp_path, tables(drawn)).reason.endswith("; against weights drawn anew in a")
     alone = said("neuron_stability", tmp_path, tables(summary([1.5], states=("trained",), imported=True)))
     assert (
         "3.0 times as much trained (equal operator norm)" in alone and "init" not in alone and "Training" not in alone

@@ -168,6 +168,14 @@ def test_imagenet_is_asked_whether_its_bump_can_be_seen_and_no_more(tmp_path):
     assert row.measured == pytest.approx(0.025) and row.verdict == "no"
 
 
+def test_a_bump_is_set_against_the_change_of_predictions_of_its_own_seed(tmp_path):
+    """Of a seed whose predictions never change so much there is none."""
+    seeds = [curve(), {**curve(bump_r=1000.0), "seed": 1, "r_changed": np.nan}]
+    alone, both = (decided("5c", tmp_path, tables(*rows)) for rows in (seeds[:1], seeds))
+    assert both.measured == pytest.approx(alone.measured)
+    assert "change 5% of its predictions" in decided("5c", tmp_path, tables(seeds[1])).reason
+
+
 def test_a_net_without_a_bump_has_no_place_of_it(tmp_path):
     for name in ("5c", "5d"):
         assert decided(name, tmp_path, tables(no_bump())).reason == "the run has no trained deep net with a bump"
@@ -205,4 +213,7 @@ def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):
 def test_the_caption_of_a_run_without_any_bump_says_so(tmp_path):
     rows = [row | {"bump": False, "r_changed": np.nan} for row in everything()]
     text = said("noise_curves", tmp_path, tables(*rows))
-    assert text.startswith("There is no bump in deep.") and "softmax probabilities show no bump" in text
+    assert (
+        text.startswith("Trained, :math:`G_f / r^2` of the logits has no bump in deep.")
+        and "softmax probabilities show no bump" in text
+    )

@@ -105,3 +105,19 @@ def test_the_caption_compares_least_with_most_noise(tmp_path):
     spread = [{**row, "G": row["G"] / (1 + number)} for number, row in enumerate(spread)]
     text = said("noise_training", tmp_path, {"noise_training": spread})
     assert "correlation of the logarithm of the error is" in text and "at noise of norm 10" in text
+    assert ":math:`\\log G_f` without noise and" in text
+
+
+def test_the_caption_counts_the_nets_without_an_error(tmp_path):
+    perfect = [rows_of("lenet", noise, 0.0, 0.5, 0.1) for noise in (0.0, 10.0)]
+    assert (
+        said("noise_training", tmp_path, {"noise_training": perfect}) == "Not drawn: 2 trainings without a test error."
+    )
+    noisy = rows_of("lenet", 10.0, 0.1, 0.5, 0.1)
+    alone = said("noise_training", tmp_path, {"noise_training": [perfect[0], noisy]})
+    assert alone == "Not drawn: 1 training without a test error."
+    other = [rows_of("vgg11", noise, 0.1, 0.5, 0.1) for noise in (0.0, 10.0)]
+    text = said("noise_training", tmp_path, {"noise_training": [perfect[0], noisy, *other]})
+    assert text.startswith("With noise of norm 10 the error is 10% in VGG11;") and text.endswith(
+        "1 training without a test error."
+    )

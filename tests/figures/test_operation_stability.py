@@ -263,3 +263,9 @@ def test_the_caption_says_what_depth_and_operations_do(tmp_path):
 def test_the_caption_of_weights_without_an_init_names_none(tmp_path):
     text = said("operation_stability", tmp_path, tables_of(net("mine", "my.nets:mine", init=None, imported=True)))
     assert text.startswith("At the last operation :math:`R` of trained nets is 0.3") and "init" not in text
+
+
+def test_an_init_drawn_anew_is_called_so(tmp_path):
+    drawn = tables_of(net("mine", "my.nets:vgg_mine", imported=True))
+    assert "(weights drawn anew where a net's own were brought along)." in said("operation_stability", tmp_path, drawn)
+    assert decided("10b", tmp_path, drawn).reason.endswith("mine alone; against weights drawn anew in mine")

@@ -51,7 +51,7 @@ def test_a_training_is_measured_on_pixels_that_move(pairs, tmp_path):
     )
 
 
-def rows_of(deformation=0.5, noise=2.0, half=0.0, net="lenet", error=0.01, seed=0):
+def rows_of(deformation=0.5, noise=2.0, half=0.0, net="lenet", error=0.01, seed=0, **columns):
     """Rows of a net whose D and G change by factors over its depth."""
     scatter = half * np.array([1, -1, 0, 0, -1, 1])  # no slope of its own
     shared = {
@@ -62,6 +62,7 @@ def rows_of(deformation=0.5, noise=2.0, half=0.0, net="lenet", error=0.01, seed=
         "train_size": 1024,
         "test_error": error,
         "test_error_high": error + 0.01,
+        **columns,
     }
     return [
         {
@@ -119,6 +120,15 @@ def test_the_caption_speaks_of_one_net_and_of_several(tmp_path):
     assert text.startswith("Trained on 1,024 images, the error is 1.0% in LeNet.")
     assert "straight lines through the logarithms" in text
     assert "by a factor of 0.5 in LeNet (it falls in the one net)" in text and "a factor of 2 in LeNet" in text
+    drawn = [
+        rows_of(x, y, state="init", batch_norm=how) for x, y, how in ((0.9, 1.1, "batch"), (0.8, 1.2, "estimated"))
+    ]
+    unlearnt = [*rows_of(net="vgg11", error=0.5), *rows_of(0.1, 9.0, net="vgg11", state="init")]
+    text = said("scale_detection", tmp_path, tables([*rows_of(), *drawn[0], *drawn[1], *unlearnt], filters()))
+    assert (
+        "At init :math:`D_k` changes by 0.9 in LeNet and :math:`G_k` by 1.1 in LeNet; with batch-norm estimated once on training "
+        "images, by 0.8 in LeNet and by 1.2 in LeNet."
+    ) in text
     several = [
         row for seed in range(2) for row in (*rows_of(seed=seed), *rows_of(2.0, 0.5, net="vgg11", error=0.0, seed=seed))
     ]

@@ -126,5 +126,12 @@ def test_the_caption_says_which_nets_go_up_and_down(tmp_path):
 def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):
     drawn = net("mine", "my.nets:mine", 1.0, 0.4, imported=True)
     assert "drawn anew" in said("stability", tmp_path, {"stability": drawn})
+    known = net("other", "resnet18", 1.0, 0.4)
+    both = {"stability": [*net("mine", "my.nets:resnet_mine", 1.0, 0.4, imported=True), *known]}
+    assert decided("2a", tmp_path, both).reason == "2 of 2 nets agree; against weights drawn anew in mine"
+    assert (
+        "drawn" not in decided("2b", tmp_path, both).reason
+        and "drawn" not in decided("2a", tmp_path, {"stability": known}).reason
+    )
     alone = net("mine", "my.nets:mine", None, 0.4, imported=True)
     assert said("stability", tmp_path, {"stability": alone}) == "Trained, :math:`R_f` is 0.40 in mine."

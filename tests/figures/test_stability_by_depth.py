@@ -116,3 +116,7 @@ def test_the_caption_speaks_of_one_net_and_of_several(tmp_path):
     assert "it falls in 1 of 2 nets" in text and "geometric means over 2 seeds" in text
     assert "At init :math:`D_k` changes by 0.9 in VGG11." in text
     assert "With shuffled channels it changes by 0.7 in VGG11." in text
+    drawn = [{**row, "imported": True} for row in more]
+    assert "At init (weights drawn anew where a net's own were brought along) :math:`D_k`" in said(
+        "stability_by_depth", tmp_path, {"stability_by_depth": drawn}
+    )

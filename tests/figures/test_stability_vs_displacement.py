@@ -134,6 +134,27 @@ def test_r_may_be_below_one_everywhere_or_not_at_the_end(relative, displacement,
 def test_displacements_beyond_the_first_overhangs_do_not_count(tmp_path):
     rows = net("vgg11", lambda delta: 0.5 if delta < 3 else 1.1, delta_overhang=3.5)
     assert decided("16a", tmp_path, {"stability_vs_displacement": rows}).verdict == "yes"
+    assert "at every displacement in VGG11" in said(
+        "stability_vs_displacement", tmp_path, {"stability_vs_displacement": rows}
+    )
+
+
+def test_between_displacements_the_curve_is_followed_to_the_first_overhangs(tmp_path):
+    """R crosses one at 0.35 pixels, and is measured at 0.25 and 0.5; at 0.3 it is still above one."""
+    for overhang, displacement in ((0.45, 0.35), (0.3, math.inf)):
+        rows = net("vgg11", lambda delta: 0.35 / delta, delta_overhang=overhang)
+        row = decided("16a", tmp_path, {"stability_vs_displacement": rows})
+        assert row.measured == pytest.approx(displacement) and row.verdict == ("yes" if displacement < 0.5 else "no")
+    text = said("stability_vs_displacement", tmp_path, {"stability_vs_displacement": rows})
+    assert text.startswith("Up to the first overhangs, trained :math:`R_f` is below one nowhere in VGG11.")
+
+
+def test_the_smallest_displacements_of_cutoffs_differ_by_rounding(tmp_path):
+    rows = [*net("vgg11", lambda _: 0.5), *net("vgg11", lambda _: 0.5, cutoff=15)]
+    rows = [{**row, "delta": row["delta"] * (1 + 1e-15 * row["cutoff"])} for row in rows]
+    assert "at every displacement in VGG11." in said(
+        "stability_vs_displacement", tmp_path, {"stability_vs_displacement": rows}
+    )
 
 
 def test_the_cutoff_at_which_r_is_largest_decides(tmp_path):
@@ -171,6 +192,6 @@ def test_the_caption_of_one_net_with_weights_of_its_own_compares_nothing(tmp_pat
     rows = net("mine", lambda _: 0.5, architecture="my.nets:mine", imported=True)
     text = said("stability_vs_displacement", tmp_path, {"stability_vs_displacement": rows})
     assert text == (
-        "Trained, :math:`R_f` is below one at every displacement in mine. "
+        "Up to the first overhangs, trained :math:`R_f` is below one at every displacement in mine. "
         "Over all displacements and cutoffs it is 0.50 in mine."
     )

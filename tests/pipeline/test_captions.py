@@ -15,7 +15,7 @@ from diffeo_stability import InputError
 from diffeo_stability.core.deformation import rms_displacement as of_the_ensemble
 from diffeo_stability.core.deformation import temperature_from_displacement
 from diffeo_stability.figures import FIGURES
-from diffeo_stability.figures.words import network, number, verbatim, with_labels
+from diffeo_stability.figures.words import count_of, each, network, number, verbatim, with_labels
 from diffeo_stability.pipeline.captions import NOTHING, as_html, fill_caption, rms_displacement, write_captions
 from diffeo_stability.pipeline.claims import Tables
 from diffeo_stability.pipeline.config import parse_config
@@ -154,6 +154,29 @@ def test_images_that_may_have_been_trained_on_are_never_called_test_images(root)
     text = fill_caption(root / "workflow" / "report" / "stability_vs_error.rst", both)
     assert text.startswith("**Error on these images against stability.**")
     assert "on 500 test images" in fill_caption(root / "workflow" / "report" / "stability.rst", full)
+
+
+def test_of_one_net_it_is_said_whether_and_of_many_alike_what_they_share():
+    assert [count_of(count, 1) for count in (0, 1)] == ["no net", "the one net"] and count_of(0, 3) == "0 of 3 nets"
+    many = {f"net{number}": value for number, value in enumerate([0.301, 0.3, 0.302, 0.3, 0.3, 0.3])}
+    assert each(many) == "0.30 in 6 nets"
+    assert each({**many, "a": 0.1}) == f"0.10 ({network('a')}) to 0.30 ({network('net2')}) in 7 nets"
+
+
+def test_what_figures_show_of_one_net_counts_no_nets(root):
+    """Nets of the default run by themselves, as they are and with init in place of trained."""
+    tables = {path.stem: pd.read_csv(path) for path in (root / "figures" / "reference" / "mnist5k").glob("*.csv")}
+    of_nets = {name: table for name, table in tables.items() if "net" in table}
+    other = {"init": "trained", "trained": "init"}
+    for net in ("lenet", "vgg11_bn", "one_hidden_layer_gap"):
+        own = {name: table[table.net == net] for name, table in of_nets.items() if net in set(table.net)}
+        swapped = {
+            name: table.assign(state=table.state.map(other)) if set(table.get("state", [])) == set(other) else table
+            for name, table in own.items()
+        }
+        for stem, found in ((stem, found) for found in (own, swapped) for stem in FIGURES if stem in own):
+            text = FIGURES[stem].describe({**tables, **found}) if stem != "stability_vs_error" else ""
+            assert not re.search(r"not the one|\b[01] of 1\b", text), (net, stem, text)
 
 
 def test_no_template_holds_a_number_of_a_run(root):

@@ -86,6 +86,21 @@ def test_where_no_net_agrees_none_is_singled_out(monkeypatch):
     assert judged(monkeypatch, ABOVE_ONE, {"a": exactly(0.5), "b": exactly(0.2)}).reason == "none of 2 nets agrees"
 
 
+def test_of_a_question_it_is_said_in_which_nets_the_answer_is_yes(monkeypatch):
+    asked = ABOVE_ONE.model_copy(update={"kind": "question"})
+    nets = {"a": exactly(2.0), "b": exactly(3.0), "c": exactly(0.2)}
+    assert judged(monkeypatch, asked, nets).reason == "yes in 2 of 3 nets, not in c (0.2)"
+    none = judged(monkeypatch, asked, {"a": exactly(0.5), "b": exactly(0.2)})
+    assert (none.verdict, none.reason) == ("no", "yes in none of 2 nets")
+
+
+def test_a_number_is_unlike_another_one_if_its_interval_says_so(monkeypatch):
+    asked = ABOVE_ONE.model_copy(update={"kind": "question", "above": None, "unlike": 1.0})
+    nets = {"a": exactly(1.001), "b": exactly(1.002), "c": exactly(2.0)}
+    row = judged(monkeypatch, asked, nets)
+    assert row.verdict == "undecided" and "yes in 1 of 3 nets" in row.reason
+
+
 def test_what_is_noted_stands_beside_what_decides_and_ways_are_all_named(monkeypatch):
     noted = judged(monkeypatch, ABOVE_ONE, Noted({"a": exactly(2.0)}, "not counted: :net:`a`"))
     assert noted.verdict == "reproduced" and noted.reason == "a alone; not counted: a"

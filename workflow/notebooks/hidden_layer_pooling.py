@@ -28,12 +28,13 @@ if "snakemake" not in globals() or snakemake.by_hand:
 import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
 looks = plotting.Looks(snakemake.params.looks)
-table = read_table(snakemake.input.table)
+table = as_shown(read_table(snakemake.input.table))
 for quantity in "DG":
     table[f"{quantity}_own"] = table[quantity] * (1 - table[f"{quantity}_common"])
 table["R_own"] = table.D_own / table.G_own

@@ -36,9 +36,10 @@ noisy = stability[(stability.images == "noisy") & (stability.test_error > 0)]
 stability[["net", "seed", "noise", "images", "D", "G", "R", "test_error", "train_error"]]
 
 # %%
-networks = list(dict.fromkeys(noisy.net))
-noises = sorted(noisy.noise.unique())
+networks = list(dict.fromkeys(stability.net))
+noises = sorted(stability.noise.unique())
 shades = dict(zip(noises, plt.get_cmap("viridis")(np.linspace(0, 0.92, len(noises))), strict=True))
+names = {noise: f"noise of norm {noise:g}" if noise else "no noise" for noise in noises}
 shapes = {network: plotting.marker(place) for place, network in enumerate(networks)}
 
 
@@ -65,13 +66,15 @@ axes = figure.subplots(1, 3, sharey=True)
 for ax, quantity in zip(axes, "DGR", strict=True):
     draw(ax, quantity)
 axes[0].set_ylabel("test error (%)")
+if noisy.empty:
+    plotting.explain_emptiness(axes[1], "no test error above 0")
 handles = [
     plt.Line2D([], [], color="0.4", marker=shapes[net], markersize=4.5, linewidth=0.8, label=looks.label(net))
     for net in networks
 ]
 handles += [
-    plt.Line2D([], [], color=shades[noise], marker="o", linestyle="", markersize=4.5, label=f"noise {noise:g}")
-    for noise in noises
+    plt.Line2D([], [], color=shades[noise], marker="o", linestyle="", markersize=4.5, label=name)
+    for noise, name in names.items()
 ]
 legend = plotting.add_legend(figure, handles, loc="outside upper center", columnspacing=1.2, handletextpad=0.5)
 figure.set_figheight(2.4 + plotting.height_of(legend))

@@ -74,7 +74,8 @@ axes[0].set_yticks(range(len(networks)), [looks.label(network) for network in ne
 axes[0].set_ylim(len(networks) - 0.4, -0.6)
 handles = [
     plt.Line2D([], [], color="0.3", linestyle="", marker="o", markersize=4, markerfacecolor=face, label=label)
-    for label, face in ((plotting.init_label(stability), "white"), ("trained", "0.3"))
+    for state, label, face in (("init", plotting.init_label(stability), "white"), ("trained", "trained", "0.3"))
+    if (stability.state == state).any()
 ]
 figure.legend(handles=handles, loc="outside upper right", ncols=2)
 plotting.letter_panels(axes)

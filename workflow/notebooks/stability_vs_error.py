@@ -95,10 +95,12 @@ def draw_fit(ax, quantity):
     if quantity == "R" and fit.dataset == REPORTED_FOR:
         ax.plot(x, 100 * REPORTED_A * x**REPORTED_B, color="0.3", linewidth=0.9, linestyle="--")
     law = (
-        rf"$\epsilon = {100 * fit.a:.1f}\,\%\; R_f^{{\,{fit.b:.2f}}}$" if quantity == "R" else f"exponent ${fit.b:.2f}$"
+        rf"$\epsilon = {100 * fit.a:.1f}\,\%\; R_f^{{\,{fit.b:z.2f}}}$"
+        if quantity == "R"
+        else f"exponent ${fit.b:z.2f}$"
     )
-    interval = f"[${fit.correlation_low:.2f}$, ${fit.correlation_high:.2f}$]"
-    ax.set_title(f"{law}\ncorrelation ${fit.correlation:.2f}$\n{interval}", loc="right")
+    interval = f"[${fit.correlation_low:z.2f}$, ${fit.correlation_high:z.2f}$]"
+    ax.set_title(f"{law}\ncorrelation ${fit.correlation:z.2f}$\n{interval}", loc="right")
 
 
 figure, axes = plt.subplots(1, 3, figsize=(plotting.PAGE, 3.2), sharey=True)
@@ -109,7 +111,10 @@ for ax, quantity in zip(axes, "RDG", strict=True):
     ax.set_yscale("log")
     plotting.log_ticks(ax.xaxis, ax.yaxis)
     ax.set_xlabel(plotting.MEANINGS[quantity])
-axes[0].set_ylabel(rf"{tested(snakemake.config['dataset']).error} $\epsilon$ (%)")
+error = tested(snakemake.config["dataset"]).error
+axes[0].set_ylabel(rf"{error} $\epsilon$ (%)")
+if points.empty:
+    plotting.explain_emptiness(axes[1], f"no {error} above 0")
 fitted_first = networks.sort_values("of_the_papers", ascending=False, kind="stable").index
 handles = [
     plt.Line2D([], [], marker=markers[network], linestyle="", label=looks.label(network), **look_of(network))
@@ -122,7 +127,8 @@ if fits.correlation.notna().all():
         label = rf"reported: ${REPORTED_A:g} \sqrt{{R_f}}$"
         handles.append(plt.Line2D([], [], color="0.3", linewidth=0.9, linestyle="--", label=label))
 spacing = {"handlelength": 1.4, "handletextpad": 0.4, "columnspacing": 1.2}
-legend = plotting.add_legend(figure, handles, loc="outside lower center", ncols=5, **spacing)
-figure.set_figheight(2.7 + plotting.height_of(legend))
+if handles:
+    legend = plotting.add_legend(figure, handles, loc="outside lower center", ncols=5, **spacing)
+    figure.set_figheight(2.7 + plotting.height_of(legend))
 plotting.letter_panels(axes)
 plotting.save_figure(figure, snakemake)

@@ -71,7 +71,7 @@ def draw_fit(ax, network, quantity, scale):
     if (network, quantity) in exponents.index:
         fit = exponents.loc[(network, quantity)]
         ax.plot(sizes, scale * fit.a * sizes**fit.b, color=colors[network], linewidth=1)
-        label += f": $b = {fit.b:.2f}$ [${fit.b_low:.2f}$, ${fit.b_high:.2f}$]"
+        label += f": $b = {fit.b:z.2f}$ [${fit.b_low:z.2f}$, ${fit.b_high:z.2f}$]"
     look = {"color": colors[network], "marker": markers[network], "markersize": 4, "linewidth": 1}
     return plt.Line2D([], [], label=label, **look)
 
@@ -82,6 +82,8 @@ def draw_panel(part, quantity, states, scale=1.0):
     for network in networks:
         for state in states:
             draw_curve(ax, network, state, quantity, scale)
+    if not (stability[quantity] > 0).any():
+        plotting.explain_emptiness(ax, "no test error above 0")
     keys = [draw_fit(ax, network, quantity, scale) for network in networks]
     ax.set_xscale("log")
     ax.set_yscale("log")

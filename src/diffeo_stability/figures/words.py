@@ -110,9 +110,9 @@ def listed(items: Collection[str], most: int = NAMED_AT_MOST) -> str:
 
 
 def count_of(count: int, total: int, what: str = "nets") -> str:
-    """Return ``3 of 5 nets``; of one, ``the one net`` or ``not the one net``."""
+    """Return ``3 of 5 nets``; of one, ``the one net`` or ``no net``."""
     if total == 1:
-        return f"{'' if count else 'not '}the one {what.removesuffix('s')}"
+        return f"{'the one' if count else 'no'} {what.removesuffix('s')}"
     return f"{count} of {total} {what}"
 
 
@@ -127,12 +127,13 @@ def averaged_over(seeds: int) -> str:
 
 
 def each(values: Mapping[str, float], say: Callable[[float], str] = number) -> str:
-    """Return what was measured of each network: of all where there are few, else from the smallest to the largest."""
+    """Return what was measured of each network: of all where there are few, else from the smallest to the largest; where these
+    read alike, ``2.0 in 10 nets``."""
     if len(values) <= NAMED_AT_MOST:
         return listed([f"{say(value)} in {network(name)}" for name, value in values.items()])
     smallest, largest = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
-    ends = [f"{say(values[name])} ({network(name)})" for name in (smallest, largest)]
-    return f"{' to '.join(ends)} in {len(values)} nets"
+    ends = {say(values[name]): f"{say(values[name])} ({network(name)})" for name in (smallest, largest)}
+    return f"{' to '.join(ends.values() if len(ends) > 1 else ends)} in {len(values)} nets"
 
 
 def p_value(p: float) -> str:

@@ -193,22 +193,30 @@ def _badness(claim: Claim, measured: Measured) -> tuple[int, float]:
 
 
 def _median_network(claim: Claim, found: Mapping[str, Measured], labels: Mapping[str, str]) -> tuple[Measured, str]:
-    """What decides of a class of nets, the median one, and in words how many agree; of two in the middle, the worse."""
+    """What decides of a class of nets, the median one, and in words how many agree with a claim, or of how many a question is
+    answered by yes; of two in the middle, the worse."""
     networks = sorted(found, key=lambda name: found[name].value)
     middle = (len(networks) - 1) // 2
     median = max(
         (found[name] for name in networks[middle : len(networks) - middle]), key=lambda one: _badness(claim, one)
     )
-    others = [name for name in networks if not claim.accepts(found[name].value)]
-    if len(networks) == 1:
+    others = [name for name in networks if not _agrees(claim, found[name])]
+    asked, total = claim.kind == "question", len(networks)
+    if total == 1:
         return median, f"{labels.get(networks[0], networks[0])} alone"
-    if len(others) == len(networks):
-        return median, f"none of {len(networks)} nets agrees"
-    words = f"{len(networks) - len(others)} of {len(networks)} nets agree"
+    if len(others) == total:
+        return median, f"yes in none of {total} nets" if asked else f"none of {total} nets agrees"
+    count = f"{total - len(others)} of {total} nets"
+    words = f"yes in {count}" if asked else f"{count} agree"
     if others:
         worst = max(others, key=lambda name: _badness(claim, found[name]))
-        words += f", not {labels.get(worst, worst)} ({found[worst].value:.3g})"
+        words += f", not {'in ' if asked else ''}{labels.get(worst, worst)} ({found[worst].value:.3g})"
     return median, words
+
+
+def _agrees(claim: Claim, measured: Measured) -> bool:
+    """Whether a net's number meets the criterion; a number is unlike another one only if its interval says so."""
+    return judge(claim, measured) == "reproduced" if claim.unlike is not None else claim.accepts(measured.value)
 
 
 def _worst_way(claim: Claim, ways: Ways) -> tuple[Measured, str]:

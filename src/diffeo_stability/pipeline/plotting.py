@@ -282,10 +282,14 @@ def log_ticks(*axes: Axis) -> None:
     """Label logarithmic axes with plain numbers: at powers of 10, and where there are few of them also at 2 and 5.
 
     Where they span more than five decades, some of the powers of 10, as such, which also stand where plain numbers have more than
-    five digits; where less than half of one, round numbers.
+    five digits; where less than half of one, round numbers. An axis on which nothing is drawn has none.
     """
     for axis in axes:
         low, high = axis.get_view_interval()
+        if not 0 < low < high:
+            axis.set_major_locator(NullLocator())
+            axis.set_minor_locator(NullLocator())
+            continue
         decades = math.log10(high / low)
         as_powers = decades > 5 or low < 1e-4 or high >= 1e6
         axis.set_major_locator(
@@ -296,6 +300,11 @@ def log_ticks(*axes: Axis) -> None:
         axis.set_major_formatter(LogFormatterMathtext() if as_powers else "{x:g}")
         axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=20))
         axis.set_minor_formatter(NullFormatter())
+
+
+def explain_emptiness(ax: Axes, words: str) -> None:
+    """Say in the middle of a panel why nothing is drawn in it."""
+    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color="0.4")
 
 
 def letter_panels(axes: list[Axes]) -> None:

@@ -2,6 +2,7 @@ import pandas as pd
 
 from ...networks.catalogue import kinds_of
 from ..claim_measures import (
+    Found,
     Measured,
     Tables,
     by_network,
@@ -13,6 +14,7 @@ from ..claim_measures import (
     rows_of_kind,
     rows_where,
 )
+from ..drawn_anew import against_init
 from ..states import as_shown
 
 CONVOLUTIONS = ["conv", "locallyconnected2d"]
@@ -40,8 +42,9 @@ def change_by_relus(tables: Tables, kind: str, what: str) -> dict[str, Measured]
 
 
 @measures("8a", "training")
-def deep_nets(tables: Tables) -> dict[str, Measured]:
-    return by_network(rows_of_kind(trained_convolutions(tables), "deep", "deep nets"), change_by_training)
+def deep_nets(tables: Tables) -> Found:
+    rows = _of_deep_nets(tables)
+    return against_init(by_network(rows, change_by_training), rows)
 
 
 @measures("8a", "relu")
@@ -50,11 +53,16 @@ def relus_of_deep_nets(tables: Tables) -> dict[str, Measured]:
 
 
 @measures("8b")
-def one_convolution_over_deep(tables: Tables) -> dict[str, Measured]:
+def one_convolution_over_deep(tables: Tables) -> Found:
     """What training does to nets of one convolution over what it does to deep ones."""
-    deep = _mean_over_nets(deep_nets(tables))
-    shallow = _of_one_convolution(trained_convolutions(tables))
-    return {name: quotient(value, deep) for name, value in by_network(shallow, change_by_training).items()}
+    deep, shallow = _of_deep_nets(tables), _of_one_convolution(trained_convolutions(tables))
+    mean = _mean_over_nets(by_network(deep, change_by_training))
+    ratios = {name: quotient(value, mean) for name, value in by_network(shallow, change_by_training).items()}
+    return against_init(ratios, pd.concat([shallow, deep]))
+
+
+def _of_deep_nets(tables: Tables) -> pd.DataFrame:
+    return rows_of_kind(trained_convolutions(tables), "deep", "deep nets")
 
 
 def _of_one_convolution(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Noted, Tables, means_by_network, measures, rows_where
+from ..claim_measures import Found, MissingError, Noted, Tables, means_by_network, measures, rows_where
+from ..drawn_anew import against_init
 from ..words import each, listed, network, percent
 
 
@@ -41,17 +42,18 @@ def what_is_left(rows: pd.DataFrame, quantity: str) -> str:
     return each(shares, percent) + (f" (no gain beyond its interval in {listed(without)})" if without else "")
 
 
-def _surviving(tables: Tables) -> Noted:
+def _surviving(tables: Tables) -> Found:
     rows = as_claimed(tables["channel_shuffling_summary"])
-    shares = means_by_network(at_output(rows, "D"), "share", signed=True)
-    return Noted(shares, f"of the gain in log R: {what_is_left(rows, 'R')}")
+    gaining = at_output(rows, "D")
+    shares = means_by_network(gaining, "share", signed=True)
+    return against_init(Noted(shares, f"of the gain in log R: {what_is_left(rows, 'R')}"), gaining)
 
 
 @measures("11a")
-def part_is_lost(tables: Tables) -> Noted:
+def part_is_lost(tables: Tables) -> Found:
     return _surviving(tables)
 
 
 @measures("11b")
-def part_survives(tables: Tables) -> Noted:
+def part_survives(tables: Tables) -> Found:
     return _surviving(tables)

@@ -1,3 +1,4 @@
+import numpy as np
 import pandas as pd
 
 from ..claim_measures import Noted, Tables, interval_in_row, measures, rows_where
@@ -12,15 +13,26 @@ def exponents(tables: Tables, *, strided: bool) -> pd.DataFrame:
 
 
 def _exponent(tables: Tables, quantity: str, *, strided: bool) -> Noted:
-    """The exponent with the longest inputs; beside it, that with inputs as short as the source's, where there are some."""
+    """The exponent with the longest inputs; beside it, over which layers that is, what it would be from the first layer on, and
+    with inputs as short as the source's, where there are some."""
     row = rows_where(exponents(tables, strided=strided), f"exponent of {quantity}", quantity=quantity).iloc[0]
     table = tables["constant_filters_summary"]
     same = (table.against == "depth") & (table.rectified == "everywhere") & (table.stride == row.stride)
     shorter = table[same & (table.quantity == quantity) & (table.length < row.length)].sort_values("length")
-    note = f"inputs of {row.length:,.0f} pixels"
+    note = f"layers {row.first_layer:g} to {row.last_layer:g}, inputs of {row.length:,.0f} pixels"
+    if row.first_layer > 1:
+        note += f"; {_from_the_first_layer(tables, row):.3g} from layer 1 on"
     if len(shorter):
         note += f"; {shorter.exponent.iloc[0]:.3g} with inputs of {shorter.length.iloc[0]:,.0f}"
     return Noted(interval_in_row(row, "exponent"), note)
+
+
+def _from_the_first_layer(tables: Tables, row: pd.Series) -> float:
+    """Exponent of the quantity of a row of the summary from layer 1 to that row's last one."""
+    table = tables["constant_filters"]
+    what = {"against": "depth", "stride": row.stride, "length": row.length, "rectified": "everywhere"}
+    layers = rows_where(table[table.layer_index <= row.last_layer], "layers of that net", **what)
+    return float(np.polyfit(np.log(layers.scale), np.log(layers[row.quantity]), 1)[0])
 
 
 @measures("18a", "D")

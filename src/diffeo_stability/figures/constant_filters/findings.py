@@ -20,7 +20,7 @@ def describe_constant_filters(tables: Tables) -> str:
 
 
 def _two_digits(exponent: float) -> str:
-    return f"{exponent:.2f}"
+    return f"{exponent:z.2f}"
 
 
 def _listed(rows: pd.DataFrame) -> str:

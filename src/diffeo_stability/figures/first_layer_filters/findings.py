@@ -54,7 +54,7 @@ def _against(table: pd.DataFrame, summary: pd.DataFrame, null: str, p: str, what
 
 
 def _signed(value: float) -> str:
-    return f"{value:.2f}"
+    return f"{value:z.2f}"
 
 
 def _waves(summary: pd.DataFrame) -> str:

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ..claim_measures import Measured, MissingError, Tables, rows_where
-from ..words import each, network, percent, plural, span, with_interval
+from ..words import count_of, each, network, percent, plural, span, with_interval
 from .claims import read_out_over_whole, trained_nets, widest
 
 SIGNIFICANT = 0.05
@@ -61,9 +61,9 @@ def _filters(table: pd.DataFrame) -> str:
     alone = rows_where(table, "read-outs trained alone", trained_part="read_out", state="trained")
     preferring = alone.selection_p_value < SIGNIFICANT
     return (
-        f"Training the whole net makes its filters smoother in {smoother.sum()} of {plural(len(smoother), 'net')}; a read-out "
-        f"trained alone reads the smoother ones more strongly (p < {SIGNIFICANT}) in "
-        f"{preferring.sum()} of {plural(len(preferring), 'training')}."
+        f"Training the whole net makes its filters smoother in {count_of(smoother.sum(), len(smoother))}; a read-out trained "
+        f"alone reads the smoother ones more strongly (p < {SIGNIFICANT}) in "
+        f"{count_of(preferring.sum(), len(preferring), 'trainings')}."
     )
 
 

@@ -1,6 +1,7 @@
 import pandas as pd
 
-from ..claim_measures import Measured, MissingError, Tables, by_network, mean_gain, measures
+from ..claim_measures import Found, MissingError, Tables, by_network, mean_gain, measures
+from ..drawn_anew import against_init
 
 
 def after_training(tables: Tables) -> pd.DataFrame:
@@ -13,5 +14,6 @@ def after_training(tables: Tables) -> pd.DataFrame:
 
 
 @measures("7")
-def smooth_over_rough(tables: Tables) -> dict[str, Measured]:
-    return by_network(after_training(tables), mean_gain)
+def smooth_over_rough(tables: Tables) -> Found:
+    final = after_training(tables)
+    return against_init(by_network(final, mean_gain), final)

@@ -20,7 +20,9 @@ def describe_laplacian_spectra(tables: Tables) -> str:
         f"{_each(means)}, mean of layers."
         if means
         else "",
-        _layers(gains),
+        _layers(
+            gains, "It gains" if means else f"From init{drawn_anew} the constant component gains over the roughest one"
+        ),
         averaged_over(final.seed.nunique()),
     ]
     return " ".join(filter(None, sentences))
@@ -39,9 +41,10 @@ def _gains(rows: pd.DataFrame) -> pd.Series:
     return by_layer.rename(names)
 
 
-def _layers(gains: dict[str, pd.Series]) -> str:
+def _layers(gains: dict[str, pd.Series], gain: str) -> str:
+    """In how many convolutions it does, and the largest factor."""
     together = [value for of_net in gains.values() for value in of_net]
     net = max(gains, key=lambda name: gains[name].max())
     rising = count_of(sum(value > 1 for value in together), len(together), "convolutions")
     layer, most = gains[net].idxmax(), gains[net].max()
-    return f"It gains in {rising}, most in {verbatim(layer)} of {network(net)}, by a factor of {factor(most)}."
+    return f"{gain} in {rising}; the largest factor is {factor(most)}, in {verbatim(layer)} of {network(net)}."

@@ -1,6 +1,9 @@
+from collections.abc import Callable
+
 import pandas as pd
 
-from ..claim_measures import Measured, Tables, Ways, change_over_depth, geometric_mean, measures, rows_where
+from ..claim_measures import Found, Measured, Tables, Ways, change_over_depth, geometric_mean, measures, rows_where
+from ..drawn_anew import against_init
 from .gaps import SIZED_BY, gaps, medians
 
 
@@ -8,17 +11,21 @@ def _over_all_patches(tables: Tables) -> pd.DataFrame:
     return rows_where(gaps(tables["neuron_stability_summary"]), "neurons over all patches", patch_choice="random")
 
 
-def _ways(found: list[Measured]) -> Ways:
-    return Ways({f"equal {words}": of_way for words, of_way in zip(SIZED_BY.values(), found, strict=True)})
+def _ways(tables: Tables, measure: Callable[[pd.Series], Measured]) -> Found:
+    """What is measured of the gap at each way of equal size, and of which nets the init is none of theirs."""
+    table, summary = _over_all_patches(tables), tables["neuron_stability_summary"]
+    found = zip(SIZED_BY.values(), medians(table, measure), strict=True)
+    ways = Ways({f"equal {words}": of_way for words, of_way in found})
+    return against_init(ways, summary[summary.net.isin(table.net)])
 
 
 @measures("14a")
-def gap(tables: Tables) -> Ways:
+def gap(tables: Tables) -> Found:
     """Mean over layers of the trained ratio to translations over that at init: the median one, at each way of equal size."""
-    return _ways(medians(_over_all_patches(tables), geometric_mean))
+    return _ways(tables, geometric_mean)
 
 
 @measures("14b")
-def change_of_gap(tables: Tables) -> Ways:
+def change_of_gap(tables: Tables) -> Found:
     """By what factor that ratio changes from the first layer to the last: the median one, at each way of equal size."""
-    return _ways(medians(_over_all_patches(tables), change_over_depth))
+    return _ways(tables, change_over_depth)

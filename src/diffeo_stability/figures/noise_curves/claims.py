@@ -83,6 +83,11 @@ def bump_and_changes(tables: Tables) -> Noted:
             f"the run has no images of fewer than {IMAGENET_SIZE} pixels along a side, and larger ones are taken for ImageNet's: "
             "for ImageNet see 5d"
         )
+    small = rows_where(
+        small.assign(changed=small.r_changed.notna()),
+        "trained deep net with a bump and enough noise to change 5% of its predictions",
+        changed=True,
+    )
     ratios = quotients(means_by_network(small, "bump_r"), means_by_network(small, "r_changed"))
     return Noted(
         ratios, f"images of fewer than {IMAGENET_SIZE} pixels along a side, which are taken not to be ImageNet's"

@@ -1,6 +1,7 @@
 import pandas as pd
 
 from ..claim_measures import MissingError, Tables, means_by_network, rows_where
+from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import count_of, each, fold, listed, network, plural, span
 from .claims import bump_in_units_of
@@ -49,7 +50,8 @@ def _bumps(noise: pd.DataFrame) -> list[str]:
     if missing:
         rises = _rises(noise[noise.net.isin(missing)])
         towards_end = f"; to the end of the range the curve rises {rises}" if rises else ""
-        sentences.append(f"There is no bump in {listed([network(net) for net in missing])}{towards_end}.")
+        there_is = "There is no bump" if found else "Trained, :math:`G_f / r^2` of the logits has no bump"
+        sentences.append(f"{there_is} in {listed([network(net) for net in missing])}{towards_end}.")
     return sentences
 
 
@@ -71,7 +73,7 @@ def _in_units(rows: pd.DataFrame) -> str:
     words = f"{contrast} times the norm of the images' contrast"
     changed = _values(rows, "r_changed")
     if changed:
-        places = _values(rows, "bump_r")
+        places = _values(rows.dropna(subset="r_changed"), "bump_r")
         ratios = span(places[net] / changed[net] for net in changed)
         words += f" and {ratios} times the norm at which 5% of the predictions have changed"
     return words
@@ -85,7 +87,7 @@ def _prominences(table: pd.DataFrame) -> str:
         initial = _curves(table, "init", "noise")
     except MissingError:
         return f"{words}."
-    drawn_anew = " (weights drawn anew where a net's own were brought along)" if initial.imported.any() else ""
+    drawn_anew = in_brackets(initial)
     words += f", and :math:`G_f / r^2` at init{drawn_anew} has {_standing_out(initial)}"
     estimated = table[(table.batch_norm == "estimated") & (table.perturbation == "noise") & (table.output == "logits")]
     if len(estimated):

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ..claim_measures import (
     Answer,
+    Found,
     Measured,
     MissingError,
     Tables,
@@ -17,6 +18,7 @@ from ..claim_measures import (
     rows_of_kind,
     rows_where,
 )
+from ..drawn_anew import against_init
 from ..states import as_shown
 from ..words import count_of, listed, number
 
@@ -47,14 +49,14 @@ def falls_with_depth(tables: Tables) -> dict[str, Measured]:
 
 
 @measures("10b")
-def falls_more(tables: Tables) -> dict[str, Measured]:
+def falls_more(tables: Tables) -> Found:
     """By what factor R falls over depth, trained over init."""
     which = ["net", "seed", "operation_index"]
     init = vggs(tables, "init")[[*which, "R"]]
     both = vggs(tables, "trained").merge(init, on=which, suffixes=("", "_init"))
     if both.empty:
         raise MissingError("the run has no VGG trained and at init")
-    return by_network(both.assign(R=both.R / both.R_init), fall_with_depth)
+    return against_init(by_network(both.assign(R=both.R / both.R_init), fall_with_depth), both)
 
 
 class Change(NamedTuple):

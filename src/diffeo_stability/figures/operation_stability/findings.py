@@ -1,4 +1,5 @@
 from ..claim_measures import MissingError, Tables, by_network, means_by_network, rows_where
+from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import averaged_over, count_of, each, factor, span, verbatim
 from .claims import changes_of_vggs, factors_in_words, fall_with_depth, has_init, in_words
@@ -12,7 +13,7 @@ def describe_operation_stability(tables: Tables) -> str:
     init = table[table.state == "init"]
     sentences = [
         f"At the last operation :math:`R` of trained nets is {each(ends)}"
-        + (f", at init {span(_ends(init, 'R').values())}." if len(init) else "."),
+        + (f", at init {span(_ends(init, 'R').values())}{in_brackets(init)}." if len(init) else "."),
         _over_depth(trained, init),
         _kinds(tables),
         _other_reading(tables["operation_stability"]),

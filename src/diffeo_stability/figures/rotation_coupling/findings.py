@@ -66,7 +66,7 @@ def _beyond(trained: pd.DataFrame) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:.2f}"
+    return f"{value:z.2f}"
 
 
 def _seeds(trained: pd.DataFrame) -> str:

@@ -1,6 +1,9 @@
 from collections.abc import Callable
 
+import pandas as pd
+
 from ..claim_measures import Measured, MissingError, Tables, over_depth
+from ..states import as_shown
 from ..words import count_of, each, factor, listed, network, percent, plural
 from .claims import errors, gains, learnt, trained, unlearnt
 
@@ -13,6 +16,7 @@ def describe_scale_detection(tables: Tables) -> str:
         f"Trained on {rows.train_size.max():,} images, the error is {each(errors(tables), percent)}.",
         f"Not better than guessing, in some seed, and left out of what follows: {listed(others)}." if others else "",
         _over_depth(tables),
+        _at_init(tables),
         _filters(tables),
         _averaged(rows.seed.nunique()),
     ]
@@ -39,6 +43,26 @@ def _over_depth(tables: Tables) -> str:
         "From the first operation to the last, by straight lines through the logarithms, :math:`D_k` then changes by a factor "
         f"of {each(deformation, factor)} (it falls in {falling}) and :math:`G_k` by {each(noise, factor)} (it rises in {rising})."
     )
+
+
+def _at_init(tables: Tables) -> str:
+    """How D and G change over depth before training, of the same nets, and what the other reading of batch-norm gives."""
+    table = tables["scale_detection"]
+    those = set(_values(lambda: over_depth(learnt(tables), "D")))
+    rows = table[(table.state == "init") & (table.train_size == table.train_size.max()) & table.net.isin(those)]
+    if rows.empty:
+        return ""
+    words = f"At init :math:`D_k` changes by {' and :math:`G_k` by '.join(_changes(as_shown(rows)))}"
+    estimated = rows[rows.batch_norm == "estimated"]
+    if len(estimated):
+        words += f"; with batch-norm estimated once on training images, by {' and by '.join(_changes(estimated))}"
+    return f"{words}."
+
+
+def _changes(rows: pd.DataFrame) -> list[str]:
+    """By what factors D and G change over depth."""
+    both = (over_depth(rows, quantity) for quantity in ("D", "G"))
+    return [each({net: found.value for net, found in of_nets.items()}, factor) for of_nets in both]
 
 
 def _filters(tables: Tables) -> str:

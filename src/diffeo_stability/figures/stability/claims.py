@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pandas as pd
 
 from ...networks.catalogue import kinds_of, state_of_the_art
-from ..claim_measures import Measured, Tables, means_by_network, measures, quotients, rows_where
+from ..claim_measures import Found, Measured, Tables, means_by_network, measures, quotients, rows_where
+from ..drawn_anew import against_init
 from ..states import as_shown
 
 
@@ -17,9 +18,8 @@ def _those(rows: pd.DataFrame, belongs: Callable[[str, float], bool], what: str)
     return rows_where(rows.assign(belongs=[belongs(*pair) for pair in pairs]), what, belongs=True)
 
 
-def _state_of_the_art(tables: Tables, state: str) -> dict[str, Measured]:
-    rows = _those(_nets(tables, state), state_of_the_art, "AlexNet, VGG, ResNet or EfficientNet")
-    return means_by_network(rows, "R")
+def _state_of_the_art(tables: Tables, state: str) -> pd.DataFrame:
+    return _those(_nets(tables, state), state_of_the_art, "AlexNet, VGG, ResNet or EfficientNet")
 
 
 @measures("1")
@@ -29,13 +29,14 @@ def initial_stability(tables: Tables) -> dict[str, Measured]:
 
 
 @measures("2a")
-def ratio_to_init(tables: Tables) -> dict[str, Measured]:
-    return quotients(_state_of_the_art(tables, "trained"), _state_of_the_art(tables, "init"))
+def ratio_to_init(tables: Tables) -> Found:
+    trained, init = (_state_of_the_art(tables, state) for state in ("trained", "init"))
+    return against_init(quotients(means_by_network(trained, "R"), means_by_network(init, "R")), init)
 
 
 @measures("2b")
 def trained_stability(tables: Tables) -> dict[str, Measured]:
-    return _state_of_the_art(tables, "trained")
+    return means_by_network(_state_of_the_art(tables, "trained"), "R")
 
 
 @measures("2c")

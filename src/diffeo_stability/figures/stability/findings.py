@@ -1,4 +1,5 @@
 from ..claim_measures import MissingError, Tables, means_by_network, rows_where
+from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import averaged_over, count_of, each, listed, network, span
 
@@ -11,7 +12,7 @@ def describe_stability(tables: Tables) -> str:
         initial = _values(table, "R", "init")
     except MissingError:
         return f"Trained, :math:`R_f` is {each(trained)}."
-    drawn_anew = " (weights drawn anew where a net's own were brought along)" if table.imported.any() else ""
+    drawn_anew = in_brackets(table)
     both = [net for net in trained if net in initial]
     lower = [net for net in both if trained[net] < initial[net]]
     sentences = [

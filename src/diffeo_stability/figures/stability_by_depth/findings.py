@@ -1,6 +1,7 @@
 import pandas as pd
 
 from ..claim_measures import MissingError, Tables, over_depth
+from ..drawn_anew import in_brackets
 from ..words import averaged_over, count_of, each, factor
 from .claims import averaged_over_whole, trained
 
@@ -35,7 +36,7 @@ def _changes(rows: pd.DataFrame) -> str:
 
 def _at_init(table: pd.DataFrame) -> str:
     init, other = table[table.state == "init"], ", and with batch-norm estimated once on training images by"
-    return _by_statistics(init, "estimated", "At init :math:`D_k` changes by", other)
+    return _by_statistics(init, "estimated", f"At init{in_brackets(init)} :math:`D_k` changes by", other)
 
 
 def _shuffled(table: pd.DataFrame) -> str:

@@ -1,6 +1,7 @@
 import math
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from ...networks.catalogue import state_of_the_art
@@ -51,18 +52,23 @@ def changes_order(ratios: list[Measured]) -> bool:
 
 
 def below_one_from(rows: pd.DataFrame) -> Measured:
-    """Displacement in pixels from which on R of one net at one cutoff is below one, however large; infinite if there is none.
+    """Displacement in pixels from which on R of one net at one cutoff is below one, up to overhangs; infinite if there is none.
 
     Between displacements linearly in the logarithms; the smallest one measured if R is below one at all of them.
     """
     places = relative_by_place(rows.sort_values("delta"))
-    displacements = [displacement for _, displacement in places]
-    return Measured(
-        *(
-            _crossing(displacements, [getattr(relative, end) for relative in places.values()])
-            for end in ("value", "low", "high")
-        )
-    )
+    displacements, overhang = [displacement for _, displacement in places], rows.delta_overhang.iloc[0]
+    curves = ([getattr(relative, end) for relative in places.values()] for end in ("value", "low", "high"))
+    return Measured(*(_crossing(*_up_to(overhang, displacements, curve)) for curve in curves))
+
+
+def _up_to(largest: float, displacements: list[float], relative: list[float]) -> tuple[list[float], list[float]]:
+    """A curve up to a displacement, which may lie between two that were measured."""
+    if largest >= displacements[-1]:
+        return displacements, relative
+    count = sum(displacement <= largest for displacement in displacements)
+    end = math.exp(np.interp(math.log(largest), np.log(displacements), np.log(relative)))
+    return [*displacements[:count], largest], [*relative[:count], end]
 
 
 def _crossing(displacements: list[float], relative: list[float]) -> float:
@@ -77,7 +83,7 @@ def _crossing(displacements: list[float], relative: list[float]) -> float:
 
 
 def by_cutoff(rows: pd.DataFrame) -> list[Measured]:
-    """From which displacement on R of one net is below one, at each cutoff."""
+    """From which displacement on R of one net is below one, up to overhangs, at each cutoff."""
     return [below_one_from(own) for _, own in rows.groupby("cutoff", sort=False)]
 
 
@@ -85,7 +91,6 @@ def by_cutoff(rows: pd.DataFrame) -> list[Measured]:
 def below_one_at_visible_displacements(tables: Tables) -> dict[str, Measured]:
     """Displacement from which on R is below one, up to overhangs: the largest over cutoffs, of every state-of-the-art net."""
     rows = trained(tables)
-    rows = rows_where(rows[rows.delta <= rows.delta_overhang], "displacements without overhangs")
     pairs = zip(rows.architecture, rows.filter_size, strict=True)
     rows = rows_where(
         rows.assign(belongs=[state_of_the_art(*pair) for pair in pairs]),

@@ -3,6 +3,7 @@ import math
 import pandas as pd
 
 from ..claim_measures import MissingError, Tables
+from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import averaged_over, count_of, listed, network, number, span
 from .claims import by_cutoff, changes_order, orders_of_pairs, relative_by_place, trained
@@ -23,11 +24,12 @@ def describe_stability_vs_displacement(tables: Tables) -> str:
 
 
 def _below_one(rows: pd.DataFrame) -> str:
-    """From which displacement on R of trained nets is below one."""
+    """From which displacement on R of trained nets is below one, as far as fields have no overhangs."""
     everywhere, from_some, elsewhere, nowhere = [], [], [], []
     for net, own in rows.groupby("net", sort=False):
+        seen = own[own.delta <= own.delta_overhang]
         crossings = [measured.value for measured in by_cutoff(own)]
-        if all(crossing == own.delta.min() for crossing in crossings):
+        if all(math.isclose(crossing, own.delta.min()) for crossing in crossings):
             everywhere.append(network(net))
         elif finite := [crossing for crossing in crossings if math.isfinite(crossing)]:
             at = "" if len(finite) == len(crossings) else f" at {count_of(len(finite), len(crossings), 'cutoffs')}"
@@ -37,7 +39,7 @@ def _below_one(rows: pd.DataFrame) -> str:
                 else ""
             )
             from_some.append(f"from {number(min(finite))} pixels on{latest}{at} in {network(net)}")
-        elif min(relative.value for relative in relative_by_place(own).values()) < 1:
+        elif min(relative.value for relative in relative_by_place(seen).values()) < 1:
             elsewhere.append(network(net))
         else:
             nowhere.append(network(net))
@@ -47,7 +49,7 @@ def _below_one(rows: pd.DataFrame) -> str:
         f"but not at the largest displacements in {listed(elsewhere)}" if elsewhere else "",
         f"nowhere in {listed(nowhere)}" if nowhere else "",
     ]
-    return f"Trained, :math:`R_f` is below one {'; '.join(filter(None, parts))}."
+    return f"Up to the first overhangs, trained :math:`R_f` is below one {'; '.join(filter(None, parts))}."
 
 
 def _values(rows: pd.DataFrame) -> dict[str, list[float]]:
@@ -81,7 +83,7 @@ def _at_init(table: pd.DataFrame) -> str:
     initial = _values(shown[shown.state == "init"])
     if not initial:
         return ""
-    drawn_anew = " (weights drawn anew where a net's own were brought along)" if table.imported.any() else ""
+    drawn_anew = in_brackets(table)
     words = f"At init it is {_span_of_all(initial)}{drawn_anew}"
     if len(estimated):
         other = _values(estimated)
