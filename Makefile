@@ -16,6 +16,14 @@ ifneq ($(words $(CURDIR)),1)
 $(error the path of this folder has a space in it ($(CURDIR)): move the project to one without)
 endif
 
+# Moved or copied here with its folder, it would run what stands in the other one, if anything
+MADE_FOR := $(shell sed -nE "s/^VIRTUAL_ENV=['\"]?([^'\"]+)['\"]?$$/\1/p" .venv/bin/activate 2>/dev/null)
+ifneq ($(MADE_FOR),)
+ifneq ($(realpath $(MADE_FOR)),$(realpath .venv))
+$(error .venv was made for another folder ($(MADE_FOR)): remove it (rm -rf .venv), and make will set up another one)
+endif
+endif
+
 help:
 	@echo 'make figures      rebuild every figure of the default run       (CONFIG=config/<run>.yaml for another)'
 	@echo 'make report       one HTML page: all figures at a glance, claims drawn, then every figure with caption and table'
@@ -54,6 +62,10 @@ help:
 environment: .venv/installed-workflow
 slurm: .venv/installed-slurm
 imagenet: .venv/installed-imagenet
+
+# For one that is there make asks nothing
+$(CONFIG):
+	@echo 'make: there is no $(CONFIG): say which run by CONFIG=config/<run>.yaml' >&2; exit 1
 
 # Snakemake ends with what the sources claim, and what the run says
 figures: environment $(CONFIG)

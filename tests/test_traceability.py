@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 import yaml
+from tracked import tracked_files
 
 from diffeo_stability.figures import FIGURES
 from diffeo_stability.pipeline.config import RunConfig
@@ -73,22 +74,52 @@ def test_figures_are_drawn_from_tables_and_never_from_checkpoints(root):
 def test_the_project_names_no_place_outside_itself(root):
     """No absolute paths, no hosts of package registries: they would tie the project to one machine."""
     wrong = re.compile(r"(?<![\w.~])/(?:home|root|Users|work)/\w|py[p]i\.org|python[h]osted")
-    for pattern in ("*", "src/**/*", "workflow/**/*", "config/*", "tests/*", "requirements/*", "profiles/**/*"):
-        for path in root.glob(pattern):
-            if path.is_file() and path.suffix not in (".pyc", ".png", ".pdf"):
-                assert not wrong.search(path.read_text()), path
+    folders = ("src", "workflow", "config", "tests", "requirements", "profiles")
+    for path in tracked_files(root, ":(glob)*", *folders):
+        if path.suffix not in (".png", ".pdf"):
+            assert not wrong.search(path.read_text()), path
+
+
+def test_what_a_run_makes_is_no_change_of_the_project_even_where_it_is_a_link_to_another_disk(root):
+    made = ["data", "results", "logs", "figures/mine", ".venv", ".snakemake"]
+    ignored = subprocess.run(["git", "check-ignore", "--no-index", *made], cwd=root, capture_output=True, text=True)
+    assert ignored.stdout.split() == made
+
+
+def making(folder, root, *arguments):
+    """What make says in a folder with the project's Makefile."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(root / "Makefile", folder)
+    # Run by `make test`, this make would call itself make[1] and say where it goes in and out.
+    alone = {key: value for key, value in os.environ.items() if key not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
+    return subprocess.run(["make", *arguments], cwd=folder, env=alone, capture_output=True, text=True)
 
 
 @pytest.mark.fault("unsupported")
 def test_make_refuses_a_folder_with_a_space_in_its_path_before_anything_else(root, tmp_path):
     folder = tmp_path / "my project"
-    folder.mkdir()
-    shutil.copy(root / "Makefile", folder)
-    # Run by `make test`, this make would call itself make[1] and say where it goes in and out.
-    alone = {key: value for key, value in os.environ.items() if key not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
-    done = subprocess.run(["make", "figures"], cwd=folder, env=alone, capture_output=True, text=True)
+    done = making(folder, root, "figures")
     assert done.returncode == 2 and "has a space in it" in done.stderr and not done.stdout
     assert [path.name for path in folder.iterdir()] == ["Makefile"]
+
+
+@pytest.mark.fault("unsupported")
+def test_make_refuses_an_environment_that_came_along_from_another_folder(root, tmp_path):
+    folder = tmp_path / "project"
+    activate = folder / ".venv" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.write_text(
+        f"VIRTUAL_ENV='{folder / '.venv'}'\nif [ x ]; then\n    VIRTUAL_ENV=$(cygpath -u \"$VIRTUAL_ENV\")\nfi\n"
+    )
+    assert "make figures" in making(folder, root).stdout
+    done = making(folder.rename(tmp_path / "moved"), root, "figures")
+    assert done.returncode == 2 and f"made for another folder ({folder / '.venv'}): remove it" in done.stderr
+    assert not done.stdout
+
+
+def test_make_says_that_a_run_file_does_not_exist(root, tmp_path):
+    done = making(tmp_path, root, "clean", "CONFIG=config/mien.yaml")
+    assert done.returncode == 2 and "there is no config/mien.yaml: say which run" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["bootstrap", "workflow", "test"])

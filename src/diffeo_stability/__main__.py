@@ -124,7 +124,7 @@ def _run_pipeline_command(chosen: argparse.Namespace) -> int:
             raise
         raise InputError(
             f"{chosen.command} needs {error.name}, which comes with the pipeline: in the project's folder, "
-            "pip install '.[workflow]'"
+            "pip install -e '.[workflow]'"
         ) from None
     return commands.COMMANDS[chosen.command](chosen.file)
 

@@ -468,7 +468,7 @@ def test_it_needs_nothing_of_the_pipeline(folder):
     assert done.returncode == 0, done.stderr
     plot, claims = done.stderr.splitlines()
     assert plot == "error: --plot needs matplotlib, which is not installed: pip install matplotlib"
-    assert claims.startswith("error: claims needs ") and claims.endswith("pip install '.[workflow]'")
+    assert claims.startswith("error: claims needs ") and claims.endswith("pip install -e '.[workflow]'")
 
 
 def test_the_module_is_the_command(folder):

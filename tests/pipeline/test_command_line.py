@@ -5,11 +5,13 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 from waiting import HANGS, wait_until
 
+import diffeo_stability
 from diffeo_stability.pipeline.config import parse_config
 from diffeo_stability.pipeline.plan import Plan
 
@@ -46,6 +48,16 @@ def test_from_another_folder_one_line_names_the_remedy(project, tmp_path):
     assert not {path.name for path in elsewhere.iterdir()} & {"results", "figures", "data", "logs"}
     there = snakemake(elsewhere, "-s", str(snakefile), "-d", str(project.folder), "-n", "--quiet", "rules")
     assert there.returncode == 0, there.stderr
+
+
+@pytest.mark.fault("unsupported")
+def test_a_package_that_is_another_copy_than_the_projects_own_is_refused(project):
+    (project.folder / "src" / "diffeo_stability").mkdir(parents=True)
+    said = one_line_of(project.snakemake("-n"))
+    assert said.startswith(
+        f"error: the package that runs is {Path(diffeo_stability.__file__).parent}, not this project's"
+    )
+    assert "pip install --no-deps -e ." in said
 
 
 def planned(done):
@@ -92,3 +104,9 @@ def test_a_missing_network_of_ones_own_is_found_before_any_job(project):
     line = one_line_of(project.snakemake())
     assert "network mine:net: there is no module mine" in line
     assert not (project.folder / "results").exists()
+
+
+def test_a_misspelt_figure_is_named_with_the_one_that_is_meant(project):
+    done = project.snakemake("figures/smoke/stabilty.pdf", "-n")
+    assert done.returncode == 1
+    assert "makes no figures/smoke/stabilty.pdf; did you mean figures/smoke/stability.pdf?" in done.stderr

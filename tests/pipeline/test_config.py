@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 import yaml
 from hostile import YAML_BOMBS
+from tracked import tracked_files
 
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
@@ -39,7 +40,7 @@ def changed(raw, path, value):
 
 
 def test_every_configuration_file_is_valid(root):
-    files = sorted(set((root / "config").glob("*.yaml")) - {root / "config" / "claims.yaml"})
+    files = sorted({*tracked_files(root, "config/*.yaml")} - {root / "config" / "claims.yaml"})
     assert {"mnist5k.yaml", "smoke.yaml"} <= {file.name for file in files}
     for file in files:
         assert load_config(file).run == file.stem

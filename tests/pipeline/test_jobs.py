@@ -1,6 +1,8 @@
 """How jobs end: in one line where the user can mend the reason or has interrupted them, else with what is needed to find it."""
 
+import subprocess
 import sys
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -70,6 +72,13 @@ def test_memory_that_torch_cannot_have_is_a_line(caplog):
 def test_code_that_ends_the_process_is_said_to_do_so(code):
     with pytest.raises(InputError, match=r"ends the process \(sys.exit\(.*\)\): leave that out"), not_left_midway():
         sys.exit(code)
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="Triton comes with torch on Linux")
+def test_a_job_that_trained_ends_without_a_list_of_what_triton_takes_for_leaks():
+    ending = "import triton; from diffeo_stability.pipeline.jobs import leave_garbage; leave_garbage()"
+    ended = subprocess.run([sys.executable, "-c", ending], capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
 
 
 def test_every_job_draws_the_same_random_numbers():

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from diffeo_stability.pipeline.run_log import in_words, last_words, seconds_left, what_went_wrong
+from diffeo_stability.pipeline.run_log import in_words, last_words, seconds_left, what_is_made, what_went_wrong
 
 DECLARED = {"train": 240, "measure": 60, "draw": 10, "all": 0}
 
@@ -50,6 +50,21 @@ def test_jobs_end_with_words_of_their_own(tmp_path, text, words):
     log = tmp_path / "job.log"
     log.write_text(text)
     assert last_words(log, since=0).startswith(words.format(log=log))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("figures/mine/stabilty.pdf", "; did you mean figures/mine/stability.pdf? Another run needs --configfile"),
+        ("figures/other/stability.pdf", "; did you mean figures/mine/stability.pdf? Another run needs --configfile"),
+        ("reprot", "; did you mean report? Another run needs --configfile"),
+        ("qqq", ". Another run needs --configfile"),
+    ],
+)
+def test_for_what_a_run_does_not_make_something_near_is_named(asked, said):
+    assert what_is_made(asked, "mine", ["report", "figures/mine/stability.pdf"]).startswith(
+        f"note: run mine makes no {asked}{said}"
+    )
 
 
 @pytest.mark.parametrize("line", ["error: \x1b[2Jsaid", "  \x1b[2Jsaid"])

@@ -14,7 +14,7 @@ from diffeo_stability.pipeline.metadata import name_newer, set_metadata_right
 from diffeo_stability.pipeline.own_code import check_own_code
 from diffeo_stability.pipeline.params import as_param
 from diffeo_stability.pipeline.plan import Plan
-from diffeo_stability.pipeline.run_log import RunLog, what_went_wrong
+from diffeo_stability.pipeline.run_log import RunLog, what_is_made, what_went_wrong
 from snakemake.utils import update_config
 
 
@@ -111,6 +111,13 @@ def show_errors():
         print(said, file=sys.stderr)
 
 
-run_log = RunLog(workflow, at_end=show_verdicts)
+def show_near(asked):
+    """Say what may have been meant by a target that there is not."""
+    names = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+    made = [*names, *plan.made(), *plan.notebooks(), plan.page(), plan.crate()]
+    print(what_is_made(asked, settings.run, made), file=sys.stderr)
+
+
+run_log = RunLog(workflow, at_end=show_verdicts, at_unknown=show_near)
 if workflow.is_main_process:
     logger.addHandler(run_log)

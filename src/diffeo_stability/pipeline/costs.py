@@ -10,6 +10,7 @@ from .config import Run
 
 SUFFIX = ".benchmark.tsv"
 LONGEST_LINE = 10_000  # letters
+FETCHING = "fetch_dataset"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def costs(config: Run) -> list[Cost]:
     jobs: dict[str, list[dict[str, float]]] = {}
     for rule, row in _benchmarks(config):
         jobs.setdefault(rule, []).append(row)
-    if not jobs:
+    if set(jobs) <= {FETCHING}:  # which may have been for another run with the same images
         raise InputError(f"nothing of run {config.run} was run here: logs/{config.run} holds no *{SUFFIX}")
     found = [
         Cost(
@@ -59,7 +60,7 @@ def costs(config: Run) -> list[Cost]:
 def _benchmarks(config: Run) -> Iterator[tuple[str, dict[str, float]]]:
     """Rule and numbers of every job of a run."""
     logs = Path("logs")
-    paths = [("fetch_dataset", logs / "datasets" / f"{folder}{SUFFIX}") for folder in config.datasets]
+    paths = [(FETCHING, logs / "datasets" / f"{folder}{SUFFIX}") for folder in config.datasets]
     of_run = logs / config.run
     for path in sorted(of_run.rglob(f"*{SUFFIX}")):
         paths.append((path.relative_to(of_run).parts[0].removesuffix(SUFFIX), path))

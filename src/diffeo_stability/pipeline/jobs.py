@@ -49,8 +49,16 @@ def running(job: Any) -> Iterator[None]:
         logging.captureWarnings(True)
         with exit_on_error(), recorded(job):
             yield
-    # Else Python looks for garbage once more before it ends, half a second long where torch is imported
-    gc.freeze()
+    leave_garbage()
+
+
+def leave_garbage() -> None:
+    """Have Python end without looking for garbage once more, which takes half a second where torch is imported.
+
+    Where Triton is imported too, as torch's optimizers do, it has to look: what it finds late, Triton lists as leaks of its own.
+    """
+    if "triton" not in sys.modules:
+        gc.freeze()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """What a run says besides Snakemake's own words: how long it has to go, at its end what went wrong, or what it shows."""
 
+import difflib
 import logging
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +16,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from ..core.errors import printable
 
+NOT_MADE = re.compile(r"^MissingRuleException:\s+No rule to produce (.+?) \(if you use")
 FEWEST = 3  # jobs that have to be done before the rest can be guessed from them
 SILENT = "it ended without a word: for want of memory, or because code of a network ends the process (os._exit)"
 WORDS = ("error: ", "interrupted")  # with which a job says in its log how it ended
@@ -25,13 +28,15 @@ class RunLog(logging.Handler):
     Args:
         workflow: Snakemake's own object.
         at_end: called if there is nothing to be done, for which Snakemake has no hook.
+        at_unknown: called with what was asked for, if it is nothing that the run makes; neither is there a hook for that.
     """
 
-    def __init__(self, workflow: Any, at_end: Callable[[], None]):
+    def __init__(self, workflow: Any, at_end: Callable[[], None], at_unknown: Callable[[str], None]):
         super().__init__()
         self.begun = time.time()
         self._workflow = workflow
         self._at_end = at_end
+        self._at_unknown = at_unknown
         self._running: dict[int, tuple[str, float]] = {}
         self._took: dict[str, list[float]] = defaultdict(list)
         self._declared: dict[str, float] = {}
@@ -40,6 +45,8 @@ class RunLog(logging.Handler):
         event = getattr(record, "event", None)
         if record.msg == NOTHING_TO_BE_DONE_MSG and not self._workflow.dryrun:
             self._at_end()
+        elif isinstance(record.msg, str) and (asked := NOT_MADE.match(record.msg)):
+            self._at_unknown(asked[1])
         elif event == LogEvent.JOB_INFO:
             self._running[record.jobid] = _kind(record.rule_name), record.created
             self._declared[_kind(record.rule_name)] = record.resources.get("runtime", 0)
@@ -125,3 +132,14 @@ def what_went_wrong(failed: Iterable[Any], since: float) -> str:
     jobs = [job for one in failed for job in (one.jobs if one.is_group() else [one])]
     lines = sorted(f"  {job.message or job.rule.name}: {last_words(job.log[0], since)}" for job in jobs if job.log)
     return "\n".join([f"{len(lines)} job{'s' if len(lines) > 1 else ''} went wrong:", *lines])
+
+
+def what_is_made(asked: str, run: str, made: Iterable[str]) -> str:
+    """Return what somebody may have meant who asked for what a run does not make.
+
+    Args:
+        made: what it makes, and names of all or some of it.
+    """
+    near = difflib.get_close_matches(asked, sorted(made), n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return printable(f"note: run {run} makes no {asked}{hint} Another run needs --configfile config/<run>.yaml")
