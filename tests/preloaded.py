@@ -4,6 +4,7 @@ A server imports them once and is then copied for every call. Nothing of the pro
 arguments, folder, environment and open files of the process that it stands for, and ends with it.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -18,18 +19,23 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-PLANNING = ("snakemake.cli",)
-JOBS = (  # scripts, and the kernels of their notebooks
+PLANNING = ("jsonschema", "nbformat", "smart_open.http", "snakemake.cli", "yte")
+JOBS = (  # scripts, and the kernels of their notebooks; without Triton, which prints what it takes for leaks when a copy ends
+    "docutils.core",
     "ipykernel.kernelapp",
     "jupytext",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_pdf",
     "matplotlib.pyplot",
     "nbclient",
     "nbconvert",
     "pandas",
-    "pydantic",
+    "pydantic.main",
+    "rocrate.rocrate",
+    "safetensors.torch",
     "scipy.special",
     "snakemake.script",
-    "torch",
+    "torch.fx.experimental.symbolic_shapes",
 )
 INTERPRETER = """\
 #!{python} -ISE
@@ -105,6 +111,7 @@ def serve(address: str, *modules: str) -> None:
     """Import modules, then answer every connection in a copy of this process, until the standard input ends."""
     for name in modules:
         __import__(name)
+    gc.freeze()  # copies do not look for garbage among what they share, and so share it for longer
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for copies
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
