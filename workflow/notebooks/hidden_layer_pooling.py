@@ -172,9 +172,12 @@ handles.append(
     plt.Line2D([], [], color="0.3", marker=".", markersize=3, label="without the shift common to all images", **DOTTED)
 )
 figure.legend(handles=handles, loc="outside upper center", ncols=4, columnspacing=1.2)
-for label, look in (("combinations", {}), ("channels", DOTTED)):
-    below[-1, 1].plot([], [], color="0.3", label=label, **look)
-below[-1, 1].legend(loc="upper right")
+# Energies fall from the upper left: there is most room below those that fall least
+flattest = max(below[:, 1], key=lambda ax: min(min(line.get_ydata()) for line in ax.lines))
+handles = [
+    plt.Line2D([], [], color="0.3", label=label, **look) for label, look in (("combinations", {}), ("channels", DOTTED))
+]
+flattest.legend(handles=handles, loc="lower left", borderaxespad=0.2)
 for part_of_figure, panels in ((top, above), (bottom, below)):
     part_of_figure.align_ylabels(panels[:, 0])
 plotting.letter_panels([ax for ax in (*above.flat, *below.flat) if ax.lines])
