@@ -1,5 +1,6 @@
 """How jobs end: in one line where the user can mend the reason or has interrupted them, else with what is needed to find it."""
 
+import platform
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -246,3 +247,27 @@ def test_what_figures_cannot_measure_is_said_before_a_training(
     config[stem]["networks"] = [*config[stem]["networks"], "mine"]
     with pytest.raises(InputError, match=f"^mine.*{said}"):
         describe_training(job, mnist5k)
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from diffeo_stability.pipeline.jobs import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        parts = [np.ones(2**18) for _ in range(10)]  # 2 MiB each
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+keep_freed_memory()
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_memory_that_was_freed_is_used_again():
+    """Without asking the system for it: each of 100 arrays would have 512 pages of 4 KiB anew."""
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 512
