@@ -116,7 +116,7 @@ def draw_energies(space, channels, rows, part):
 
 def leave_out(ax):
     """Nothing but the column's axis, and why."""
-    ax.text(0.5, 0.5, "reads averages\nover all places", transform=ax.transAxes, ha="center", va="center", color="0.4")
+    plotting.explain_emptiness(ax, "reads averages\nover all places")
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", which="both", left=False, labelleft=False)
 

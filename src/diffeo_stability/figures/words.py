@@ -79,6 +79,11 @@ def factor(value: float) -> str:
     return f"{value:.3g}"
 
 
+def decimals(value: float) -> str:
+    """Return a number that may be on either side of zero, with two decimals; zero has no sign."""
+    return f"{value:z.2f}"
+
+
 def fold(value: float) -> str:
     """Return a factor as ``2.5-fold``."""
     return f"{number(value)}-fold"

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from ..claim_measures import Tables
-from ..words import number, span
+from ..words import decimals, number, span
 from .claims import exponents
 
 NAMES = {"D": ":math:`D`", "G": ":math:`G`", "R": ":math:`R`"}
@@ -19,12 +19,8 @@ def describe_constant_filters(tables: Tables) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _two_digits(exponent: float) -> str:
-    return f"{exponent:z.2f}"
-
-
 def _listed(rows: pd.DataFrame) -> str:
-    return ", ".join(f"{_two_digits(row.exponent)} ({NAMES[row.quantity]})" for row in rows.itertuples())
+    return ", ".join(f"{decimals(row.exponent)} ({NAMES[row.quantity]})" for row in rows.itertuples())
 
 
 def _exponents(tables: Tables, depth: pd.DataFrame, *, strided: bool) -> str:
@@ -52,9 +48,7 @@ def _without_rectification(depth: pd.DataFrame) -> str:
     for _, net in depth[depth.quantity == "G"].groupby("stride"):
         longest = net[net.length == net.length.max()].set_index("rectified").exponent
         found.append((longest["layers"], longest["nowhere"]))
-    layers, nowhere = (
-        " and ".join(_two_digits(exponent) for exponent in column) for column in zip(*found, strict=True)
-    )
+    layers, nowhere = (" and ".join(decimals(exponent) for exponent in column) for column in zip(*found, strict=True))
     return (
         f"Where noise is rectified by the layers alone, the exponents of :math:`G` are {layers}; without any ReLU they are "
         f"{nowhere}."

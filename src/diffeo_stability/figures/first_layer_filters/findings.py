@@ -1,7 +1,7 @@
 import pandas as pd
 
 from ..claim_measures import MissingError, Tables, rows_where
-from ..words import NAMED_AT_MOST, each, listed, network, p_value, percent, plural, span, with_interval
+from ..words import NAMED_AT_MOST, decimals, each, listed, network, p_value, percent, plural, span, with_interval
 from .claims import excess_over
 
 STATES = {"init": "untrained", "trained": "trained"}
@@ -43,18 +43,14 @@ def _against(table: pd.DataFrame, summary: pd.DataFrame, null: str, p: str, what
     except MissingError:
         return ""
     if len(found) <= NAMED_AT_MOST:
-        words = listed([f"{with_interval(measured, _signed)} in {network(net)}" for net, measured in found.items()])
+        words = listed([f"{with_interval(measured, decimals)} in {network(net)}" for net, measured in found.items()])
     else:
-        words = each({net: measured.value for net, measured in found.items()}, _signed)
+        words = each({net: measured.value for net, measured in found.items()}, decimals)
     values = summary[p].dropna()
     worst = values.max()
     several = " at most" if len(values) > 1 and worst >= 0.001 else ""
     test = f", Mann-Whitney {p_value(worst)}{several}" if len(values) else ""
     return f"Their :math:`R^2` exceeds that of {what} by {words}{test}."
-
-
-def _signed(value: float) -> str:
-    return f"{value:z.2f}"
 
 
 def _waves(summary: pd.DataFrame) -> str:

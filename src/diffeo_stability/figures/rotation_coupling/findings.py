@@ -3,7 +3,7 @@ from collections import Counter
 import pandas as pd
 
 from ..claim_measures import MissingError, Tables, mean_over_seeds, rows_where
-from ..words import count_of, listed, network, p_value, plural, span, with_interval
+from ..words import count_of, decimals, listed, network, p_value, plural, span, with_interval
 from .claims import SMALLEST_FILTER, TURNED, trained_filters
 
 CALLED = {"quarter_turns": "at the best quarter turn", "interpolated": "at the best of all angles"}
@@ -42,10 +42,10 @@ def _partial(trained: pd.DataFrame, kind: str) -> str:
     measured = mean_over_seeds(rows, "partial_correlation", ["net"], signed=True)
     largest = rows.groupby("net", sort=False).partial_p_value.max()
     if len(largest) > SAID_ONE_BY_ONE:
-        values = span((found.value for found in measured), _signed)
+        values = span((found.value for found in measured), decimals)
         return f"{_HELD_FIXED} {CALLED[kind]} by {values} in {len(largest)} nets (smallest {p_value(largest.min())})."
     each = [
-        f"{with_interval(found, _signed)} in {network(net)} ({p_value(p)})"
+        f"{with_interval(found, decimals)} in {network(net)} ({p_value(p)})"
         for found, (net, p) in zip(measured, largest.items(), strict=True)
     ]
     return f"{_HELD_FIXED} {CALLED[kind]} by {listed(each)}."
@@ -63,10 +63,6 @@ def _beyond(trained: pd.DataFrame) -> str:
         return f"{way[0].upper()}{way[1:]} {'is this' if case == NEITHER else 'this is'} {_ABOVE}."
     found = listed([f"{way} in {count_of(counts[case], total)}" for case, way in WAYS.items() if counts[case]])
     return f"This is {_ABOVE} {found}."
-
-
-def _signed(value: float) -> str:
-    return f"{value:z.2f}"
 
 
 def _seeds(trained: pd.DataFrame) -> str:
