@@ -309,9 +309,18 @@ def test_minor_ticks_are_there_after_a_layout_that_did_without():
     plotting.set_style()
     figure, axes = plt.subplots(1, 3, sharey=True)
     for ax in axes:
-        ax.loglog([1, 100], [1, 1000])
+        ax.loglog([1, 100], [1, 200])
         plotting.log_ticks(ax.xaxis, ax.yaxis)
     before = [[axis.get_minorticklocs().tolist() for axis in (ax.xaxis, ax.yaxis)] for ax in axes]
     plotting.settle_layout(figure)
     after = [[axis.get_minorticklocs().tolist() for axis in (ax.xaxis, ax.yaxis)] for ax in axes]
     assert before == after and all(len(ticks) > 10 for of_axes in after for ticks in of_axes)
+
+
+@pytest.mark.parametrize(("top", "between"), [(900, True), (1100, False)])
+def test_axes_of_more_than_three_decades_have_no_ticks_between_the_powers_of_ten(top, between):
+    _, ax = plt.subplots()
+    ax.set_yscale("log")
+    ax.set_ylim(1, top)
+    plotting.log_ticks(ax.yaxis)
+    assert (len(ax.yaxis.get_minorticklocs()) > 0) == between

@@ -281,8 +281,9 @@ def in_rows(items: Sequence[Any], count: int) -> list[Sequence[Any]]:
 def log_ticks(*axes: Axis) -> None:
     """Label logarithmic axes with plain numbers: at powers of 10, and where there are few of them also at 2 and 5.
 
-    Where they span more than five decades, some of the powers of 10, as such, which also stand where plain numbers have more than
-    five digits; where less than half of one, round numbers. An axis on which nothing is drawn has none.
+    Where they span more than three decades, there are no ticks in between; where more than five, labels at some of the powers of
+    10, as such, which also stand where plain numbers have more than five digits; where less than half of one, round numbers. An
+    axis on which nothing is drawn has none.
     """
     for axis in axes:
         low, high = axis.get_view_interval()
@@ -298,7 +299,7 @@ def log_ticks(*axes: Axis) -> None:
             else MaxNLocator(4, steps=(1, 2, 2.5, 5, 10))
         )
         axis.set_major_formatter(LogFormatterMathtext() if as_powers else "{x:g}")
-        axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=20))
+        axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=20) if decades <= 3 else NullLocator())
         axis.set_minor_formatter(NullFormatter())
 
 
@@ -410,7 +411,8 @@ def save_figure(figure: Figure, job: Job) -> Saved:
     }
     for kind, entries in metadata.items():
         with atomic_path(getattr(job.output, kind)) as partial, plt.rc_context(LAID_OUT):
-            figure.savefig(partial, format=kind, metadata=entries, bbox_inches=page)
+            packed = {"pil_kwargs": {"compress_level": 0}} if kind == "png" else {}  # the seal has it written once more
+            figure.savefig(partial, format=kind, metadata=entries, bbox_inches=page, **packed)
             _seal(partial)
     plt.close(figure)
     if job.by_hand:
