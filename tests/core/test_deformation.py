@@ -203,8 +203,12 @@ def test_gradients_work_after_a_first_call_without_them(generator):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (torch.rand(2, 3, 8, 9), "square"),
-        (torch.rand(3, 8, 8), "square"),
+        (torch.rand(2, 3, 8, 9), "square: crop or resize"),
+        (torch.rand(3, 8, 8), r"square: of one image, give images\[None\]"),
+        (torch.rand(5, 8, 8), r"square: of images without channels, give images\[:, None\]"),
+        (torch.rand(5, 8, 8, 3), r"square: give images.permute\(0, 3, 1, 2\)"),
+        (torch.rand(8, 8), r"\(8, 8\): it must be \(batch, channels, n, n\), square$"),
+        ([torch.rand(3, 8, 8)], "type list: .*torch.stack"),
         (torch.zeros(0, 3, 8, 8), "empty"),
         (torch.zeros(1, 3, 8, 8, dtype=torch.uint8), "floating point"),
         (torch.rand(1, 1, 1, 1), "image_size is 1"),

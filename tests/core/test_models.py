@@ -61,6 +61,7 @@ def test_logits_are_taken_where_they_are_clear(output):
         ({"last": LOGITS, "all": [OTHER, OTHER]}, r"dict with last \(4, 3\), all.0 \(4, 5\), all.1 \(4, 5\)"),
         ({"logits": [LOGITS, OTHER]}, r"logits.0 \(4, 3\), logits.1"),
         ((), "tuple with no tensor"),
+        (list(torch.ones(40, 3)), r"list with 0 \(3,\), .*7 \(3,\) and 32 more: which is meant"),
     ],
 )
 def test_what_a_model_returns_is_named_where_they_are_not(output, message):

@@ -396,10 +396,13 @@ def check_images(images: Tensor) -> None:
     Only shape and dtype are looked at: what is sliced into tensors will do.
     """
     if not hasattr(images, "shape") or not isinstance(images.dtype, torch.dtype):
-        raise InputError(f"images are of type {type(images).__name__}: they must be a tensor (batch, channels, n, n)")
+        raise InputError(
+            f"images are of type {type(images).__name__}: they must be a tensor (batch, channels, n, n), which torch.stack makes "
+            "of a list of tensors"
+        )
     shape = tuple(images.shape)
     if len(shape) != 4 or shape[2] != shape[3]:
-        raise InputError(f"images have shape {shape}: it must be (batch, channels, n, n), square")
+        raise InputError(f"images have shape {shape}: it must be (batch, channels, n, n), square{_remedy_for(shape)}")
     if 0 in shape:
         raise InputError(f"images have shape {shape}: the batch is empty")
     _check_size(shape[-1])
@@ -409,5 +412,20 @@ def check_images(images: Tensor) -> None:
         )
     if not images.dtype.is_floating_point or images.dtype.itemsize < 2:
         raise InputError(
-            f"images are {images.dtype}: they must be floating point, of 16 bits at least; convert with images.float()"
+            f"images are {images.dtype}: they must be floating point, of 16 bits at least, on the scale that the model expects; "
+            "of bytes, that is often (images / 255 - mean) / std"
         )
+
+
+def _remedy_for(shape: tuple[int, ...]) -> str:
+    """What makes a batch of images of a tensor that has other axes, as far as its shape tells."""
+    match shape:
+        case (_, height, width, 1 | 3 | 4) if height == width:
+            return ": give images.permute(0, 3, 1, 2)"
+        case (1 | 3, height, width) if height == width:
+            return ": of one image, give images[None]"
+        case (_, height, width) if height == width:
+            return ": of images without channels, give images[:, None]"
+        case (_, _, _, _):
+            return ": crop or resize them"
+    return ""

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from .errors import InputError
+from .errors import InputError, few
 from .operations import evaluating, original
 
+SHOWN = 8  # tensors among outputs
 LOGITS = "logits"  # by which name libraries return them beside other things
 Model = nn.Module | Callable[[Tensor], Any]
 
@@ -102,7 +103,7 @@ def logits_of(output: Any) -> Any:
     found = dict(_tensors_in(output))
     if len(found) == 1:
         return next(iter(found.values()))
-    held = ", ".join(f"{name} {tuple(tensor.shape)}" for name, tensor in found.items()) or "no tensor"
+    held = few([f"{name} {tuple(tensor.shape)}" for name, tensor in found.items()], SHOWN) or "no tensor"
     raise InputError(
         f"the model returned {type(output).__name__} with {held}: which is meant? Give a function that returns one tensor, "
         "e.g. lambda images: model(images)[...]"

@@ -27,7 +27,8 @@ def named_operations(network: nn.Module) -> dict[str, nn.Module]:
     operations: dict[str, nn.Module] = {}
     for name, module in network.named_modules():
         within = any(name.startswith(f"{operation}.") for operation in operations)
-        whole = not any(module.children()) or isinstance(module, nn.Conv2d | nn.Linear)
+        # Not any(...): a module with a length of zero, or with none that it can tell, is one, too
+        whole = next(module.children(), None) is None or isinstance(module, nn.Conv2d | nn.Linear)
         if name and whole and not within and not isinstance(module, TRANSPARENT):
             operations[name] = module
     return operations
