@@ -1,7 +1,7 @@
 """Python in processes that have libraries already: importing them takes as long as planning a small run, or most of its jobs.
 
 A server imports them once and is then copied for every call. Nothing of the project is among them, and a copy has the
-arguments, folder, environment and open files of the process that it stands for, and ends with it.
+arguments, folder, environment and open files of the process that it stands for, and ends with it, as does what it has started.
 """
 
 import gc
@@ -37,6 +37,7 @@ JOBS = (  # scripts, and the kernels of their notebooks; without Triton, which p
     "snakemake.script",
     "torch.fx.experimental.symbolic_shapes",
 )
+MODULES = {"planning": PLANNING, "jobs": JOBS}
 INTERPRETER = """\
 #!{python} -ISE
 import sys
@@ -44,7 +45,7 @@ import sys
 sys.path.append({folder!r})
 from preloaded import run_as_this_process
 
-sys.exit(run_as_this_process({server!r}, sys.argv[1:]))
+sys.exit(run_as_this_process({servers!r}, sys.argv[1:]))
 """
 AT_ONCE = 2**16  # bytes
 
@@ -54,22 +55,22 @@ class Preloaded:
 
     Args:
         limit: seconds after which a call is killed.
+
+    Attributes:
+        interpreter: program that takes the place of ``python`` for as long as this process lives.
     """
 
     def __init__(self, limit: int):
         self._limit = limit
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
-        self._planning = _start_server(folder / "planning", PLANNING)
-        self._interpreter = folder / "python"
-        self._interpreter.write_text(
-            INTERPRETER.format(
-                python=sys.executable,
-                folder=str(Path(__file__).parent),
-                server=str(_start_server(folder / "jobs", JOBS)),
-            )
+        servers = {name: str(_start_server(folder / name, MODULES[name])) for name in MODULES}
+        self._planning = servers["planning"]
+        self.interpreter = folder / "python"
+        self.interpreter.write_text(
+            INTERPRETER.format(python=sys.executable, folder=str(Path(__file__).parent), servers=servers)
         )
-        self._interpreter.chmod(0o700)
+        self.interpreter.chmod(0o700)
 
     def run(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess:
         """Run ``-m <module> ...`` in a folder, and return what it printed."""
@@ -78,7 +79,7 @@ class Preloaded:
             "folder": str(folder),
             "env": dict(env),
             "limit": self._limit,
-            "interpreter": str(self._interpreter),
+            "interpreter": str(self.interpreter),
         }
         with (
             Path(os.devnull).open() as nothing,
@@ -133,12 +134,13 @@ def _answer(connection: socket.socket) -> None:
     child = os.fork()
     if child == 0:
         connection.close()
+        os.setpgid(0, 0)
         _become(files, **call)
 
     def end_with_the_caller() -> None:
         connection.recv(AT_ONCE)
         with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
+            os.killpg(child, signal.SIGKILL)
 
     threading.Thread(target=end_with_the_caller, daemon=True).start()
     _, status = os.waitpid(child, 0)
@@ -182,11 +184,12 @@ def _become(
     sys.exit()
 
 
-def run_as_this_process(address: str, arguments: Sequence[str]) -> int:
+def run_as_this_process(servers: Mapping[str, str], arguments: Sequence[str]) -> int:
     """Have a server run a script or ``-m <module>`` in place of this process; return its exit status, or be killed as it is.
 
     An interrupt is for what it stands for, which is asked to end otherwise: kernels get one whenever they are shut down.
     """
+    address = servers["planning" if arguments[:2] == ["-m", "snakemake"] else "jobs"]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     call = {
         "arguments": list(arguments),

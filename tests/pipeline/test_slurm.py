@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 import yaml
+from conftest import preloaded
 from slurm_cluster import Cluster, missing_programs
 from waiting import HANGS
 
@@ -59,7 +60,7 @@ def running(cluster, project, *arguments):
     printed = project.folder / "printed"
     with printed.open("w") as output:
         run = subprocess.Popen(
-            project.command(*arguments, "--configfile", "config/smoke.yaml"),
+            [preloaded().interpreter, *project.command(*arguments, "--configfile", "config/smoke.yaml")[1:]],
             cwd=project.folder,
             stdout=output,
             stderr=output,
