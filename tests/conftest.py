@@ -110,8 +110,8 @@ class Project:
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
         return cls(folder)
 
-    def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    def command(self, *arguments: str, interpreter: str | Path = sys.executable) -> list[str]:
+        return [str(interpreter), "-m", "snakemake", "--cores", "2", *arguments]
 
     def snakemake(
         self,

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -47,7 +48,6 @@ from preloaded import run_as_this_process
 
 sys.exit(run_as_this_process({servers!r}, sys.argv[1:]))
 """
-AT_ONCE = 2**16  # bytes
 
 
 class Preloaded:
@@ -99,12 +99,18 @@ def _start_server(address: Path, modules: Sequence[str]) -> Path:
     return address
 
 
-def run_in_copy(address: str | Path, call: dict, files: Sequence[int]) -> int:
-    """Have a server run a call in a copy of itself, with three open files, and return its exit status; negative if killed."""
+def run_in_copy(address: str | Path, call: dict, files: Sequence[int], forwarded: Sequence[signal.Signals] = ()) -> int:
+    """Have a server run a call in a copy of itself, with three open files, and return its exit status; negative if killed.
+
+    Args:
+        forwarded: signals to this process that the copy, and what it has started, get in its place.
+    """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(address))
         socket.send_fds(connection, [b"call"], files)
         connection.sendall(json.dumps(call).encode() + b"\n")
+        for number in forwarded:
+            signal.signal(number, lambda number, _: connection.sendall(bytes([number])))
         return int(connection.makefile().readline() or -signal.SIGKILL)
 
 
@@ -130,16 +136,21 @@ def _answer(connection: socket.socket) -> None:
     """Run what is asked for in a child, which is killed where the one who asked ends before it."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, files, _, _ = socket.recv_fds(connection, len(b"call"), 3)
-    call = json.loads(connection.makefile().readline())
+    told = connection.makefile("rb")
+    call = json.loads(told.readline())
     child = os.fork()
     if child == 0:
+        told.close()
         connection.close()
         os.setpgid(0, 0)
         _become(files, **call)
+    with suppress(PermissionError, ProcessLookupError):  # here, too: who does it first is not known
+        os.setpgid(child, child)
 
     def end_with_the_caller() -> None:
-        connection.recv(AT_ONCE)
         with suppress(ProcessLookupError):
+            while number := told.read(1):
+                os.killpg(child, number[0])
             os.killpg(child, signal.SIGKILL)
 
     threading.Thread(target=end_with_the_caller, daemon=True).start()
@@ -191,16 +202,25 @@ def run_as_this_process(servers: Mapping[str, str], arguments: Sequence[str]) ->
     """
     address = servers["planning" if arguments[:2] == ["-m", "snakemake"] else "jobs"]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
     call = {
         "arguments": list(arguments),
         "folder": str(Path.cwd()),
         "env": dict(os.environ),
         "interpreter": sys.argv[0],
     }
-    status = run_in_copy(address, call, [0, 1, 2])
+    status = run_in_copy(address, call, [0, 1, 2], forwarded=[signal.SIGTERM])
     if status < 0:
         os.kill(os.getpid(), -status)
     return status
+
+
+def _end_with_the_parent() -> None:
+    """End this process when the one that started it ends, as kernels do: the copy, which would look, has another parent."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 if __name__ == "__main__":

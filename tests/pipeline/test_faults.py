@@ -11,6 +11,7 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from conftest import preloaded
 from waiting import HANGS, wait_until
 
 NETWORK = "results/smoke/networks/lenet/seed0"
@@ -26,7 +27,7 @@ needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount 
 def start(project, *targets):
     """Start a run in a process group of its own."""
     output = (project.folder / "printed").open("w")
-    command = project.command(*targets, "--configfile", "config/smoke.yaml")
+    command = project.command(*targets, "--configfile", "config/smoke.yaml", interpreter=preloaded().interpreter)
     return subprocess.Popen(command, cwd=project.folder, stdout=output, stderr=output, start_new_session=True)
 
 

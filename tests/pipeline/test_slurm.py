@@ -60,7 +60,7 @@ def running(cluster, project, *arguments):
     printed = project.folder / "printed"
     with printed.open("w") as output:
         run = subprocess.Popen(
-            [preloaded().interpreter, *project.command(*arguments, "--configfile", "config/smoke.yaml")[1:]],
+            project.command(*arguments, "--configfile", "config/smoke.yaml", interpreter=preloaded().interpreter),
             cwd=project.folder,
             stdout=output,
             stderr=output,
