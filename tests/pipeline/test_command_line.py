@@ -4,11 +4,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from conftest import preloaded
 from waiting import HANGS, wait_until
 
 import diffeo_stability
@@ -38,8 +38,7 @@ def test_from_another_folder_one_line_names_the_remedy(project, tmp_path):
     snakefile = project.folder / "Snakefile"
 
     def snakemake(folder, *arguments):
-        command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
-        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=HANGS)
+        return preloaded().run(["-m", "snakemake", "--cores", "1", *arguments], folder, os.environ)
 
     assert f"cd {project.folder} first" in one_line_of(snakemake(elsewhere, "-s", str(snakefile)))
     assert f"cd {project.folder} first" in one_line_of(snakemake(project.folder, "-d", str(elsewhere)))
