@@ -1,6 +1,7 @@
 """Images in a tree ``train/<class>/*``, ``test/<class>/*``, or ``<class>/*`` alone, in a folder or straight from an archive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.checks import check_whole
-from ..core.errors import InputError
+from ..core.errors import InputError, lacks_memory
 from .files import is_there
 from .requests import Request, fields_of
 from .trees import PARTS, Found, every_image, images_by_class
@@ -60,7 +61,8 @@ def load_images(
     if not images:
         raise InputError(f"{path} holds no image")
     _check_sizes(path, images)
-    pixels = _stack([image for _, image in sorted(images.items())], _most_channels(images))
+    with _in_memory(path):
+        pixels = _stack([image for _, image in sorted(images.items())], _most_channels(images))
     channels, height, width = pixels.shape[1:]
     if height != width:
         raise InputError(f"{path}: images have {height} x {width} pixels, but must be square: set image_size")
@@ -73,7 +75,8 @@ def load_images(
         raise InputError(
             f"mean and std must be one finite number or {channels}, one per channel, and std positive: {mean}, {std}"
         )
-    return (pixels.float() / 255 - means.view(-1, 1, 1)) / deviations.view(-1, 1, 1)
+    with _in_memory(path):
+        return (pixels.float() / 255 - means.view(-1, 1, 1)) / deviations.view(-1, 1, 1)
 
 
 def scales(mean: Tensor, std: Tensor) -> bool:
@@ -120,7 +123,8 @@ def read_image_folder(
         for _, image in sorted(images.items()):
             pixels[part].append(image)
             labels[part].append(classes.index(category))
-    stacked = {part: _stack(pixels[part], channels) for part in parts}
+    with _in_memory(path):
+        stacked = {part: _stack(pixels[part], channels) for part in parts}
     return stacked, {part: torch.tensor(labels[part]) for part in parts}, classes
 
 
@@ -143,6 +147,17 @@ def _check_classes(path: Path, found: Found, parts: Sequence[str]) -> None:
 
 def _most_channels(images: Mapping[str, np.ndarray]) -> int:
     return max(image.shape[0] for image in images.values())
+
+
+@contextmanager
+def _in_memory(path: Path) -> Iterator[None]:
+    """Say of images that there is no memory for all of them."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
+        raise InputError(f"{path}: its images do not fit into memory: free some memory, or set image_size") from None
 
 
 def _stack(images: Sequence[np.ndarray], channels: int) -> Tensor:
