@@ -1,5 +1,6 @@
 """Records: what was made from what, followed from a figure down to the data, and noticed when a file is no longer the one."""
 
+import contextlib
 import io
 import json
 import os
@@ -41,30 +42,45 @@ def make(path, content, *inputs, rule="make", **params):
     return path
 
 
+@pytest.fixture(scope="module")
+def made_chain(tmp_path_factory):
+    """A folder with a table made from two measurements, both of one data set; and a figure drawn from the table."""
+    folder = tmp_path_factory.mktemp("chain")
+    with contextlib.chdir(folder):
+        results = folder / "results" / "mine"
+        data = make(folder / "data" / "pixels", "pixels", rule="fetch")
+        measurements = [
+            make(results / name / "m.csv", name, data, rule="measure", probe={"seed": 7})
+            for name in ("first", "second")
+        ]
+        table = make(results / "tables" / "stem.csv", "table", *measurements, rule="collect")
+        figure, ax = plt.subplots(figsize=(2, 2))
+        ax.plot([1, 2])
+        job = Job(
+            "draw_stem",
+            SimpleNamespace(table=str(table), notebook="stem.py", code=[]),
+            SimpleNamespace(**{kind: str(folder / "figures" / "mine" / f"stem.{kind}") for kind in ("pdf", "png")}),
+            SimpleNamespace(images="mine"),
+            SimpleNamespace(run="mine"),
+            CONFIG,
+        )
+        plotting.save_figure(figure, job)
+    return folder
+
+
 @pytest.fixture
-def chain(tmp_path, monkeypatch):
-    """A table made from two measurements, both of one data set; and a figure drawn from the table."""
+def chain(made_chain, tmp_path, monkeypatch):
+    """A copy of it, which is the working directory, and where its files are."""
+    shutil.copytree(made_chain, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    results = tmp_path / "results" / "mine"
-    data = make(tmp_path / "data" / "pixels", "pixels", rule="fetch")
-    measurements = [
-        make(results / name / "m.csv", name, data, rule="measure", probe={"seed": 7}) for name in ("first", "second")
-    ]
-    table = make(results / "tables" / "stem.csv", "table", *measurements, rule="collect")
-    figure, ax = plt.subplots(figsize=(2, 2))
-    ax.plot([1, 2])
-    paths = {kind: str(tmp_path / "figures" / "mine" / f"stem.{kind}") for kind in ("pdf", "png")}
-    job = Job(
-        "draw_stem",
-        SimpleNamespace(table=str(table), notebook="stem.py", code=[]),
-        SimpleNamespace(**paths),
-        SimpleNamespace(images="mine"),
-        SimpleNamespace(run="mine"),
-        CONFIG,
-    )
-    plotting.save_figure(figure, job)
+    results, figures = tmp_path / "results" / "mine", tmp_path / "figures" / "mine"
     return SimpleNamespace(
-        folder=tmp_path, data=data, measurements=measurements, table=table, pdf=paths["pdf"], png=paths["png"]
+        folder=tmp_path,
+        data=tmp_path / "data" / "pixels",
+        measurements=[results / name / "m.csv" for name in ("first", "second")],
+        table=results / "tables" / "stem.csv",
+        pdf=str(figures / "stem.pdf"),
+        png=str(figures / "stem.png"),
     )
 
 
