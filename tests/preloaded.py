@@ -196,12 +196,9 @@ def _become(
 
 
 def run_as_this_process(servers: Mapping[str, str], arguments: Sequence[str]) -> int:
-    """Have a server run a script or ``-m <module>`` in place of this process; return its exit status, or be killed as it is.
-
-    An interrupt is for what it stands for, which is asked to end otherwise: kernels get one whenever they are shut down.
-    """
+    """Have a server run a script or ``-m <module>`` in place of this process; return its exit status, or be killed as it is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until it can be passed on
     address = servers["planning" if arguments[:2] == ["-m", "snakemake"] else "jobs"]
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     call = {
         "arguments": list(arguments),
@@ -209,7 +206,7 @@ def run_as_this_process(servers: Mapping[str, str], arguments: Sequence[str]) ->
         "env": dict(os.environ),
         "interpreter": sys.argv[0],
     }
-    status = run_in_copy(address, call, [0, 1, 2], forwarded=[signal.SIGTERM])
+    status = run_in_copy(address, call, [0, 1, 2], forwarded=[signal.SIGINT, signal.SIGTERM])
     if status < 0:
         os.kill(os.getpid(), -status)
     return status

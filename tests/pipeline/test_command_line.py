@@ -86,7 +86,8 @@ def test_ctrl_c_in_a_training_is_one_line(project):
     training = "results/smoke/networks/lenet/seed0"
     printed = project.folder / "printed"
     with printed.open("w") as output:
-        command = project.command(f"{training}/history.csv", "--configfile", "config/smoke.yaml")
+        target = f"{training}/history.csv", "--configfile", "config/smoke.yaml"
+        command = project.command(*target, interpreter=preloaded().interpreter)
         run = subprocess.Popen(command, cwd=project.folder, stdout=output, stderr=output, start_new_session=True)
         wait_until((project.folder / training / "checkpoints.partial" / "epoch0001.json").exists, "a training", run)
         os.killpg(run.pid, signal.SIGINT)
