@@ -111,7 +111,10 @@ def run_in_copy(address: str | Path, call: dict, files: Sequence[int], forwarded
         connection.sendall(json.dumps(call).encode() + b"\n")
         for number in forwarded:
             signal.signal(number, lambda number, _: connection.sendall(bytes([number])))
-        return int(connection.makefile().readline() or -signal.SIGKILL)
+        status = int(connection.makefile().readline() or -signal.SIGKILL)
+        for number in forwarded:
+            signal.signal(number, signal.SIG_DFL)
+        return status
 
 
 def serve(address: str, *modules: str) -> None:
