@@ -110,8 +110,16 @@ class Project:
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
         return cls(folder)
 
-    def command(self, *arguments: str, interpreter: str | Path = sys.executable) -> list[str]:
-        return [str(interpreter), "-m", "snakemake", "--cores", "2", *arguments]
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+
+    def start(self, *arguments: str, env: Mapping[str, str] = os.environ) -> subprocess.Popen:
+        """Start snakemake on the smoke run, in a process group of its own; what it prints goes into the file ``printed``."""
+        command = [preloaded().interpreter, *self.command(*arguments, "--configfile", "config/smoke.yaml")[1:]]
+        with (self.folder / "printed").open("w") as output:
+            return subprocess.Popen(
+                command, cwd=self.folder, stdout=output, stderr=output, env=env, start_new_session=True
+            )
 
     def snakemake(
         self,

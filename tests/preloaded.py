@@ -64,7 +64,7 @@ class Preloaded:
         self._limit = limit
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
-        servers = {name: str(_start_server(folder / name, MODULES[name])) for name in MODULES}
+        servers = {name: str(_start_server(folder / name, modules)) for name, modules in MODULES.items()}
         self._planning = servers["planning"]
         self.interpreter = folder / "python"
         self.interpreter.write_text(

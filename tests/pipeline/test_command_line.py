@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,15 +83,11 @@ def test_ctrl_c_in_a_training_is_one_line(project):
     config = project.folder / "config" / "smoke.yaml"
     config.write_text(config.read_text().replace("epochs: 2\n", "epochs: 100000\n"))
     training = "results/smoke/networks/lenet/seed0"
-    printed = project.folder / "printed"
-    with printed.open("w") as output:
-        target = f"{training}/history.csv", "--configfile", "config/smoke.yaml"
-        command = project.command(*target, interpreter=preloaded().interpreter)
-        run = subprocess.Popen(command, cwd=project.folder, stdout=output, stderr=output, start_new_session=True)
-        wait_until((project.folder / training / "checkpoints.partial" / "epoch0001.json").exists, "a training", run)
-        os.killpg(run.pid, signal.SIGINT)
-        assert run.wait(timeout=HANGS) == 1
-    text = printed.read_text()
+    run = project.start(f"{training}/history.csv")
+    wait_until((project.folder / training / "checkpoints.partial" / "epoch0001.json").exists, "a training", run)
+    os.killpg(run.pid, signal.SIGINT)
+    assert run.wait(timeout=HANGS) == 1
+    text = (project.folder / "printed").read_text()
     assert re.search(r"^interrupted at epoch \d+ of 100000; run again to go on$", text, flags=re.MULTILINE)
     assert "Traceback" not in text and "went wrong" not in text
 

@@ -11,7 +11,6 @@ import threading
 from contextlib import contextmanager
 
 import pytest
-from conftest import preloaded
 from waiting import HANGS, wait_until
 
 NETWORK = "results/smoke/networks/lenet/seed0"
@@ -22,13 +21,6 @@ CLAIMS = "results/smoke/tables/claims.csv"
 # Root may read and write everything; without these two capabilities it is a user like others
 AS_A_USER = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-
-
-def start(project, *targets):
-    """Start a run in a process group of its own."""
-    output = (project.folder / "printed").open("w")
-    command = project.command(*targets, "--configfile", "config/smoke.yaml", interpreter=preloaded().interpreter)
-    return subprocess.Popen(command, cwd=project.folder, stdout=output, stderr=output, start_new_session=True)
 
 
 def errors_of(done, *places):
@@ -70,7 +62,7 @@ def test_a_run_ended_in_every_stage_ends_with_the_files_of_one_run(project, fini
     targets = measured, *tables, "figures/smoke/deformations.pdf"
     for number, (stage, (trace, ending)) in enumerate(INTERRUPTIONS.items()):
         # The first one's lock is taken away at the end
-        run = start(project, *targets, *(["--nolock"] if number else []))
+        run = project.start(*targets, *(["--nolock"] if number else []))
         wait_until((project.folder / trace).exists, stage, run)
         os.killpg(run.pid, ending)
         run.wait(timeout=HANGS)
@@ -183,7 +175,7 @@ def test_folders_that_must_not_be_read_or_written(finished_copy, finished_projec
 def test_two_runs_at_once(finished_copy, finished_project):
     locks = finished_copy.folder / ".snakemake" / "locks"
     (finished_copy.folder / MEASURED).unlink()
-    first = start(finished_copy, MEASURED)
+    first = finished_copy.start(MEASURED)
     wait_until(lambda: any(lock.stat().st_size for lock in locks.glob("*.output.lock")), "a run to begin", first)
     os.killpg(first.pid, signal.SIGSTOP)  # else it could be done before the second one has started
     second = finished_copy.snakemake(MEASURED)

@@ -3,12 +3,10 @@
 import os
 import re
 import signal
-import subprocess
 from contextlib import contextmanager
 
 import pytest
 import yaml
-from conftest import preloaded
 from slurm_cluster import Cluster, missing_programs
 from waiting import HANGS
 
@@ -57,20 +55,11 @@ def profile(project):
 @contextmanager
 def running(cluster, project, *arguments):
     """A run on the cluster; what is left of it at the end is killed."""
-    printed = project.folder / "printed"
-    with printed.open("w") as output:
-        run = subprocess.Popen(
-            project.command(*arguments, "--configfile", "config/smoke.yaml", interpreter=preloaded().interpreter),
-            cwd=project.folder,
-            stdout=output,
-            stderr=output,
-            env=cluster.environment,
-            start_new_session=True,
-        )
+    run = project.start(*arguments, env=cluster.environment)
     try:
         yield run
     except RuntimeError as error:
-        raise RuntimeError(f"{error}\nIt printed:\n{printed.read_text()}") from None
+        raise RuntimeError(f"{error}\nIt printed:\n{(project.folder / 'printed').read_text()}") from None
     finally:
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
