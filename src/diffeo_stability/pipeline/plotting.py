@@ -405,14 +405,15 @@ def save_figure(figure: Figure, job: Job) -> Saved:
     page = Bbox.from_extents(0, -FOOTER, *figure.get_size_inches())
     provenance = provenance_of(job)
     carried = embed_record(provenance)
-    metadata = {
-        "pdf": {"Title": provenance["stem"], "Keywords": carried, "CreationDate": None},
-        "png": {"Title": provenance["stem"], "Description": carried},
+    title = {"Title": provenance["stem"]}
+    options = {
+        "pdf": {"metadata": {**title, "Keywords": carried, "CreationDate": None}},
+        # The seal has it written, and packed, once more
+        "png": {"metadata": {**title, "Description": carried}, "pil_kwargs": {"compress_level": 0}},
     }
-    for kind, entries in metadata.items():
+    for kind, of_kind in options.items():
         with atomic_path(getattr(job.output, kind)) as partial, plt.rc_context(LAID_OUT):
-            packed = {"pil_kwargs": {"compress_level": 0}} if kind == "png" else {}  # the seal has it written once more
-            figure.savefig(partial, format=kind, metadata=entries, bbox_inches=page, **packed)
+            figure.savefig(partial, format=kind, bbox_inches=page, **of_kind)
             _seal(partial)
     plt.close(figure)
     if job.by_hand:
