@@ -1,6 +1,5 @@
 """What hostile files hold."""
 
-import ctypes
 import io
 import lzma
 import resource
@@ -30,9 +29,6 @@ def within_bounds(memory: int = MEMORY) -> Iterator[None]:
     def hangs(*_) -> None:
         raise TimeoutError("it hangs")
 
-    # What was let go, which jobs keep, would be had without asking for it
-    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
-        trim(0)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     before = resource.getrlimit(resource.RLIMIT_AS)
     handler = signal.signal(signal.SIGALRM, hangs)

@@ -56,10 +56,23 @@ def test_an_image_that_is_scaled_to_billions_of_pixels_is_refused(folder, width,
     )
 
 
-def test_an_image_for_which_there_is_no_memory_is_not_said_to_be_damaged_alone(folder):
+UNREAD = r"a.png is no image that can be read \(.+\): replace or remove it, or free some memory$"
+TOO_MANY = "images: its images do not fit into memory: free some memory, or set image_size$"
+
+
+def test_an_image_for_which_there_is_no_memory_is_not_said_to_be_damaged_alone(folder, monkeypatch):
+    def lacks(*_, **__):
+        raise MemoryError("no memory")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lacks)
+    refused(folder, UNREAD)
+
+
+def test_where_memory_ends_is_said(folder):
+    """Where that is, at the image or after it, depends on what the process has let go before."""
     (folder / "a.png").write_bytes(png_of_zeros(9000, 9000))
     with within_bounds(memory=128 * 2**20):
-        refused(folder, r"a.png is no image that can be read \(.+\): replace or remove it, or free some memory$")
+        refused(folder, f"{UNREAD}|{TOO_MANY}")
 
 
 @pytest.mark.parametrize("step", ["np.stack", "torch.Tensor.float"])
@@ -68,7 +81,7 @@ def test_images_for_all_of_which_there_is_no_memory_are_said_to_be(folder, monke
         raise MemoryError if step == "np.stack" else RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(f"{load_images.__module__}.{step}", lacks)
-    refused(folder, "images: its images do not fit into memory: free some memory, or set image_size$")
+    refused(folder, TOO_MANY)
 
 
 def eps(folder):
