@@ -6,8 +6,8 @@ Where torchmetrics is installed, it is one of its metrics, and can stand in a ``
 import torch
 from torch import Tensor
 
-from .core.checks import check_whole
-from .core.deformation import Interpolation, check_images
+from .core.checks import check_images, check_whole
+from .core.deformation import Interpolation
 from .core.errors import InputError
 from .core.estimates import check_bootstrap
 from .core.look import check_settings, source_of_randomness

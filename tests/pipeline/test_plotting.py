@@ -1,7 +1,6 @@
 """One look for all figures, and files that say where they come from."""
 
 import json
-import warnings
 from types import SimpleNamespace
 
 import matplotlib
@@ -18,6 +17,7 @@ from diffeo_stability.networks.settings import ARCHITECTURES
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.carried import BLANK
 from diffeo_stability.pipeline.interactive import Job
+from diffeo_stability.pipeline.labels import as_text
 from diffeo_stability.pipeline.looks import OWN_COLORS, looks_of
 
 matplotlib.use("agg")
@@ -73,44 +73,6 @@ def test_the_configuration_says_what_networks_are_called_and_how_they_are_colour
     assert found["a"] == ("$", "rose") and found["b"] == ("b", OWN_COLORS[0]) and found["lenet"].label == "L"
     drawn = plotting.Looks({name: look._asdict() for name, look in found.items()})
     assert drawn.color("a") == plotting.COLORS["rose"] and drawn.color("b") == OWN_COLORS[0]
-
-
-def test_names_are_no_mathematics_and_fit_their_place():
-    figure = plt.figure()
-    for name in ("$x$", "a_b^{c}", "100%", r"\frac$1$", "$" * 3, "W" * 40, "a name of some length $1 and $2"):
-        text = figure.text(0, 0, plotting.as_text(name, 1), fontsize=plotting.TEXT_SIZE)
-        shown = text.get_window_extent()
-        assert shown.width <= 1.1 * figure.dpi
-        without = figure.text(0, 0, text.get_text().replace(r"\$", "$"), fontsize=plotting.TEXT_SIZE, parse_math=False)
-        assert shown.width == pytest.approx(without.get_window_extent().width, abs=3)
-
-
-def test_letters_that_the_font_lacks_are_named_once(caplog):
-    with warnings.catch_warnings(record=True) as warned:
-        plotting.set_style()
-        figure = plt.figure()
-        for _ in range(2):
-            figure.text(0, 0, plotting.as_text("\u6f22\u5b57 a"))
-            figure.draw_without_rendering()
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("\u6f22\u5b57 a: figures show boxes for \u6f22\u5b57, which the font lacks")
-    assert not [warning for warning in warned if "Glyph" in str(warning.message)]
-    plotting.as_text("na\u00efve \u03bb")
-    assert len(caplog.records) == 1
-
-
-def test_long_names_are_shortened_such_that_they_differ():
-    alike = ["a" * 20 + letter + "b" * 20 for letter in "xyz"]
-    for names in (
-        alike,
-        [name * 3 for name in alike],
-        ["x" * 40 + "1", "x" * 40 + "2"],
-        ["1" + "x" * 40, "2" + "x" * 40],
-    ):
-        shown = plotting.as_texts(names, 1)
-        assert len(set(shown)) == len(names) and all("…" in name for name in shown)
-    assert plotting.as_texts(["short", "names"]) == ["short", "names"]
-    assert plotting.as_text("x" * 50 + "1", 1).endswith("1")
 
 
 def test_families_have_colours_that_differ_for_everyone():
@@ -283,7 +245,7 @@ def test_networks_of_one_colour_have_markers_that_differ():
 
 def test_a_legend_is_no_wider_than_the_page():
     figure, ax = plt.subplots(figsize=(plotting.PAGE, 2))
-    handles = [plt.Line2D([], [], label=plotting.as_text(f"{k}_{'W' * 40}")) for k in range(30)]
+    handles = [plt.Line2D([], [], label=as_text(f"{k}_{'W' * 40}")) for k in range(30)]
     legend = plotting.add_legend(figure, handles, loc="outside lower center", ncols=6)
     assert legend.get_window_extent().width <= plotting.PAGE * figure.dpi and len(figure.legends) == 1
     assert len(plotting.add_legend(ax, handles[:2]).texts) == 2

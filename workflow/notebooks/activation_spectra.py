@@ -31,6 +31,7 @@ from matplotlib.ticker import NullLocator
 
 from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.labels import as_text
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
@@ -107,7 +108,7 @@ def draw_network(axes, network):
         draw_spectra(share, rows, colors[network], "share", "share_normalised")
         draw_spectra(absolute, rows, colors[network], "power")
         title = shown[column] if "." not in shown[column] else f"operation {column}"
-        share.set_title(plotting.as_text(title, 0.6), fontsize=6, pad=2)
+        share.set_title(as_text(title, 0.6), fontsize=6, pad=2)
         for ax in (share, absolute):
             ax.tick_params(labelsize=5.5, pad=1.5)
     for ax, label in ((axes[0, 0], "share (%)"), (axes[1, 0], "power")):
@@ -166,7 +167,7 @@ def draw_by_depth(upper, lower, network, inches, name_step):
     draw_by_operation(lower, rows[rows.state == "trained"], "ratio_to_init", colors[network])
     lower.axhline(1, color=INIT, linewidth=0.8)
     named = order.iloc[::name_step]
-    names = [plotting.as_text(name, NAME) for name in named.operation]
+    names = [as_text(name, NAME) for name in named.operation]
     lower.set_xticks(named.operation_index, names, rotation=90, fontsize=6)
     lower.margins(x=0.04)
 
@@ -183,7 +184,7 @@ for band, group, some in zip(bands, groups, panels, strict=True):
     band.align_ylabels(some[:, 0])
 bottom.supxlabel("operation, in order of execution", fontsize=7)
 handles = [
-    Line2D([], [], color="0.3", marker=shape, markersize=3, linestyle="", label=plotting.as_text(kind))
+    Line2D([], [], color="0.3", marker=shape, markersize=3, linestyle="", label=as_text(kind))
     for kind, shape in markers.items()
 ]
 handles.append(Line2D([], [], color="0.3", linewidth=0.8, linestyle=":", label="white noise"))

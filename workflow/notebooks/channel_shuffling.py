@@ -29,6 +29,7 @@ import numpy as np
 
 from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.labels import as_text
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
@@ -162,7 +163,7 @@ handles = [
         marker="o",
         markersize=3.5,
         linestyle="",
-        label=plotting.as_text(kind),
+        label=as_text(kind),
     )
     for kind in dict.fromkeys(stability.kind)
 ]

@@ -32,6 +32,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from diffeo_stability import laplacian_eigenspaces
 from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.labels import as_text
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
@@ -152,7 +153,7 @@ for row, network in zip(courses, networks, strict=True):
         ratio_axis(ax, network)
         # The long names of layers inside blocks would run into each other
         title = layer if "." not in layer else f"layer {names[network].index(layer) + 1}"
-        title = plotting.as_text(title, 5.5 / columns)
+        title = as_text(title, 5.5 / columns)
         ax.text(0.5, 1.0, title, transform=ax.transAxes, ha="center", va="bottom", fontsize="small")
     for ax in row[len(shown) :]:
         ax.set_axis_off()

@@ -28,6 +28,7 @@ import matplotlib.pyplot as plt
 from safetensors.numpy import load_file
 
 from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.labels import as_text
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
@@ -51,12 +52,12 @@ def title_of(factor, r):
 def words_below(shown):
     """Prediction, confidence, and what share of the way to the other image it is."""
     way = f"\n{100 * shown.way:.0f}% of the way" if shown.perturbation == "datapoint" and shown.factor else ""
-    return f"{plotting.as_text(shown.prediction, side - 0.6)}: {100 * shown.confidence:.0f}%{way}"
+    return f"{as_text(shown.prediction, side - 0.6)}: {100 * shown.confidence:.0f}%{way}"
 
 
 def words_beside(shown):
     """What a row of pictures is."""
-    label = plotting.as_text(shown.label, side - 0.2)
+    label = as_text(shown.label, side - 0.2)
     return f"{label}\n+ noise" if shown.perturbation == "noise" else f"towards\n{label}"
 
 

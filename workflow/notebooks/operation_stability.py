@@ -29,6 +29,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.labels import as_text, as_texts
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
@@ -102,7 +103,7 @@ def draw_changes(ax, quantity):
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 2.5, 5, 10)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_yticks(range(len(kinds)), plotting.as_texts(kinds, 0.8))
+    ax.set_yticks(range(len(kinds)), as_texts(kinds, 0.8))
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(kinds) - 0.5, -0.5)
     ax.set_xlabel(f"{plotting.SYMBOLS[quantity]} after / before")
@@ -143,9 +144,7 @@ def mark(label, color="0.3", **style):
     return plt.Line2D([], [], color=color, marker="o", markersize=3.5, label=label, **style)
 
 
-handles = [
-    mark(plotting.as_text(kind), plotting.color_of_kind(kind), linestyle="") for kind in dict.fromkeys(stability.kind)
-]
+handles = [mark(as_text(kind), plotting.color_of_kind(kind), linestyle="") for kind in dict.fromkeys(stability.kind)]
 handles.append(mark("trained", linewidth=0.7))
 if (stability.state == "init").any():
     handles.append(mark(plotting.init_label(stability), markerfacecolor="white", linewidth=0.7, linestyle="--"))

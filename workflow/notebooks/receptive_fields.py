@@ -33,6 +33,7 @@ from safetensors.numpy import load_file
 
 from diffeo_stability.figures.states import as_shown
 from diffeo_stability.pipeline import plotting
+from diffeo_stability.pipeline.labels import as_text
 from diffeo_stability.pipeline.tables import read_table
 
 plotting.set_style()
@@ -78,7 +79,7 @@ def draw_maps(axes, network):
         for ax, layer in zip(row_of_axes, plotting.spread(list(rows.index), len(row_of_axes)), strict=False):
             draw_map(ax, rows.loc[layer], pictures[network, own.seed.iloc[0]][state][layer - 1])
             if state == own.state.iloc[0]:
-                ax.set_title(f"{plotting.as_text(rows.layer[layer], 0.65)}\n{rows['size'][layer]} px", fontsize="small")
+                ax.set_title(f"{as_text(rows.layer[layer], 0.65)}\n{rows['size'][layer]} px", fontsize="small")
         for ax in row_of_axes[len(rows) :]:
             ax.set_axis_off()
         if len(rows):

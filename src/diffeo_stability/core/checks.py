@@ -10,6 +10,7 @@ from .errors import InputError
 from .memory import memory_of_machine
 
 LARGEST_NUMBER = 1e100  # so that neither its square nor a product of a few of them overflows
+LARGEST_IMAGE = 2**20  # pixels along a side
 
 
 def check_whole(name: str, value: int, smallest: int, largest: int | None = None, *, unit: str = "") -> None:
@@ -68,6 +69,52 @@ def check_generator(generator: torch.Generator | None) -> None:
         raise InputError(
             f"generator is of type {type(generator).__name__}: it must be a torch.Generator, as torch.Generator().manual_seed(0)"
         )
+
+
+def check_image_size(image_size: int) -> None:
+    """Raise :class:`InputError` unless a value is a number of pixels along a side that images can have."""
+    check_whole("image_size", image_size, 2, LARGEST_IMAGE, unit=" of pixels")
+
+
+def check_images(images: Tensor) -> None:
+    """Raise :class:`InputError` unless images are a batch ``(B, C, n, n)``, square, not empty and floating point.
+
+    Only shape and dtype are looked at: what is sliced into tensors will do.
+    """
+    if not hasattr(images, "shape") or not isinstance(images.dtype, torch.dtype):
+        raise InputError(
+            f"images are of type {type(images).__name__}: they must be a tensor (batch, channels, n, n), which torch.stack makes "
+            "of a list of tensors"
+        )
+    shape = tuple(images.shape)
+    if len(shape) != 4 or shape[2] != shape[3]:
+        raise InputError(f"images have shape {shape}: it must be (batch, channels, n, n), square{_remedy_for(shape)}")
+    if 0 in shape:
+        raise InputError(f"images have shape {shape}: the batch is empty")
+    check_image_size(shape[-1])
+    if isinstance(images, Tensor) and (images.layout is not torch.strided or images.device.type == "meta"):
+        raise InputError(
+            f"images are on {images.device}, of layout {images.layout}: they must be a dense tensor of numbers"
+        )
+    if not images.dtype.is_floating_point or images.dtype.itemsize < 2:
+        raise InputError(
+            f"images are {images.dtype}: they must be floating point, of 16 bits at least, on the scale that the model expects; "
+            "of bytes, that is often (images / 255 - mean) / std"
+        )
+
+
+def _remedy_for(shape: tuple[int, ...]) -> str:
+    """What makes a batch of images of a tensor that has other axes, as far as its shape tells."""
+    match shape:
+        case (_, height, width, 1 | 3 | 4) if height == width:
+            return ": give images.permute(0, 3, 1, 2)"
+        case (1 | 3, height, width) if height == width:
+            return ": of one image, give images[None]"
+        case (_, height, width) if height == width:
+            return ": of images without channels, give images[:, None]"
+        case (_, _, _, _):
+            return ": crop or resize them"
+    return ""
 
 
 def all_finite(tensor: Tensor) -> bool:

@@ -21,7 +21,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .checks import check_fits, check_generator, check_not_negative, check_tensor, check_whole, finite
+from .checks import (
+    check_fits,
+    check_generator,
+    check_image_size,
+    check_images,
+    check_not_negative,
+    check_tensor,
+    check_whole,
+    finite,
+)
 from .errors import InputError
 from .precision import without_autocast
 
@@ -31,7 +40,6 @@ GAUSSIAN_SIGMA = 0.4715  # pixels; the width used by the papers
 GAUSSIAN_RADIUS = 3  # pixels; what lies beyond weighs less than 1e-11
 LARGEST_CUTOFF = 2048  # a field of more modes than that has no place in an image that fits into memory
 LARGEST_BATCH = 2**60
-LARGEST_SIZE = 2**20  # pixels along a side
 FIELD_ELEMENTS_PER_CHUNK = 2**22  # bounds what a large batch needs beside itself to about 50 MB
 
 
@@ -44,16 +52,12 @@ def check_cutoff(cutoff: int, smallest: int) -> None:
     check_whole("cutoff", cutoff, smallest, LARGEST_CUTOFF)
 
 
-def _check_size(image_size: int) -> None:
-    check_whole("image_size", image_size, 2, LARGEST_SIZE, unit=" of pixels")
-
-
 def check_ensemble(temperature: float, cutoff: int, image_size: int) -> None:
     """Raise :class:`InputError` unless these describe an ensemble: a ``cutoff`` of at least 1, an ``image_size`` of at least 2
     and a ``temperature`` that is finite and not negative.
     """
     check_cutoff(cutoff, 1)
-    _check_size(image_size)
+    check_image_size(image_size)
     check_not_negative("temperature", temperature)
 
 
@@ -69,7 +73,7 @@ def temperature_from_displacement(displacement: float, cutoff: int, image_size: 
         InputError: ``cutoff`` below 2, ``image_size`` below 2, or a negative or infinite ``displacement``.
     """
     check_cutoff(cutoff, 2)
-    _check_size(image_size)
+    check_image_size(image_size)
     check_not_negative("displacement", displacement)
     return 4 * displacement**2 / (math.pi * image_size**2 * math.log(cutoff))
 
@@ -83,7 +87,7 @@ def displacement_from_temperature(temperature: float, cutoff: int, image_size: i
         The displacement in pixels.
     """
     check_cutoff(cutoff, 2)
-    _check_size(image_size)
+    check_image_size(image_size)
     check_not_negative("temperature", temperature)
     return image_size * math.sqrt(math.pi * temperature * math.log(cutoff)) / 2
 
@@ -129,7 +133,7 @@ def overhang_temperature(cutoff: int) -> float:
 def check_temperature_range(image_size: int, cutoff: int) -> None:
     """Raise :class:`InputError` unless there is a temperature between the two that :func:`temperature_range` returns."""
     check_cutoff(cutoff, 2)
-    _check_size(image_size)
+    check_image_size(image_size)
     if cutoff > 2 * image_size / math.pi:
         raise InputError(
             f"no temperature gives a visible diffeomorphism at cutoff {cutoff} for {image_size} x {image_size} pixels: "
@@ -206,7 +210,7 @@ def displacement_field(coefficients: Tensor, image_size: int) -> Tensor:
         InputError: coefficients of another shape, ``image_size`` below 2, fields that do not fit into memory, or that would hold
             NaN or infinite numbers.
     """
-    _check_size(image_size)
+    check_image_size(image_size)
     check_tensor("coefficients", coefficients)
     if coefficients.ndim != 4 or coefficients.shape[1] != 2 or coefficients.shape[2] != coefficients.shape[3]:
         raise InputError(f"coefficients have shape {tuple(coefficients.shape)}: it must be (B, 2, c, c)")
@@ -388,44 +392,3 @@ def deform(
         raise InputError("displacement and temperature were both given: they set the same thing, give one")
     deformed = deform_with(images, coefficients_for(images, cutoff, temperature, generator), interpolation)
     return finite(deformed, "the deformed images")
-
-
-def check_images(images: Tensor) -> None:
-    """Raise :class:`InputError` unless images are a batch ``(B, C, n, n)``, square, not empty and floating point.
-
-    Only shape and dtype are looked at: what is sliced into tensors will do.
-    """
-    if not hasattr(images, "shape") or not isinstance(images.dtype, torch.dtype):
-        raise InputError(
-            f"images are of type {type(images).__name__}: they must be a tensor (batch, channels, n, n), which torch.stack makes "
-            "of a list of tensors"
-        )
-    shape = tuple(images.shape)
-    if len(shape) != 4 or shape[2] != shape[3]:
-        raise InputError(f"images have shape {shape}: it must be (batch, channels, n, n), square{_remedy_for(shape)}")
-    if 0 in shape:
-        raise InputError(f"images have shape {shape}: the batch is empty")
-    _check_size(shape[-1])
-    if isinstance(images, Tensor) and (images.layout is not torch.strided or images.device.type == "meta"):
-        raise InputError(
-            f"images are on {images.device}, of layout {images.layout}: they must be a dense tensor of numbers"
-        )
-    if not images.dtype.is_floating_point or images.dtype.itemsize < 2:
-        raise InputError(
-            f"images are {images.dtype}: they must be floating point, of 16 bits at least, on the scale that the model expects; "
-            "of bytes, that is often (images / 255 - mean) / std"
-        )
-
-
-def _remedy_for(shape: tuple[int, ...]) -> str:
-    """What makes a batch of images of a tensor that has other axes, as far as its shape tells."""
-    match shape:
-        case (_, height, width, 1 | 3 | 4) if height == width:
-            return ": give images.permute(0, 3, 1, 2)"
-        case (1 | 3, height, width) if height == width:
-            return ": of one image, give images[None]"
-        case (_, height, width) if height == width:
-            return ": of images without channels, give images[:, None]"
-        case (_, _, _, _):
-            return ": crop or resize them"
-    return ""

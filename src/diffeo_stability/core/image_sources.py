@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .deformation import check_images
+from .checks import check_images
 from .errors import InputError
 from .images import Images
 

@@ -9,8 +9,7 @@ from typing import NamedTuple, Unpack
 import torch
 from torch import Tensor, nn
 
-from .checks import check_generator
-from .deformation import check_images
+from .checks import check_generator, check_images
 from .errors import InputError
 from .image_sources import ImageSource, as_images
 from .images import Images

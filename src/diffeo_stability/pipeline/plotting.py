@@ -1,6 +1,5 @@
 """The look of every figure: sizes, fonts, names and colours of networks, and files that carry where they come from."""
 
-import logging
 import math
 import os
 import warnings
@@ -8,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,8 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.textpath import TextPath
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from matplotlib.transforms import Bbox
 from PIL import Image
@@ -35,6 +31,7 @@ from ..data.files import atomic_path
 from ..networks.catalogue import COLORS as COLOR_NAMES
 from .carried import embed_record, seal_pdf, seal_png
 from .interactive import Job
+from .labels import WIDTH, as_texts, warn_of_missing_letters
 from .records import code_state, config_hash, hashes_of
 
 COLUMN = 3.25  # inches, a column of a two-column page
@@ -43,9 +40,6 @@ SYMBOLS = {"R": "$R_f$", "D": "$D_f$", "G": "$G_f$"}
 MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$", "G": "noise stability $G_f$"}
 LAYOUT_GRID = 2**-17  # of a figure's width or height
 FOOTER = 0.12  # inches
-LABEL = 1.5  # inches
-TAILS = (0.5, 0.75, 0.25, 0.0)  # shares of a shortened name that are its end, by preference
-TEXT_SIZE = 8  # points, of the largest labels
 # In this context no layout engine is none at all, not even the one called "none", for which each file is drawn twice
 LAID_OUT = {"figure.constrained_layout.use": False}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "*", "H")
@@ -70,7 +64,6 @@ PARTS = {
     "pure_shear": ("pure shear", COLORS["indigo"]),
     "remainder": ("remainder", "0.6"),
 }
-logger = logging.getLogger(__name__)
 STATES = {"init": {"linestyle": "--", "alpha": 0.6}, "trained": {"linestyle": "-", "alpha": 1.0}}
 
 
@@ -84,7 +77,7 @@ class Looks:
     def __init__(self, looks: Mapping[str, Mapping[str, str]]):
         self._looks = looks
 
-    def label(self, network: str, inches: float = LABEL) -> str:
+    def label(self, network: str, inches: float = WIDTH) -> str:
         """Return what a network is called, shortened to a width such that no two networks are called the same."""
         names = [look["label"] for look in self._looks.values()]
         return dict(zip(self._looks, as_texts(names, inches), strict=True))[network]
@@ -93,65 +86,6 @@ class Looks:
         """Return a network's colour, as matplotlib takes it."""
         color = self._looks[network]["color"]
         return COLORS.get(color, color)
-
-
-def as_texts(names: Sequence[str], inches: float = LABEL) -> list[str]:
-    """Return names as figures show them: what is long has an ellipsis in the middle, and a dollar sign begins no formula.
-
-    Args:
-        names: of networks, classes or layers, as people wrote them.
-        inches: width that none exceeds. Those that would then be the same end in a number.
-    """
-    for name in names:
-        warn_of_missing_letters(name)
-    choices = [[_shortened(name, inches, tail) for name in names] for tail in TAILS]
-    shortened = max(choices, key=lambda texts: len(set(texts)))  # the first of several
-    called = dict(zip(names, shortened, strict=True))
-    counts = Counter(called.values())
-    alike = {name for name, text in called.items() if counts[text] > 1}
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(names), start=1) if name in alike}
-    return [
-        _without_mathematics(f"{_shortened(name, 0.8 * inches, 0.0)} {numbers[name]}" if name in alike else text)
-        for name, text in zip(names, shortened, strict=True)
-    ]
-
-
-def as_text(name: str, inches: float = LABEL) -> str:
-    """Return one name as figures show it; see :func:`as_texts`."""
-    return as_texts([name], inches)[0]
-
-
-@cache
-def warn_of_missing_letters(text: str) -> None:
-    """Say it of a text, once, if the font lacks letters of it."""
-    font = get_font(findfont(FontProperties(family=matplotlib.rcParams["font.family"])))
-    missing = [letter for letter in dict.fromkeys(text) if not font.get_char_index(ord(letter))]
-    if missing:
-        logger.warning("%s: figures show boxes for %s, which the font lacks: use another label", text, "".join(missing))
-
-
-def _without_mathematics(name: str) -> str:
-    return name.replace("$", r"\$")
-
-
-def _shortened(name: str, inches: float, tail: float) -> str:
-    """A name of at most a width, an ellipsis for what is left out; ``tail`` is the share of what is kept that is its end."""
-
-    def with_letters(count: int) -> str:
-        end = round(tail * count)
-        return f"{name[: count - end]}…{name[len(name) - end :]}"
-
-    count, text = len(name), name
-    while count and width_of(text) > inches:
-        count = min(count - 1, int(count * inches / width_of(text)))
-        text = with_letters(max(count, 1))
-    return text
-
-
-@cache
-def width_of(text: str) -> float:
-    """Return the width of a text that is no mathematics, in inches."""
-    return TextPath((0, 0), _without_mathematics(text), size=TEXT_SIZE).get_extents().width / 72
 
 
 def color_of_kind(kind: str) -> str:
