@@ -21,7 +21,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
 def peak_of_each_job(folder, images, checkpoints):
     """Peak memory in MiB of the job of each figure, run by Snakemake on a VGG11 of quarter width."""
     folder.mkdir()
-    for part in ("Snakefile", "workflow", "profiles"):
+    for part in ("Snakefile", "workflow", "profiles", "config"):
         (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, folder / part)
     config = yaml.safe_load((ROOT / "config" / "smoke.yaml").read_text())
     blocks = {stem: config[stem] for stem in STEMS}

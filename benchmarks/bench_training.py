@@ -14,12 +14,13 @@ from diffeo_stability.networks.settings import Recipe
 from diffeo_stability.networks.training import make_optimizer, train_epoch
 
 IMAGES = 512
+EPOCH = 4096  # images of an epoch as long as those of small runs: what it costs once is shared by 32 steps
 
 
-def epochs_of(name, width, precision="bfloat16", channels_last=True, batch_size=128):
+def epochs_of(name, width, precision="bfloat16", channels_last=True, batch_size=128, count=IMAGES):
     """An epoch by the trainer, and one by a bare loop of forward, backward and step on batches that lie ready."""
-    pixels = torch.randint(256, (IMAGES, 3, 32, 32), dtype=torch.uint8)
-    labels = torch.arange(IMAGES) % 10
+    pixels = torch.randint(256, (count, 3, 32, 32), dtype=torch.uint8)
+    labels = torch.arange(count) % 10
     dataset = Dataset(pixels, labels, pixels[:10], labels[:10], tuple("0123456789"))
     recipe = Recipe(
         epochs=1,
@@ -35,7 +36,7 @@ def epochs_of(name, width, precision="bfloat16", channels_last=True, batch_size=
     network = build_network(name, 3, 32, 10, width=width).to(memory_format=layout)
     optimizer = make_optimizer(network, recipe)
     generator = torch.Generator().manual_seed(0)
-    batches = [images.take(index, generator) for index in torch.arange(IMAGES).split(batch_size)]
+    batches = [images.take(index, generator) for index in torch.arange(count).split(batch_size)]
 
     def bare():
         network.train()
@@ -51,7 +52,7 @@ def epochs_of(name, width, precision="bfloat16", channels_last=True, batch_size=
 
 @pytest.mark.parametrize(("name", "width"), [("lenet", 1.0), ("vgg11_bn", 0.5)])
 def test_the_trainer_against_a_bare_loop(benchmark, report, name, width):
-    trainer, bare = epochs_of(name, width)
+    trainer, bare = epochs_of(name, width, count=EPOCH)
     times = seconds_in_turn(5, trainer=trainer, bare=bare)
     report(f"trainer {name}, width {width}", times_a_bare_loop=ratio(times, "trainer", "bare"))
     benchmark.pedantic(trainer, rounds=2)
