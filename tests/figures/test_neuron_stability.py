@@ -122,7 +122,7 @@ def test_the_worst_way_of_equal_size_decides(tmp_path):
     row = decided("14a", tmp_path, tables(rows))
     assert row.measured == pytest.approx(0.7) and row.verdict == "no"
     assert row.reason == (
-        "2 at equal operator norm, 2 at equal displacement of the effective field, "
+        "2 at equal Frobenius norm, 2 at equal displacement of the effective field, "
         "0.7 at equal change of what neurons see (decides)"
     )
 
@@ -162,7 +162,7 @@ def test_without_an_init_the_questions_have_no_answer(tmp_path):
 def test_the_caption_says_what_training_does_at_each_way(tmp_path):
     rows = summary(spread_about(1.5, 0.1, 8), operator=spread_about(4.0, 0.1, 8))
     text = said("neuron_stability", tmp_path, tables(rows))
-    assert "8.0 times as much trained and 2.0 times as much at init (equal operator norm)" in text
+    assert "8.0 times as much trained and 2.0 times as much at init (equal Frobenius norm)" in text
     assert "3.0 and 2.0 times (equal change of what neurons see)" in text
     assert "Training multiplies this by 4.0 (" in text and "8.0, 3.0 and 3.0" in text and "seed" not in text
     several = [*summary(spread_about(1.5, 0.1, 8), seeds=(0, 1)), *summary([2.0] * 8, net="b", seeds=(0, 1))]
@@ -175,5 +175,5 @@ def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):
     assert decided("14a", tmp_path, tables(drawn)).reason.endswith("; against weights drawn anew in a")
     alone = said("neuron_stability", tmp_path, tables(summary([1.5], states=("trained",), imported=True)))
     assert (
-        "3.0 times as much trained (equal operator norm)" in alone and "init" not in alone and "Training" not in alone
+        "3.0 times as much trained (equal Frobenius norm)" in alone and "init" not in alone and "Training" not in alone
     )

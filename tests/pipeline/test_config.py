@@ -416,15 +416,20 @@ def test_schema_is_closed_and_describes_every_key(root, raw):
 def test_readme_of_the_configuration_has_every_key_once(root):
     text = (root / "config" / "README.md").read_text()
     schema = yaml.safe_load(schema_yaml())
-    for prefix, name in {
+    blocks = {
         "": None,
         "dataset.": "DatasetBlock",
         "dataset.normalisation.": "Normalisation",
+        "dataset.two_points.": "TwoPoints",
         "training.": "Recipe",
         "networks.<name>.": "NetworkBlock",
         "probe.": "Probe",
         **{f"{stem}.": figure.settings.__name__ for stem, figure in FIGURES.items()},
-    }.items():
+    }
+    repeated = {"RecipeChanges"}  # the keys of training, each of which may be given alone
+    with_keys = {name for name, block in schema["$defs"].items() if "properties" in block}
+    assert with_keys == {*filter(None, blocks.values())} | repeated
+    for prefix, name in blocks.items():
         block = schema if name is None else schema["$defs"][name]
         for key, node in block["properties"].items():
             (row,) = [line for line in text.splitlines() if line.startswith(f"| `{prefix}{key}` |")]

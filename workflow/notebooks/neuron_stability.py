@@ -54,7 +54,7 @@ table[(table.patch_choice == "random") & (table.transformation == "rotation")][
 
 # %%
 WAYS = {
-    "operator": "equal operator norm",
+    "operator": "equal Frobenius norm",
     "displacement": "equal displacement\nof the effective field",
     "change": "equal change\nof what neurons see",
 }

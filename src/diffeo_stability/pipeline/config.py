@@ -17,6 +17,7 @@ from ..core.errors import InputError, one_line
 from ..data.settings import Counts, DatasetBlock
 from ..data.sources import SOURCES
 from ..figures import FIGURES
+from ..figures.registry import Figure
 from ..figures.settings import FigureSettings, Probe
 from ..networks.catalogue import kinds_of
 from ..networks.settings import ARCHITECTURES, NetworkBlock, Recipe
@@ -259,14 +260,17 @@ class Run(Block):
         return self.training.model_copy(update=changes)
 
 
+def _described(figure: Figure) -> str:
+    """What the reference says of a figure's block."""
+    built_on = "".join(f", built on the block `{needed}`" for needed in figure.needs)
+    return f"figure{built_on}; left out if not given"
+
+
 RunConfig = create_model(
     "RunConfig",
     __base__=Run,
     __doc__="A run: one file of `config/`.",
-    **{
-        stem: (figure.settings | None, Field(None, description="figure; left out if not given"))
-        for stem, figure in FIGURES.items()
-    },
+    **{stem: (figure.settings | None, Field(None, description=_described(figure))) for stem, figure in FIGURES.items()},
 )
 
 

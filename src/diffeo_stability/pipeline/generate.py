@@ -128,11 +128,11 @@ def _type(schema: dict, node: dict) -> str:
 
 def _default(node: dict[str, Any]) -> str:
     default = node.get("default")
-    if isinstance(default, dict):
+    if isinstance(default, dict) and default:
         return "as below"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    return "\N{EN DASH}" if default is None else f"`{default}`"
+    return f"`{default}`" if default not in (None, {}) else "\N{EN DASH}"
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from ..claim_measures import Measured, MissingError, measure_each, rows_where
 
 SIZED_BY = {
-    "operator": "operator norm",
+    "operator": "Frobenius norm",
     "displacement": "displacement of the effective field",
     "change": "change of what neurons see",
 }
