@@ -13,10 +13,18 @@ from diffeo_stability.networks.checkpoints import save_checkpoint
 SPLIT = {"validation_images": 100, "seed": 0, "train_size": 200, "label_count": None, "noise": 0.0}
 
 
-def save_training(folder: Path, networks: Iterable[nn.Module], arguments: dict, trained_part: str = "all") -> None:
+def save_training(
+    folder: Path, networks: Iterable[nn.Module], arguments: dict, trained_part: str = "all", **split: object
+) -> None:
     """Write checkpoints of epochs 0, 1, ... with the given networks, all built from the same arguments."""
     for epoch, network in enumerate(networks):
-        described = {"net": "mine", "seed": 3, "network": arguments, "split": SPLIT, "trained_part": trained_part}
+        described = {
+            "net": "mine",
+            "seed": 3,
+            "network": arguments,
+            "split": SPLIT | split,
+            "trained_part": trained_part,
+        }
         metadata = {**described, "epoch": epoch, "step": 10 * epoch}
         save_checkpoint(network, folder / f"epoch{epoch:04d}.safetensors", metadata)
 

@@ -150,7 +150,7 @@ CASES = {
     "8a relu": (lambda x, half: summary_of(net("deep", "vgg11", [1.0] * 6, relu=spread_about(x, half))), 1.2, 0.8, 1.0),
     "8b": (
         lambda x, half: summary_of(
-            net("deep", "vgg11", spread_about(0.8, half)), net("one", "one_hidden_layer_cnn", [0.8 * x], half)
+            net("deep", "vgg11", [0.8, 0.5], half), net("one", "one_hidden_layer_cnn", [0.8 * x], half)
         ),
         1.5,
         None,
@@ -164,11 +164,19 @@ def test_every_question_reaches_every_answer(name, tmp_path):
     reaches_every_verdict(name, tmp_path, *CASES[name])
 
 
+def test_what_training_does_is_told_by_depth(tmp_path):
+    row = decided("8a training", tmp_path, summary_of(net("vgg11", "vgg11", [2.0, 0.9, 0.5])))
+    assert row.reason.endswith(
+        "by depth: 2 after the first convolution of VGG11, 0.5 after the last, below 1 after 2 of 3"
+    )
+
+
 def test_lenet_is_neither_deep_nor_of_one_convolution(tmp_path):
     deep, lenet = net("deep", "vgg11", [0.8, 0.8]), net("lenet", "lenet", [9.0, 9.0])
     one = net("mine", "my.nets:mine", [0.4])
     row = decided("8b", tmp_path, summary_of(deep, lenet, one))
-    assert row.measured == pytest.approx(0.5) and row.reason == "mine alone"
+    assert row.measured == pytest.approx(0.5)
+    assert row.reason == "mine alone; over the mean of all convolutions of deep nets: 0.5 in mine"
     assert "one convolution" in decided("8b", tmp_path, summary_of(deep, lenet)).reason
 
 

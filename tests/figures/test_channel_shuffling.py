@@ -328,7 +328,10 @@ def test_the_median_net_decides_among_those_that_gained(tmp_path):
     rows += [row for seed, share in ((0, 5.0), (1, np.nan)) for row in output_of("e", share, seed=seed)]
     row = decided("11a", tmp_path, {"channel_shuffling_summary": rows})
     assert row.measured == pytest.approx(0.3) and row.verdict == "reproduced"
-    assert row.reason.startswith("2 of 3 nets agree, not c (1.4); of the gain in log R: 10% in a")
+    assert row.reason.startswith(
+        "2 of 3 nets agree, not c (1.4); not counted, as training gains nothing in log D beyond its interval: d and e; of the "
+        "gain in log R: 10% in a"
+    )
 
 
 def test_without_any_gain_there_is_no_verdict(tmp_path):

@@ -333,9 +333,9 @@ def test_every_claim_reaches_every_verdict(name, tmp_path):
 
 
 def test_small_filters_do_not_count_and_seeds_are_averaged(tmp_path):
-    small = net("small", 0.9, 0.1, 0.9, filter_size=5)
+    small = net("small", 0.9, 0.1, 0.9, filter_size=7)
     row = decided("9a", tmp_path, tables_of(small))
-    assert math.isnan(row.measured) and "at least 7 pixels" in row.reason
+    assert math.isnan(row.measured) and "at least 9 pixels" in row.reason
     seeds = [net("a", 0.2, level, 0.3, seed=seed) for seed, level in enumerate((0.3, 0.5))]
     row = decided("9a", tmp_path, tables_of(small, *seeds))
     # Two seeds that differ by 0.2: of two numbers the t interval is wide, however many filters each has

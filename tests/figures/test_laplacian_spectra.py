@@ -104,6 +104,12 @@ def test_the_claim_reaches_every_verdict(tmp_path):
     reaches_every_verdict("7", tmp_path, lambda x, half: {"laplacian_spectra": net("a", x, half)}, 3.0, 0.5, 1.0)
 
 
+def test_a_net_of_one_convolution_is_named(tmp_path):
+    one = [row for row in net("one", 2.0) if row["layer_index"] == 1]
+    row = decided("7", tmp_path, {"laplacian_spectra": [*net("a", 2.0), *one]})
+    assert row.reason == "a alone; not counted, as they have one convolution alone: one"
+
+
 def test_the_median_net_decides(tmp_path):
     nets = [row for name, gain in (("a", 2.0), ("b", 3.0), ("c", 0.5)) for row in net(name, gain)]
     row = decided("7", tmp_path, {"laplacian_spectra": nets})

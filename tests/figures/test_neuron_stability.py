@@ -121,13 +121,20 @@ def test_the_worst_way_of_equal_size_decides(tmp_path):
     rows = summary(spread_about(2.0, 0.01, 8), change=spread_about(0.7, 0.01, 8))
     row = decided("14a", tmp_path, tables(rows))
     assert row.measured == pytest.approx(0.7) and row.verdict == "no"
-    assert row.reason == (
-        "2 at equal Frobenius norm, 2 at equal displacement of the effective field, "
-        "0.7 at equal change of what neurons see (decides)"
-    )
+    assert row.reason.startswith("2 at equal Frobenius norm (rotation), 2 at equal Frobenius norm (compression), ")
+    assert "0.7 at equal change of what neurons see (rotation) (decides)" in row.reason
 
 
-def test_at_each_way_the_median_of_nets_and_parts_decides(tmp_path):
+def test_the_part_that_does_worst_decides(tmp_path):
+    rows = summary(spread_about(2.0, 0.01, 8))
+    for row in rows:
+        if row["transformation"] == "compression" and row["state"] == "trained":
+            row |= {name: 0.4 * row[name] for name in ("ratio_to_translation", "ratio_low", "ratio_high")}
+    row = decided("14a", tmp_path, tables(rows))
+    assert row.measured == pytest.approx(0.8) and row.verdict == "no" and "(compression) (decides)" in row.reason
+
+
+def test_of_each_part_the_median_net_decides(tmp_path):
     nets = {"a": 0.5, "b": 1.5, "c": 3.0}
     rows = [row for net, gap in nets.items() for row in summary(spread_about(gap, 0.01, 8), net=net)]
     row = decided("14a", tmp_path, tables(rows))
@@ -164,7 +171,7 @@ def test_the_caption_says_what_training_does_at_each_way(tmp_path):
     text = said("neuron_stability", tmp_path, tables(rows))
     assert "8.0 times as much trained and 2.0 times as much at init (equal Frobenius norm)" in text
     assert "3.0 and 2.0 times (equal change of what neurons see)" in text
-    assert "Training multiplies this by 4.0 (" in text and "8.0, 3.0 and 3.0" in text and "seed" not in text
+    assert "Training multiplies this by 4.0, 1.5 and 1.5 in these three ways" in text and "seed" not in text
     several = [*summary(spread_about(1.5, 0.1, 8), seeds=(0, 1)), *summary([2.0] * 8, net="b", seeds=(0, 1))]
     assert "layers and 2 seeds" in said("neuron_stability", tmp_path, tables(several))
 

@@ -209,6 +209,20 @@ def test_the_median_vgg_decides(tmp_path):
     assert row.reason == "2 of 3 nets agree, not net2 (4)"
 
 
+def test_seeds_that_disagree_leave_it_open(tmp_path):
+    """Layers of one training lie on a straight line; another training may have another one."""
+    several = [net(trained=value, half=0.001, seed=seed) for seed, value in enumerate((0.1, 0.9, 4.0))]
+    row = decided("10a", tmp_path, tables_of(*several))
+    assert row.measured == pytest.approx(0.36 ** (1 / 3), rel=0.01) and row.verdict == "inconclusive"
+    alike = [net(trained=0.3, half=0.001, seed=seed) for seed in range(3)]
+    assert decided("10a", tmp_path, tables_of(*alike)).verdict == "reproduced"
+
+
+def test_a_vgg_without_an_init_is_named(tmp_path):
+    row = decided("10b", tmp_path, tables_of(net(), net("vgg16", "vgg16", init=None)))
+    assert row.reason == "a alone; not counted, as they have no init: VGG16"
+
+
 def test_kinds_of_operations_have_the_factors_that_were_put_in():
     factors = spread_about(1.5, 0.2, 8)
     table = summarise_kinds(pd.DataFrame(net(relu=factors, seed=3))).set_index(["state", "kind", "quantity"])

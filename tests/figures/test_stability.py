@@ -115,6 +115,12 @@ def test_only_the_papers_deep_nets_count_and_the_median_decides(tmp_path):
     assert row.reason == "2 of 3 nets agree, not AlexNet (2)"
 
 
+def test_nets_without_an_init_are_named_where_training_is_asked_for(tmp_path):
+    nets = [*net("vgg11", "vgg11", 1.0, 0.3), *net("resnet18", "resnet18", None, 0.5)]
+    row = decided("2a", tmp_path, {"stability": nets})
+    assert row.reason == "VGG11 alone; not counted, as they have no init: ResNet18"
+
+
 def test_the_caption_says_which_nets_go_up_and_down(tmp_path):
     nets = [*net("lenet", "lenet", 1.0, 4.0), *net("vgg11", "vgg11", 0.9, 0.2)]
     text = said("stability", tmp_path, {"stability": nets})

@@ -9,8 +9,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 from snakemake.iocontainers import Params
+from trainings import save_training
 
+from diffeo_stability import build_network
 from diffeo_stability.core.errors import InputError
+from diffeo_stability.data.store import save_dataset
+from diffeo_stability.figures.measuring import probe_on
 from diffeo_stability.pipeline.config_files import read_yaml
 from diffeo_stability.pipeline.jobs import (
     INTERRUPTED,
@@ -59,6 +63,18 @@ def test_a_figure_that_reads_nothing_is_measured_with_as_many_threads_as_its_job
     finally:
         torch.set_num_threads(before)
     assert given.settings.seed == 3 and given.dataset is None and given.probe is None
+
+
+def test_a_training_on_some_classes_is_measured_on_images_of_these(mnist5k, tmp_path):
+    save_dataset(mnist5k, tmp_path / "dataset.safetensors")
+    arguments = {"name": "lenet", "in_channels": 1, "image_size": 28, "classes": 3}
+    save_training(tmp_path / "checkpoints", [build_network(**arguments)], arguments, label_count=3)
+    files = {"dataset": tmp_path / "dataset.safetensors", "checkpoints": tmp_path / "checkpoints"}
+    params = {"stem": "stability", "settings": {}, "probe": {"images": 200, "batch_size": 100}, "device": "cpu"}
+    given = given_to(SimpleNamespace(input=files, params=Params(fromdict=params), threads=torch.get_num_threads()))
+    images = probe_on(given.dataset, given.probe, "cpu")
+    assert given.dataset.classes == mnist5k.classes[:3] and set(images.labels.tolist()) == {0, 1, 2}
+    torch.testing.assert_close(given.dataset.mean, mnist5k.mean, rtol=0, atol=0)
 
 
 @pytest.mark.fault("one line")

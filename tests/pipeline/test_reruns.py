@@ -143,6 +143,14 @@ def test_what_decides_a_result_reruns_it_and_no_other(with_sources, edit):
     }
 
 
+def test_which_nets_a_claim_is_about_fits_and_judges_them_again(with_sources, edit):
+    edit(f"{PACKAGE}/networks/classes.py", "USUAL_FILTER = 3", "USUAL_FILTER = 5")
+    assert planned(with_sources) == {
+        **{"measure_stability_vs_error": 1, "draw_stability_vs_error": 1},
+        **{"evaluate_claims": 1, "write_captions": 1},
+    }
+
+
 def test_how_all_figures_look_redraws_them_and_measures_nothing(with_sources, edit):
     edit(f"{PACKAGE}/pipeline/plotting.py", "FOOTER = 0.12", "FOOTER = 0.13")
     figures = (with_sources.folder / "figures" / "smoke").glob("*.png")

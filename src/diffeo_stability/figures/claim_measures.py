@@ -142,12 +142,8 @@ def quotient(top: Measured, bottom: Measured) -> Measured:
 
 
 def geometric_mean(ratios: pd.Series) -> Measured:
-    """Geometric mean of what was measured at each place of a net, with its t interval over places.
-
-    Args:
-        ratios: indexed by place; those of several seeds at one place count once, as their geometric mean.
-    """
-    logs = np.log(ratios.astype(float)).groupby(level=0).mean().to_numpy()
+    """Geometric mean of what was measured at each place of one seed of a net, with its t interval over places."""
+    logs = np.log(ratios.to_numpy(float))
     if len(logs) < 2:
         raise MissingError("the run has one layer alone")
     half = quantiles.student(len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
@@ -155,16 +151,15 @@ def geometric_mean(ratios: pd.Series) -> Measured:
 
 
 def change_over_depth(values: pd.Series) -> Measured:
-    """By what factor a positive quantity changes over the depth of a net: a straight line through its logarithm.
+    """By what factor a positive quantity changes over the depth of one seed of a net: a straight line through its logarithm.
 
     Args:
-        values: indexed by depth; those of several seeds at one depth count once, as their geometric mean.
+        values: indexed by depth.
     """
-    logs = np.log(values.astype(float)).groupby(level=0).mean()
-    if len(logs) < 3:
+    if len(values) < 3:
         raise MissingError("the run has no 3 layers")
-    depth = logs.index.to_numpy(float)
-    x, y = (depth - depth.mean()) / (depth.max() - depth.min()), logs.to_numpy()
+    depth = values.index.to_numpy(float)
+    x, y = (depth - depth.mean()) / (depth.max() - depth.min()), np.log(values.to_numpy(float))
     slope = x @ y / (x @ x)
     error = np.linalg.norm(y - y.mean() - slope * x) / math.sqrt((len(x) - 2) * (x @ x))
     half = quantiles.student(len(x) - 2) * error
@@ -173,7 +168,7 @@ def change_over_depth(values: pd.Series) -> Measured:
 
 def over_depth(rows: pd.DataFrame, quantity: str) -> dict[str, Measured]:
     """By what factor a quantity changes from the first operation of each net to its last, by the net's name."""
-    return by_network(rows, lambda of_net: change_over_depth(of_net.set_index("operation_index")[quantity]))
+    return seed_by_seed(rows, lambda of_seed: change_over_depth(of_seed.set_index("operation_index")[quantity]))
 
 
 def gains_by_layer(rows: pd.DataFrame) -> pd.Series:
@@ -182,9 +177,9 @@ def gains_by_layer(rows: pd.DataFrame) -> pd.Series:
     return layers.first() / layers.last()
 
 
-def mean_gain(rows: pd.DataFrame) -> Measured:
-    """The same, mean of layers."""
-    return geometric_mean(gains_by_layer(rows).droplevel("seed"))
+def mean_gain(of_seed: pd.DataFrame) -> Measured:
+    """The same of one seed, mean of layers."""
+    return geometric_mean(gains_by_layer(of_seed))
 
 
 def changes_by(rows: pd.DataFrame, kinds: list[str], quantity: str) -> pd.Series:
@@ -207,27 +202,6 @@ def changes_by(rows: pd.DataFrame, kinds: list[str], quantity: str) -> pd.Series
     return ratios
 
 
-def measure_each(measure: Callable[[pd.DataFrame], Measured], tables: Iterable[pd.DataFrame]) -> list[Measured]:
-    """Measure every net that has what it takes.
-
-    Raises:
-        MissingError: none has.
-    """
-    found, missing = [], MissingError("nothing was measured")
-    for table in tables:
-        try:
-            found.append(measure(table))
-        except MissingError as error:
-            missing = error
-    if not found:
-        raise missing
-    return found
-
-
-def by_net(table: pd.DataFrame) -> list[pd.DataFrame]:
-    return [rows for _, rows in table.groupby("net", sort=False)]
-
-
 def by_network(table: pd.DataFrame, measure: Callable[[pd.DataFrame], Measured]) -> dict[str, Measured]:
     """Measure every network that has what it takes, by its name.
 
@@ -243,6 +217,28 @@ def by_network(table: pd.DataFrame, measure: Callable[[pd.DataFrame], Measured])
     if not found:
         raise missing
     return found
+
+
+def seed_by_seed(table: pd.DataFrame, measure: Callable[[pd.DataFrame], Measured]) -> dict[str, Measured]:
+    """Measure a positive quantity of every seed that has what it takes, and return the means over seeds by network.
+
+    How layers or operations of one seed scatter says nothing of another training: intervals hold both, as
+    :func:`mean_over_seeds` puts them together.
+
+    Raises:
+        MissingError: no seed has what it takes.
+    """
+    rows, missing = [], MissingError("nothing was measured")
+    for (net, seed), of_seed in table.groupby(["net", "seed"], sort=False):
+        try:
+            found = measure(of_seed)
+        except MissingError as error:
+            missing = error
+        else:
+            rows.append({"net": net, "seed": seed, "it": found.value, "it_low": found.low, "it_high": found.high})
+    if not rows:
+        raise missing
+    return means_by_network(pd.DataFrame(rows), "it")
 
 
 def means_by_network(table: pd.DataFrame, name: str, *, signed: bool = False) -> dict[str, Measured]:

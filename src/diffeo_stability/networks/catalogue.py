@@ -12,7 +12,6 @@ The decorator does nothing when the module runs. Its arguments must be literals,
 """
 
 import ast
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -21,13 +20,6 @@ from typing import Any, TypeVar
 
 ARCHITECTURES = Path(__file__).parent / "architectures"
 LIBRARIES = ("timm", "torchvision")
-PAPERS = (
-    *("fully_connected_2", "fully_connected_4", "fully_connected_6", "lenet", "alexnet"),
-    *("vgg11", "vgg11_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"),
-    *("resnet18", "resnet34", "resnet50", "efficientnet_b0"),
-)  # arXiv:2105.02468, figure 4
-STATE_OF_THE_ART = ("alexnet", "vgg", "resnet", "efficientnet")  # families
-USUAL_FILTER = 3  # pixels along a side of a VGG's filters
 COLORS = ("rose", "indigo", "sand", "green", "cyan", "wine", "teal", "olive", "purple")  # Paul Tol's muted scheme
 Builder = TypeVar("Builder", bound=Callable)
 
@@ -111,28 +103,6 @@ def family_of(architecture: str) -> Family | None:
         family for family in families().values() if name.startswith(family.name) and name.endswith(family.ending)
     ]
     return max(matching, key=lambda family: (len(family.name), len(family.ending)), default=None)
-
-
-def of_the_papers(architecture: str, filter_size: float | None = None) -> bool:
-    """Whether a network is one of the fifteen that the papers compare, of this package or of a library.
-
-    Args:
-        filter_size: of its first filters, where it can be chosen (NaN or none if it is the usual one): another makes it another
-            network.
-    """
-    library, _, name = architecture.rpartition(":")
-    return name in PAPERS and library in ("", *LIBRARIES) and _has_usual_filters(filter_size)
-
-
-def state_of_the_art(architecture: str, filter_size: float | None = None) -> bool:
-    """Whether it is a deep convolutional one of these, of any size: AlexNet, VGG, ResNet, EfficientNet."""
-    family = family_of(architecture)
-    known = family is not None and family.name in STATE_OF_THE_ART and "deep" in kinds_of(architecture)
-    return known and _has_usual_filters(filter_size)
-
-
-def _has_usual_filters(size: float | None) -> bool:
-    return size is None or math.isnan(size) or size == USUAL_FILTER
 
 
 def kinds_of(architecture: str) -> tuple[str, ...]:

@@ -310,10 +310,15 @@ class Plan:
         taken = {
             "probe": lambda: self.config.probe.model_dump(),
             "stability": lambda: self.config.figures["stability"].measured_with(),
-            "copy_of": lambda: self.config.dataset.copy_of,
+            "copy_of": lambda: self._known_images(),
             "two_points": lambda: self.config.figures[stem].dataset_of(self.config).two_points.model_dump(),
         }
         return own | {name: taken[name]() for name in FIGURES[stem].takes}
+
+    def _known_images(self) -> str | None:
+        """Which data set the images are, if it is a known one and networks tell all of its classes apart."""
+        some = any(self.config.recipe(name).label_count is not None for name in self.config.networks)
+        return None if some else self.config.dataset.copy_of
 
     def tables(self, stem: str) -> list[str]:
         """Table of a figure, and its summary if it has one."""

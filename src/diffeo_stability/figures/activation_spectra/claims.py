@@ -1,21 +1,24 @@
+import numpy as np
 import pandas as pd
 
 from ...networks.catalogue import kinds_of
 from ..claim_measures import (
     Found,
     Measured,
+    Noted,
     Tables,
-    by_network,
     changes_by,
     geometric_mean,
-    means_by_network,
+    interval_in_row,
     measures,
     quotient,
     rows_of_kind,
     rows_where,
+    seed_by_seed,
 )
 from ..drawn_anew import against_init
 from ..states import as_shown
+from ..words import each, factor, network
 
 CONVOLUTIONS = ["conv", "locallyconnected2d"]
 RELUS = ["relu", "relu6"]
@@ -27,24 +30,27 @@ def trained_convolutions(tables: Tables) -> pd.DataFrame:
     return rows_where(compared, "trained nets with convolutions and an init", state="trained", kind=CONVOLUTIONS)
 
 
-def change_by_training(convolutions: pd.DataFrame) -> Measured:
-    """Mean of ``ratio_to_init`` over the convolutions of a net; that of a single one has the interval of its own."""
-    if convolutions.operation_index.nunique() == 1:
-        return next(iter(means_by_network(convolutions, "ratio_to_init").values()))
-    return geometric_mean(convolutions.set_index("operation_index").ratio_to_init)
+def change_by_training(convolutions: pd.DataFrame) -> dict[str, Measured]:
+    """Mean of ``ratio_to_init`` over the convolutions of each net; that of a single one has the interval of its own."""
+
+    def of_one(of_seed: pd.DataFrame) -> Measured:
+        alone = len(of_seed) == 1
+        return interval_in_row(of_seed.iloc[0], "ratio_to_init") if alone else geometric_mean(of_seed.ratio_to_init)
+
+    return seed_by_seed(convolutions, of_one)
 
 
 def change_by_relus(tables: Tables, kind: str, what: str) -> dict[str, Measured]:
     """Mean wavenumber after over before a ReLU, mean over the ReLUs of trained nets of a kind that are plain sequences."""
     table = rows_where(as_shown(tables["activation_spectra_summary"]), "trained nets", state="trained")
     sequences = rows_of_kind(rows_of_kind(table, kind, what), "sequence", f"{what} that are plain sequences")
-    return by_network(sequences, lambda rows: geometric_mean(changes_by(rows, RELUS, "mean_wavenumber")))
+    return seed_by_seed(sequences, lambda rows: geometric_mean(changes_by(rows, RELUS, "mean_wavenumber")))
 
 
 @measures("8a", "training")
 def deep_nets(tables: Tables) -> Found:
     rows = _of_deep_nets(tables)
-    return against_init(by_network(rows, change_by_training), rows)
+    return against_init(Noted(change_by_training(rows), f"by depth: {_by_depth(rows)}"), rows)
 
 
 @measures("8a", "relu")
@@ -54,11 +60,33 @@ def relus_of_deep_nets(tables: Tables) -> dict[str, Measured]:
 
 @measures("8b")
 def one_convolution_over_deep(tables: Tables) -> Found:
-    """What training does to nets of one convolution over what it does to deep ones."""
+    """What training does to nets of one convolution over what it does to the first convolution of deep ones."""
     deep, shallow = _of_deep_nets(tables), _of_one_convolution(trained_convolutions(tables))
-    mean = _mean_over_nets(by_network(deep, change_by_training))
-    ratios = {name: quotient(value, mean) for name, value in by_network(shallow, change_by_training).items()}
-    return against_init(ratios, pd.concat([shallow, deep]))
+    first = deep[deep.operation_index == deep.groupby("net").operation_index.transform("min")]
+    over_first, over_all = (_over_deep(shallow, rows) for rows in (first, deep))
+    values = {name: measured.value for name, measured in over_all.items()}
+    return against_init(
+        Noted(over_first, f"over the mean of all convolutions of deep nets: {each(values, factor)}"),
+        pd.concat([shallow, deep]),
+    )
+
+
+def _over_deep(shallow: pd.DataFrame, deep: pd.DataFrame) -> dict[str, Measured]:
+    mean = _mean_over_nets(change_by_training(deep))
+    return {name: quotient(value, mean) for name, value in change_by_training(shallow).items()}
+
+
+def _by_depth(rows: pd.DataFrame) -> str:
+    """What training does after the first and the last convolution of each net, and after how many it lowers the wavenumber."""
+    by_layer = np.log(rows.ratio_to_init.astype(float)).groupby([rows.net, rows.operation_index]).mean()
+    parts = []
+    for net in rows.net.unique():
+        changes = np.exp(by_layer[net].to_numpy())
+        parts.append(
+            f"{factor(changes[0])} after the first convolution of {network(net)}, {factor(changes[-1])} after the last, below 1 "
+            f"after {(changes < 1).sum()} of {len(changes)}"
+        )
+    return "; ".join(parts)
 
 
 def _of_deep_nets(tables: Tables) -> pd.DataFrame:

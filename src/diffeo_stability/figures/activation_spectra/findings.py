@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, by_network, means_by_network, rows_where
+from ..claim_measures import MissingError, Tables, means_by_network, rows_where
 from ..states import as_shown
 from ..words import averaged_over, count_of, each, factor, network, span, verbatim
 from .claims import CONVOLUTIONS, change_by_relus, change_by_training, trained_convolutions
@@ -20,7 +20,7 @@ def describe_activation_spectra(tables: Tables) -> str:
 
 
 def _changes(convolutions: pd.DataFrame) -> str:
-    means = _values(by_network(convolutions, change_by_training))
+    means = _values(change_by_training(convolutions))
     lower = sum(value < 1 for value in means.values())
     drawn_anew = ", the init being drawn anew where weights were brought along" if convolutions.imported.any() else ""
     return (
@@ -60,7 +60,7 @@ def _other_reading(tables: Tables, convolutions: pd.DataFrame) -> str:
     # The interval is not used
     ratio = both.mean_wavenumber / both.mean_wavenumber_init
     both = both.assign(ratio_to_init=ratio, ratio_to_init_low=ratio, ratio_to_init_high=ratio)
-    values = _values(by_network(both, change_by_training))
+    values = _values(change_by_training(both))
     return f"Against an init whose batch-norm was estimated once on training images it would be {each(values, factor)}."
 
 

@@ -2,6 +2,7 @@ import pandas as pd
 
 from ..claim_measures import Found, MissingError, Noted, Tables, means_by_network, measures, rows_where
 from ..drawn_anew import against_init
+from ..left_out import noted_without
 from ..words import each, listed, network, percent
 
 
@@ -46,7 +47,8 @@ def _surviving(tables: Tables) -> Found:
     rows = as_claimed(tables["channel_shuffling_summary"])
     gaining = at_output(rows, "D")
     shares = means_by_network(gaining, "share", signed=True)
-    return against_init(Noted(shares, f"of the gain in log R: {what_is_left(rows, 'R')}"), gaining)
+    counted = noted_without(shares, rows.net, "training gains nothing in log D beyond its interval")
+    return against_init(Noted(counted, f"of the gain in log R: {what_is_left(rows, 'R')}"), gaining)
 
 
 @measures("11a")

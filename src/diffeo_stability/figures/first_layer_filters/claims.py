@@ -4,7 +4,7 @@ from ...core.resampling import bootstrap_interval
 from ..claim_measures import Measured, MissingError, Tables, means_by_network, measures, rows_where
 
 RESAMPLES = 10_000
-SMALLEST_FILTER = 7  # pixels; the deck's are of 9, in smaller ones there is no room for a wave under a Gaussian
+SMALLEST_FILTER = 9  # pixels, as the deck's; in much smaller ones there is no room for a wave under a Gaussian
 
 
 def large_filters(tables: Tables) -> pd.DataFrame:

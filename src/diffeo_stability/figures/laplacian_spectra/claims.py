@@ -1,7 +1,8 @@
 import pandas as pd
 
-from ..claim_measures import Found, MissingError, Tables, by_network, mean_gain, measures
+from ..claim_measures import Found, MissingError, Tables, mean_gain, measures, seed_by_seed
 from ..drawn_anew import against_init
+from ..left_out import noted_without
 
 
 def after_training(tables: Tables) -> pd.DataFrame:
@@ -16,4 +17,5 @@ def after_training(tables: Tables) -> pd.DataFrame:
 @measures("7")
 def smooth_over_rough(tables: Tables) -> Found:
     final = after_training(tables)
-    return against_init(by_network(final, mean_gain), final)
+    gains = noted_without(seed_by_seed(final, mean_gain), final.net, "they have one convolution alone")
+    return against_init(gains, final)

@@ -1,8 +1,8 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, change_over_depth, geometric_mean, rows_where
+from ..claim_measures import Measured, MissingError, Tables, change_over_depth, geometric_mean, rows_where
 from ..states import as_shown
-from ..words import listed, number, plural, span, with_interval
+from ..words import listed, plural, span
 from .gaps import SIZED_BY, gaps, medians
 
 
@@ -34,11 +34,11 @@ def _training(summary: pd.DataFrame) -> list[str]:
     try:
         table = gaps(summary)
         over_all = table[table.patch_choice == "random"]
-        factors = listed([with_interval(factor) for factor in medians(over_all, geometric_mean)])
+        factors = _by_way(medians(over_all, geometric_mean))
     except MissingError:
         return []
     return [
-        f"Training multiplies this by {factors} in these three ways, the median of nets and parts{_growth(over_all)}.",
+        f"Training multiplies this by {factors} in these three ways, the range of parts in the median net{_growth(over_all)}.",
         f"The factors are {_on(table, 'strongest')} on the strongest patch and {_on(table, 'top')} over the strongest "
         f"ones{_estimated(summary)}.",
     ]
@@ -49,13 +49,17 @@ def _growth(over_all: pd.DataFrame) -> str:
         changes = medians(over_all, change_over_depth)
     except MissingError:
         return ""
-    by = listed([with_interval(change) for change in changes])
-    return f", and that changes by {by} from the first layer to the last, by straight lines through the logarithms"
+    return f", and that changes by {_by_way(changes)} from the first layer to the last, by straight lines through the logarithms"
+
+
+def _by_way(found: dict[str, dict[str, Measured]]) -> str:
+    """The range of parts at each way of equal size."""
+    return listed([span([measured.value for measured in of_way.values()]) for of_way in found.values()])
 
 
 def _on(table: pd.DataFrame, choice: str) -> str:
     some = rows_where(table, f"neurons on patches {choice}", patch_choice=choice)
-    return listed([number(factor.value) for factor in medians(some, geometric_mean)])
+    return _by_way(medians(some, geometric_mean))
 
 
 def _estimated(summary: pd.DataFrame) -> str:

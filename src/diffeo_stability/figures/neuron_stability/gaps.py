@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from ..claim_measures import Measured, MissingError, measure_each, rows_where
+from ..claim_measures import Measured, MissingError, rows_where, seed_by_seed
 
 SIZED_BY = {
     "operator": "Frobenius norm",
@@ -41,21 +41,30 @@ def gaps(summary: pd.DataFrame, *, estimated: bool = False) -> pd.DataFrame:
     return both[PLACE].assign(gap=gap, gap_low=gap * np.exp(-error), gap_high=gap * np.exp(error))
 
 
-def medians(table: pd.DataFrame, measure: Callable[[pd.Series], Measured]) -> list[Measured]:
-    """Return what the median of nets and transformations is at each way of equal size; of two in the middle, the smaller.
+def medians(table: pd.DataFrame, measure: Callable[[pd.Series], Measured]) -> dict[str, dict[str, Measured]]:
+    """Return what the median of nets is at each way of equal size, by transformation; of two in the middle, the smaller.
 
     Args:
         table: as :func:`gaps` returns it, of one choice of patches.
-        measure: takes the gap of one net under one transformation, indexed by layer.
+        measure: takes the gap of one seed of a net under one transformation, indexed by layer.
+
+    Returns:
+        By what ``SIZED_BY`` calls a way, then by transformation.
 
     Raises:
         MissingError: no net has what it takes.
     """
-    by_way = [rows_where(table, f"neurons at equal {words}", size_by=way) for way, words in SIZED_BY.items()]
-    return [_median(of_way, measure) for of_way in by_way]
+    return {
+        words: {
+            part: _median(rows, measure)
+            for part, rows in rows_where(table, f"neurons at equal {words}", size_by=way).groupby(
+                "transformation", sort=False
+            )
+        }
+        for way, words in SIZED_BY.items()
+    }
 
 
 def _median(rows: pd.DataFrame, measure: Callable[[pd.Series], Measured]) -> Measured:
-    alike = [some for _, some in rows.groupby(["net", "transformation"], sort=False)]
-    found = sorted(measure_each(lambda some: measure(some.set_index("layer_index").gap), alike))
+    found = sorted(seed_by_seed(rows, lambda of_seed: measure(of_seed.set_index("layer_index").gap)).values())
     return found[(len(found) - 1) // 2]

@@ -1,6 +1,7 @@
 import pandas as pd
 
 from ..claim_measures import (
+    Found,
     Measured,
     MissingError,
     Noted,
@@ -13,10 +14,12 @@ from ..claim_measures import (
     rows_of_kind,
     rows_where,
 )
+from ..left_out import noted_without
 from ..states import as_shown
 from ..words import each, fold
 
 IMAGENET_SIZE = 128  # pixels along a side; images of so many and more are ImageNet's, or like them
+NO_BUMP = "they have no bump, or too little noise to change 5% of their predictions"
 
 
 def _deep(tables: Tables, state: str, perturbation: str = "noise") -> pd.DataFrame:
@@ -90,13 +93,16 @@ def bump_and_changes(tables: Tables) -> Noted:
     )
     ratios = quotients(means_by_network(small, "bump_r"), means_by_network(small, "r_changed"))
     return Noted(
-        ratios, f"images of fewer than {IMAGENET_SIZE} pixels along a side, which are taken not to be ImageNet's"
+        noted_without(ratios, _deep(tables, "trained").net, NO_BUMP),
+        f"images of fewer than {IMAGENET_SIZE} pixels along a side, which are taken not to be ImageNet's",
     )
 
 
 @measures("5d")
-def bump_and_contrast(tables: Tables) -> dict[str, Measured]:
-    return bump_in_units_of(_with_bump(tables), "contrast_norm")
+def bump_and_contrast(tables: Tables) -> Found:
+    return noted_without(
+        bump_in_units_of(_with_bump(tables), "contrast_norm"), _deep(tables, "trained").net, "they have no bump"
+    )
 
 
 @measures("5e")

@@ -10,15 +10,16 @@ from ..claim_measures import (
     Measured,
     MissingError,
     Tables,
-    by_network,
     change_over_depth,
     changes_by,
     means_by_network,
     measures,
     rows_of_kind,
     rows_where,
+    seed_by_seed,
 )
 from ..drawn_anew import against_init
+from ..left_out import noted_without
 from ..states import as_shown
 from ..words import count_of, listed, number
 
@@ -37,15 +38,15 @@ def vggs(tables: Tables, state: str) -> pd.DataFrame:
     return rows_of_kind(table, "vgg", f"VGGs {state}")
 
 
-def fall_with_depth(rows: pd.DataFrame) -> Measured:
-    """By what factor R of a net changes from its first convolution to its last."""
+def fall_with_depth(rows: pd.DataFrame) -> dict[str, Measured]:
+    """By what factor R changes from the first convolution of each net to its last, by the net's name."""
     convolutions = rows_where(rows, "convolutions", kind="conv")
-    return change_over_depth(convolutions.set_index("operation_index").R)
+    return seed_by_seed(convolutions, lambda of_seed: change_over_depth(of_seed.set_index("operation_index").R))
 
 
 @measures("10a")
 def falls_with_depth(tables: Tables) -> dict[str, Measured]:
-    return by_network(vggs(tables, "trained"), fall_with_depth)
+    return fall_with_depth(vggs(tables, "trained"))
 
 
 @measures("10b")
@@ -56,7 +57,8 @@ def falls_more(tables: Tables) -> Found:
     both = vggs(tables, "trained").merge(init, on=which, suffixes=("", "_init"))
     if both.empty:
         raise MissingError("the run has no VGG trained and at init")
-    return against_init(by_network(both.assign(R=both.R / both.R_init), fall_with_depth), both)
+    falls = fall_with_depth(both.assign(R=both.R / both.R_init))
+    return against_init(noted_without(falls, vggs(tables, "trained").net, "they have no init"), both)
 
 
 class Change(NamedTuple):

@@ -1,4 +1,4 @@
-from ..claim_measures import MissingError, Tables, by_network, means_by_network, rows_where
+from ..claim_measures import MissingError, Tables, means_by_network, rows_where
 from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import averaged_over, count_of, each, factor, span, verbatim
@@ -31,7 +31,7 @@ def _ends(rows, quantity: str) -> dict[str, float]:
 def _over_depth(trained, init) -> str:
     """By what factor R changes from the first to the last convolution."""
     try:
-        found = {net: measured.value for net, measured in by_network(trained, fall_with_depth).items()}
+        found = {net: measured.value for net, measured in fall_with_depth(trained).items()}
     except MissingError:
         return ""
     falling = count_of(sum(value < 1 for value in found.values()), len(found))
@@ -40,7 +40,7 @@ def _over_depth(trained, init) -> str:
         f"{each(found, factor)}: it falls in {falling}"
     )
     try:
-        initial = [measured.value for measured in by_network(init, fall_with_depth).values()]
+        initial = [measured.value for measured in fall_with_depth(init).values()]
     except MissingError:
         return f"{text}."
     return f"{text}; at init the factor is {span(initial, factor)}."

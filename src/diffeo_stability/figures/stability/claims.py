@@ -2,9 +2,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from ...networks.catalogue import kinds_of, state_of_the_art
+from ...networks.catalogue import kinds_of
+from ...networks.classes import state_of_the_art
 from ..claim_measures import Found, Measured, Tables, means_by_network, measures, quotients, rows_where
 from ..drawn_anew import against_init
+from ..left_out import noted_without
 from ..states import as_shown
 
 
@@ -31,7 +33,8 @@ def initial_stability(tables: Tables) -> dict[str, Measured]:
 @measures("2a")
 def ratio_to_init(tables: Tables) -> Found:
     trained, init = (_state_of_the_art(tables, state) for state in ("trained", "init"))
-    return against_init(quotients(means_by_network(trained, "R"), means_by_network(init, "R")), init)
+    ratios = quotients(means_by_network(trained, "R"), means_by_network(init, "R"))
+    return against_init(noted_without(ratios, trained.net, "they have no init"), init)
 
 
 @measures("2b")

@@ -4,11 +4,11 @@ from ..claim_measures import (
     Measured,
     MissingError,
     Tables,
-    by_network,
     geometric_mean,
     measures,
     over_depth,
     rows_where,
+    seed_by_seed,
 )
 
 
@@ -25,7 +25,7 @@ def averaged_over_whole(tables: Tables) -> dict[str, Measured]:
     ratios = both.assign(ratio=both.D / both.D_whole)
     if ratios.empty:
         raise MissingError("the run has no maps averaged over channels")
-    return by_network(ratios, lambda of_net: geometric_mean(of_net.set_index("operation_index").ratio))
+    return seed_by_seed(ratios, lambda of_seed: geometric_mean(of_seed.ratio))
 
 
 @measures("17a")

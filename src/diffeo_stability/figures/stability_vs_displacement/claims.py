@@ -4,7 +4,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from ...networks.catalogue import state_of_the_art
+from ...networks.classes import state_of_the_art
 from ..claim_measures import (
     Measured,
     MissingError,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.resampling import bootstrap_interval
-from ...networks.catalogue import of_the_papers
+from ...networks.classes import of_the_papers
 from ..registry import Given, Measured
 from ..states import as_shown
 
