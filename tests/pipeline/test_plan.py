@@ -13,7 +13,7 @@ from diffeo_stability.pipeline.plan import Plan
 
 # of stability_vs_train_size, first_layer_filters, hidden_layer_pooling, scale_detection and noise_training, but for those of the
 # networks themselves
-OTHER_TRAININGS = 26  # of other sizes and widths, of the read-out alone, on other images, with noise
+OTHER_TRAININGS = 28  # of other sizes and widths, of the read-out alone, on other images, with noise
 
 
 @pytest.fixture
