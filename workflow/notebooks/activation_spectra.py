@@ -107,7 +107,7 @@ def draw_network(axes, network):
         rows = spectra_of(network, shown[column])
         draw_spectra(share, rows, colors[network], "share", "share_normalised")
         draw_spectra(absolute, rows, colors[network], "power")
-        title = shown[column] if "." not in shown[column] else f"operation {column}"
+        title = shown[column] if "." not in shown[column] else f"no. {rows.operation_index.iloc[0]}"
         share.set_title(as_text(title, 0.6), fontsize=6, pad=2)
         for ax in (share, absolute):
             ax.tick_params(labelsize=5.5, pad=1.5)
