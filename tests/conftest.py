@@ -69,6 +69,19 @@ def mnist5k(tmp_path_factory) -> Dataset:
 
 
 @pytest.fixture
+def style():
+    """The style of all figures, which are closed afterwards."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from diffeo_stability.pipeline import plotting
+
+    plotting.set_style()
+    yield
+    plotting.plt.close("all")
+
+
+@pytest.fixture
 def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 

@@ -2,21 +2,13 @@
 
 import warnings
 
-import matplotlib
 import matplotlib.pyplot as plt
 import pytest
 
 from diffeo_stability.pipeline import plotting
 from diffeo_stability.pipeline.labels import TEXT_SIZE, as_text, as_texts
 
-matplotlib.use("agg")
-
-
-@pytest.fixture(autouse=True)
-def _style():
-    plotting.set_style()
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("style")
 
 
 def test_names_are_no_mathematics_and_fit_their_place():

@@ -20,14 +20,7 @@ from diffeo_stability.pipeline.interactive import Job
 from diffeo_stability.pipeline.labels import as_text
 from diffeo_stability.pipeline.looks import OWN_COLORS, looks_of
 
-matplotlib.use("agg")
-
-
-@pytest.fixture(autouse=True)
-def _style():
-    plotting.set_style()
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("style")
 
 
 def looks(**architectures):
