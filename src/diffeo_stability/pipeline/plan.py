@@ -310,7 +310,7 @@ class Plan:
         taken = {
             "probe": lambda: self.config.probe.model_dump(),
             "stability": lambda: self.config.figures["stability"].measured_with(),
-            "copy_of": lambda: self._known_images(),
+            "copy_of": self._known_images,
             "two_points": lambda: self.config.figures[stem].dataset_of(self.config).two_points.model_dump(),
         }
         return own | {name: taken[name]() for name in FIGURES[stem].takes}

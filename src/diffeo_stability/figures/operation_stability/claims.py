@@ -10,13 +10,12 @@ from ..claim_measures import (
     Measured,
     MissingError,
     Tables,
-    change_over_depth,
     changes_by,
     means_by_network,
     measures,
+    over_depth,
     rows_of_kind,
     rows_where,
-    seed_by_seed,
 )
 from ..drawn_anew import against_init
 from ..left_out import noted_without
@@ -40,8 +39,7 @@ def vggs(tables: Tables, state: str) -> pd.DataFrame:
 
 def fall_with_depth(rows: pd.DataFrame) -> dict[str, Measured]:
     """By what factor R changes from the first convolution of each net to its last, by the net's name."""
-    convolutions = rows_where(rows, "convolutions", kind="conv")
-    return seed_by_seed(convolutions, lambda of_seed: change_over_depth(of_seed.set_index("operation_index").R))
+    return over_depth(rows_where(rows, "convolutions", kind="conv"), "R")
 
 
 @measures("10a")

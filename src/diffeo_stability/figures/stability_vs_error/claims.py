@@ -5,9 +5,8 @@ from ..claim_measures import MissingError, Noted, Tables, interval_in_row, measu
 from ..states import as_shown
 from .measurement import REPORTED_FOR
 
-FEWEST = (
-    len(PAPERS) // 2 + 1
-)  # of the nets that the claims are about; resamples of a few nets are hardly different from them
+# Of the nets that the claims are about: resamples of a few nets are hardly different from them
+FEWEST = len(PAPERS) // 2 + 1
 
 
 def _fit_of(tables: Tables, quantity: str) -> pd.Series:
