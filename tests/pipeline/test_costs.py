@@ -1,9 +1,12 @@
 """Where the minutes of a run went."""
 
+import logging
+
 import pytest
 
 from diffeo_stability import InputError
 from diffeo_stability.__main__ import main
+from diffeo_stability.networks.progress import Progress
 from diffeo_stability.pipeline.config import load_config
 from diffeo_stability.pipeline.costs import costs
 
@@ -49,3 +52,17 @@ def test_jobs_are_summed_by_rule_the_dearest_first(root, tmp_path, monkeypatch, 
     assert (
         "| `train_network` | 2 | 70 | 93% | 50 | 900 |" in printed and "| all | 4 | 75 | 100% | 50 | 900 |" in printed
     )
+
+
+def test_a_training_that_went_on_counts_as_if_it_had_gone_through(root, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "logs" / "smoke" / "train_network" / "lenet"
+    write(folder / "seed0.benchmark.tsv", 10.0, "0:00:10", 900.0, 8.0)
+    with caplog.at_level(logging.INFO):
+        for trained in (0, 30):
+            with Progress(tmp_path / "lenet" / "seed0" / "checkpoints", trained, 40):
+                (folder / "seed0.log").write_text("a warning\n" + "".join(f"{line}\n" for line in caplog.messages))
+            (training,) = costs(load_config(root / "config" / "smoke.yaml"))
+            factor = 40 / (40 - trained)
+            assert (training.core_seconds, training.longest, training.memory) == (8 * factor, 10 * factor, 900.0)
+    assert caplog.messages == ["lenet/seed0 goes on after epoch 30 of 40"]

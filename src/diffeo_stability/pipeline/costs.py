@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..networks.progress import share_before
 from .config import Run
 
 SUFFIX = ".benchmark.tsv"
@@ -33,6 +34,9 @@ class Cost:
 
 def costs(config: Run) -> list[Cost]:
     """Return what a run's jobs took when they ran last, the dearest rule first.
+
+    A training that went on after a break is counted as if it had gone through at once: what was measured since it went on, times
+    all its epochs over those since then.
 
     Paths are taken from the working directory, which has to be the project's folder.
 
@@ -69,8 +73,15 @@ def _benchmarks(config: Run) -> Iterator[tuple[str, dict[str, float]]]:
             with path.open(newline="", errors="replace") as file:
                 # Two lines; what is damaged has other ones, of any length
                 lines = (line[:LONGEST_LINE] for line in file)
+                of_all = 1 / (1 - share_before(_log_beside(path)))
                 for row in csv.DictReader(lines, delimiter="\t"):
-                    yield rule, {name: _number(row.get(name)) for name in ("s", "cpu_time", "max_rss")}
+                    seconds = {name: of_all * _number(row.get(name)) for name in ("s", "cpu_time")}
+                    yield rule, {**seconds, "max_rss": _number(row.get("max_rss"))}
+
+
+def _log_beside(benchmark: Path) -> str:
+    log = benchmark.with_name(f"{benchmark.name.removesuffix(SUFFIX)}.log")
+    return log.read_text(errors="replace") if log.exists() else ""
 
 
 def _number(text: str | None) -> float:
