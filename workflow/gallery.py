@@ -16,14 +16,13 @@ from PIL import Image
 
 from diffeo_stability.core.errors import InputError
 from diffeo_stability.figures import FIGURES
-from diffeo_stability.figures.words import with_labels
+from diffeo_stability.figures.words import listed, with_labels
 from diffeo_stability.pipeline.carried import seal_png
 from diffeo_stability.pipeline.claims import Tables, format_claims
 from diffeo_stability.pipeline.config import Run, parse_config
 from diffeo_stability.pipeline.costs import costs
 from diffeo_stability.pipeline.looks import labels_of
 from diffeo_stability.pipeline.provenance import as_tree, trace
-from diffeo_stability.pipeline.records import read_record
 from diffeo_stability.pipeline.tables import read_table
 
 CONFIG = "config.yaml"
@@ -43,15 +42,20 @@ def smaller(png: bytes) -> bytes:
         image = image.resize([round(0.8 * side) for side in image.size], Image.Resampling.LANCZOS)
 
 
-def how_it_was_made(config: Run) -> str:
-    """Return a sentence on the commit that a run's claims are of, and on what the run cost where it was made."""
-    record, found = read_record(f"results/{config.run}/tables/claims.csv"), costs(config)
+def how_it_was_made(config: Run, origin: str) -> str:
+    """Return a sentence on the commits that a run was made by, and on what it cost where it was made.
+
+    Args:
+        origin: what its claims were made from, down to the data.
+    """
+    found = costs(config)
     jobs, minutes = sum(rule.jobs for rule in found), sum(rule.core_seconds for rule in found) / 60
-    changed = " and changes to it" if record.dirty else ""
-    return f"Made by commit {record.commit[:12]}{changed}: {jobs:,} jobs took {minutes:,.0f} minutes of one processor core."
+    commits = list(dict.fromkeys(re.findall(r"commit (\w+(?: \(with changes\))?)", origin)))
+    made = f"commit{'s' if len(commits) > 1 else ''} {listed(commits, len(commits))}"
+    return f"Made by {made}: {jobs:,} jobs took {minutes:,.0f} minutes of one processor core."
 
 
-def readme(about: str, origin: str, tables: list[Path], stems: list[str], labels: dict[str, str]) -> str:
+def readme(about: str, made: str, tables: list[Path], stems: list[str], labels: dict[str, str]) -> str:
     """Return what stands beside the figures: the text by hand, how the run was made, the claims, and what every figure shows.
 
     All of it is Markdown.
@@ -64,7 +68,7 @@ def readme(about: str, origin: str, tables: list[Path], stems: list[str], labels
     fence = "`" * (1 + max(map(len, re.findall("`+", f"`` {claims}"))))  # longer than any within
     parts = (
         about.strip(),
-        origin,
+        made,
         f"{fence}\n{claims}\n{fence}",
         "\n".join(("| figure | what this run shows |", "|---|---|", *rows)),
     )
@@ -86,7 +90,8 @@ def main(run: str) -> None:
     with zipfile.ZipFile(archive) as crate:
         entries = {PurePosixPath(entry.filename): entry for entry in crate.infolist()}
         config = parse_config(yaml.safe_load(crate.read(next(e for name, e in entries.items() if name.name == CONFIG))))
-        origin = how_it_was_made(config)
+        origin = as_tree(trace(Path("results", run, "tables", "claims.csv")))
+        made = how_it_was_made(config, origin)
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
             if old.suffix in (".png", ".csv"):
@@ -96,13 +101,13 @@ def main(run: str) -> None:
                 (folder / name.name).write_bytes(smaller(crate.read(entry)))
             elif name.name == CONFIG or (name.suffix == ".csv" and entry.file_size <= LONGEST_TABLE):
                 (folder / name.name).write_bytes(crate.read(entry))
-    (folder / "provenance.txt").write_text(as_tree(trace(Path("results", run, "tables", "claims.csv"))) + "\n")
+    (folder / "provenance.txt").write_text(f"{origin}\n")
     about = folder / "about.md"
     text = about.read_text() if about.exists() else f"# Run {run}"
     stems = [stem for stem in FIGURES if (folder / f"{stem}.png").exists()]
     tables = [Path(name) for name in entries if name.suffix == ".csv"]
     labels = labels_of({name: vars(block) for name, block in config.networks.items()})
-    (folder / "README.md").write_text(readme(text, origin, tables, stems, labels))
+    (folder / "README.md").write_text(readme(text, made, tables, stems, labels))
 
 
 if __name__ == "__main__":

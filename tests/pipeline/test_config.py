@@ -189,6 +189,7 @@ def test_smoke_has_the_keys_of_the_default_run(root, raw):
         ("stability_vs_train_size.train_sizes", [100, 5000], "stability_vs_train_size.train_sizes: 5000 is more than"),
         ("first_layer_filters.train_sizes", [3601], "first_layer_filters.train_sizes: 3601 is more than"),
         ("probe.images", 1001, "probe.images: 1001 is more than the 1,000 test images"),
+        ("neuron_stability.images", 1001, "neuron_stability.images: 1001 is more than the 1,000 test images"),
         ("deformations.image", 1000, "deformations.image: 1000 is not there: test images are numbered 0 to 999"),
     ],
 )
@@ -238,6 +239,21 @@ def test_images_of_networks_with_weights_are_normalised_as_somebody_said(raw):
         parse_config(changed(weights, "dataset.normalisation", "imagenet"))
     with pytest.raises(InputError, match="init is none, but the network is trained here"):
         parse_config(changed(raw, "networks.lenet.init", "none"))
+
+
+def test_networks_with_weights_have_no_settings_of_a_training(raw):
+    raw = changed(changed(raw, "networks.lenet.weights", "lenet.pt"), "dataset.normalisation", "images")
+    for stem in ("stability_vs_train_size", "scale_detection", "noise_training"):
+        raw[stem]["networks"] = ["vgg11_bn"]
+    parse_config(raw)
+    with pytest.raises(InputError, match=r"networks\.lenet\.training: lenet has weights and is not trained"):
+        parse_config(changed(raw, "networks.lenet.training", {"epochs": 3}))
+    for key, value in (("noise", 3.0), ("label_count", 5)):
+        with pytest.raises(
+            InputError, match=rf"training\.{key}: lenet has weights, and would be tested on other images"
+        ):
+            parse_config(changed(raw, f"training.{key}", value))
+        parse_config(changed(raw, "networks.vgg11_bn.training", {key: value}))
 
 
 def test_images_of_ones_own_are_counted_when_they_are_read(raw):

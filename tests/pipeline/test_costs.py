@@ -7,7 +7,8 @@ import pytest
 from diffeo_stability import InputError
 from diffeo_stability.__main__ import main
 from diffeo_stability.networks.progress import Progress
-from diffeo_stability.pipeline.config import load_config
+from diffeo_stability.pipeline.config import load_config, parse_config
+from diffeo_stability.pipeline.config_files import read_yaml
 from diffeo_stability.pipeline.costs import costs
 
 HEADER = "s\th:m:s\tmax_rss\tcpu_time\n"
@@ -66,3 +67,21 @@ def test_a_training_that_went_on_counts_as_if_it_had_gone_through(root, tmp_path
             factor = 40 / (40 - trained)
             assert (training.core_seconds, training.longest, training.memory) == (8 * factor, 10 * factor, 900.0)
     assert caplog.messages == ["lenet/seed0 goes on after epoch 30 of 40"]
+
+
+def test_what_a_configuration_no_longer_asks_for_is_not_counted(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    raw = read_yaml(root / "config" / "smoke.yaml")
+    del raw["rotation_coupling"]
+    logs = tmp_path / "logs" / "smoke"
+    for job in ("train_network/lenet/seed0", "train_network/lenet/seed9", "train_network/old/seed0"):
+        write(logs / f"{job}.benchmark.tsv", 10.0, "0:00:10", 900.0, 8.0)
+    for job in (
+        "draw_stability",
+        "draw_rotation_coupling",
+        "measure_rotation_coupling/vgg11_bn/seed0",
+        "evaluate_claims",
+    ):
+        write(logs / f"{job}.benchmark.tsv", 1.0, "0:00:01", 90.0, 1.0)
+    found = {cost.rule: cost.jobs for cost in costs(parse_config(raw))}
+    assert found == {"train_network": 1, "draw_stability": 1, "evaluate_claims": 1}

@@ -102,6 +102,12 @@ def test_data_that_are_gone_are_still_named_by_what_was_used(run):
     assert pack().dereference("#run")["object"][1]["sha256"] == used
 
 
+def test_a_network_may_be_called_dataset(run):
+    networks = {"dataset": {"architecture": "lenet"}}
+    pack_crate("crate.zip", RESULTS, workflow=WORKFLOW, stems=["stem"], config={**CONFIG, "networks": networks})
+    assert "My images" in ROCrate("crate.zip").root_dataset["description"]
+
+
 @pytest.fixture(scope="module")
 def crate(finished_project, tmp_path_factory):
     folder = tmp_path_factory.mktemp("crate")

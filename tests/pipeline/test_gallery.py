@@ -48,7 +48,7 @@ def test_a_run_goes_into_the_gallery_small_and_with_its_origin(root, finished_co
     readme = (gallery / "README.md").read_text()
     assert (
         readme.startswith("# By hand\n")
-        and re.search(r"^Made by commit .*: \d+ jobs took \d+ minutes of one processor core\.$", readme, re.MULTILINE)
+        and re.search(r"^Made by commits? .*: \d+ jobs took \d+ minutes of one processor core\.$", readme, re.MULTILINE)
         and "not reproduced" in readme
         and "| [`stability`](stability.png) | At init $R_f$ is " in readme
     )

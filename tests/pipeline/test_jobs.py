@@ -26,7 +26,7 @@ from diffeo_stability.pipeline.jobs import (
     set_up_torch,
 )
 from diffeo_stability.pipeline.measuring import given_to
-from diffeo_stability.pipeline.records import record_of, write_records
+from diffeo_stability.pipeline.records import code_state, read_record, record_of, write_records
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,52 @@ def test_a_job_that_fails_leaves_no_record_of_what_was_there_before(tmp_path, mo
     with pytest.raises(InputError), recorded(job):
         raise InputError("it failed")
     assert not record_of("table").exists()
+
+
+def test_what_a_killed_job_left_beside_its_folder_is_removed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".checkpoints.123").mkdir()
+    (tmp_path / ".checkpoints.123" / "epoch0000.json").write_text("{}")
+    job = SimpleNamespace(params={}, input={}, output=["checkpoints"], rule="make", config={"run": "small"})
+    with recorded(job):
+        (tmp_path / "checkpoints").mkdir()
+    assert not (tmp_path / ".checkpoints.123").exists() and read_record("checkpoints").rule == "make"
+
+
+def test_a_record_names_the_code_that_ran_and_not_that_of_a_commit_made_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Snakefile").write_text("as it was")
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x"]
+    for command in (["init", "-q"], ["add", "Snakefile"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], check=True)
+    (tmp_path / ".git" / "info" / "exclude").write_text("*")
+    first = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    code_state.cache_clear()
+    try:
+        with recorded(SimpleNamespace(params={}, input={}, output=["table"], rule="make", config={"run": "small"})):
+            (tmp_path / "table").write_text("made")
+            (tmp_path / "Snakefile").write_text("as it is")
+            subprocess.run([*git, "commit", "-q", "-a", "-m", "second"], check=True)
+    finally:
+        code_state.cache_clear()
+    assert read_record("table").commit == first
+
+
+def test_too_few_images_of_the_first_classes_are_counted_before_anything_is_trained(root, mnist5k):
+    config = read_yaml(root / "config" / "smoke.yaml")
+    del config["scale_detection"]  # which has images of its own, and few
+    left = int((mnist5k.test_labels < 2).sum())
+    training = {"split": {"label_count": 2}, "network": {"name": "lenet"}, "recipe": {"trained_part": "all"}}
+    wildcards = SimpleNamespace(run="smoke", net="lenet", variant="seed0")
+    data = SimpleNamespace(dataset="data/mnist5k/images.safetensors")
+    job = SimpleNamespace(config=config, params=SimpleNamespace(training=training), wildcards=wildcards, input=data)
+    config["probe"]["images"] = left
+    assert describe_training(job, mnist5k)["network"]["classes"] == 2
+    config["probe"]["images"] = left + 1
+    with pytest.raises(
+        InputError, match=f"probe.images: {left + 1} is more than the {left} test images of the first 2"
+    ):
+        describe_training(job, mnist5k)
 
 
 @pytest.mark.parametrize(

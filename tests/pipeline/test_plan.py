@@ -71,6 +71,25 @@ def test_other_numbers_of_images_are_trained_for_as_many_steps(raw, size):
         assert {**other, "epochs": 0, "train_size": 0} == {**usual, "epochs": 0, "train_size": 0}
 
 
+def test_a_figure_with_its_own_batches_trains_for_as_many_steps_too(raw):
+    raw["training"]["batch_size"], raw["scale_detection"]["train_sizes"] = 50, [1024]
+    raw["scale_detection"]["training"] = {"batch_size": 256, "crop_padding": 0}
+    plan = Plan(parse_config(raw))
+    usual, other = (
+        plan.training_settings("vgg11_bn", variant)["recipe"] for variant in ("seed0", "seed0-two_points-1024-images")
+    )
+    assert 0 <= steps_of(other) - steps_of(usual) < steps_of({**other, "epochs": 1})
+
+
+def test_a_figure_that_says_its_epochs_needs_no_usual_number_of_images(raw):
+    for stem in FIGURES.keys() - {"scale_detection"}:
+        raw.pop(stem, None)
+    del raw["training"]["train_size"]
+    raw["scale_detection"]["training"] = {"epochs": 5, "crop_padding": 0}
+    recipe = Plan(parse_config(raw)).training_settings("lenet", "seed0-two_points-1024-images")["recipe"]
+    assert recipe["epochs"] == 5
+
+
 def test_every_figure_that_varies_the_number_of_images_has_the_same_trainings(raw):
     raw["first_layer_filters"] = {"networks": ["lenet"], "train_sizes": [400]}
     plan = Plan(parse_config(raw))

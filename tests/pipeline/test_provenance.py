@@ -315,6 +315,19 @@ def test_files_of_a_training_lead_to_it(tmp_path, monkeypatch):
     assert trace(folder / "epoch0001.safetensors").state == "changed"
 
 
+def test_weights_from_elsewhere_are_not_said_to_be_trained_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = write_training(tmp_path / "seed0" / "checkpoints", lambda network: None, name="lenet")
+    for file in folder.glob("*.json"):
+        metadata = {**json.loads(file.read_text()), "dataset": {"sha256": "0" * 64}, "weights": "mine.pt"}
+        file.write_text(json.dumps(metadata))
+        if metadata["epoch"]:
+            file.with_name("epoch10000.json").write_text(json.dumps({**metadata, "net": "last"}))
+    write_records([folder], rule="import_network", inputs={}, params={}, config=CONFIG)
+    (facts,) = (facts for facts in trace(folder).facts if facts.startswith("network"))
+    assert facts.startswith("network last (lenet), weights mine.pt, trained elsewhere, data sha256")
+
+
 def carried_by(chain, **changes):
     """The record that a figure carries, changed."""
     return json.loads(read_carried(chain.png).record.model_dump_json()) | changes

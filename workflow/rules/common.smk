@@ -43,6 +43,8 @@ try:
 except InputError as error:
     sys.exit(in_lines(error))
 configuration = " ".join(map(os.path.relpath, workflow.configfiles))
+if workflow.config_settings.config:
+    configuration += " FILE (with the keys that --config gives)"
 left = name_left_over(plan, configuration) if workflow.is_main_process else None
 if left:
     print(left, file=sys.stderr)

@@ -87,6 +87,7 @@ rule pack_crate:
         runtime=growing(10),
     params:
         stems=plan.stems,
+        config=settings.model_dump(),
         code=code.crate(),
         texts=code.contents(*workflow_files),
     message:

@@ -111,7 +111,7 @@ def check_access(folder: str | Path, *, write: bool) -> None:
 def remove_leftovers(path: str | Path) -> None:
     """Remove what writes of a file that were killed have left beside it."""
     for leftover in _leftovers(Path(path)):
-        leftover.unlink()
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def remove_leftovers_of_the_dead(path: str | Path) -> None:

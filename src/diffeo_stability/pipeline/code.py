@@ -71,7 +71,7 @@ class CodeOf:
 
     def measurement(self, stem: str) -> str:
         """Return that of what measures a figure."""
-        return self.script("measure", f"figures.{stem}.measurement")
+        return self.script("measure", f"figures.{stem}.measurement", "data.classes")
 
     def collection(self, stem: str) -> str:
         """Return that of what collects a figure's table."""

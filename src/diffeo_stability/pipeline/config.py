@@ -18,7 +18,7 @@ from ..data.settings import Counts, DatasetBlock
 from ..data.sources import SOURCES
 from ..figures import FIGURES
 from ..figures.registry import Figure
-from ..figures.settings import FigureSettings, Probe
+from ..figures.settings import FigureSettings, Neurons, Probe
 from ..networks.catalogue import kinds_of
 from ..networks.settings import ARCHITECTURES, NetworkBlock, Recipe
 from ..settings import Block, Name, Positive, Seed, Text, WithoutRepeats
@@ -91,11 +91,24 @@ class Run(Block):
             raise ValueError(f"training is missing: {trained[0]} has no weights and must be trained")
         if trained and self.dataset.test_only:
             raise ValueError(f"networks.{trained[0]}: there are no training images (dataset.test_only): give weights")
+        for name in (name for name in self.networks if name not in trained):
+            self._check_not_trained(name)
         for stem, block in self.figures.items():
             for name in getattr(block, "networks", []) if block.training_changes() != [{}] else []:
                 if name not in trained and name in self.networks:
                     raise ValueError(f"{stem}.networks: {name} has weights, but this figure trains its networks itself")
         return self
+
+    def _check_not_trained(self, name: str) -> None:
+        """Settings of a training say nothing of a network that has weights, and must not seem to."""
+        if self.networks[name].training.model_dump(exclude_none=True):
+            raise ValueError(f"networks.{name}.training: {name} has weights and is not trained: leave it out")
+        for key in ("noise", "label_count") if self.training is not None else ():
+            if getattr(self.training, key):
+                raise ValueError(
+                    f"training.{key}: {name} has weights, and would be tested on other images than those that are trained: give "
+                    f"these networks.<name>.training.{key}, or leave one of the two out"
+                )
 
     @model_validator(mode="after")
     def _images_are_normalised_as_in_training(self):
@@ -147,6 +160,9 @@ class Run(Block):
             raise InputError(f"dataset.validation_images: {held_out} leaves none of {known.train_images:,} to train on")
         if self.probe.images > known.test_images:
             raise InputError(f"probe.images: {self.probe.images} is more than the {known.test_images:,} test images")
+        for stem, block in self.figures.items():
+            if isinstance(block, Neurons) and block.images > known.test_images:
+                raise InputError(f"{stem}.images: {block.images} is more than the {known.test_images:,} test images")
         for name in self.trained:
             recipe, own = self.recipe(name), self.networks[name].training
             key = "training.train_size" if own.train_size is None else f"networks.{name}.training.train_size"

@@ -18,6 +18,7 @@ from rocrate.rocrate import ROCrate
 
 from .. import __version__
 from ..data.files import atomic_path, sha256_of
+from ..figures import FIGURES
 from ..figures.words import verbatim
 from .provenance import DATASET, Origin, as_tree, trace
 from .records import code_state, commit_time, config_hash, software_versions
@@ -80,7 +81,7 @@ def pack_crate(
         written = {
             "config.yaml": yaml.safe_dump(config, sort_keys=False),
             "README.md": README.format(
-                run=config["run"], images=verbatim(_images(config)), commit=code_state()["commit"], command=command
+                run=config["run"], images=verbatim(_images(config)), commit=_commit(), command=command
             ),
         }
         for name, text in written.items():
@@ -113,7 +114,8 @@ def _title(images: Mapping[str, Any]) -> str:
 
 def _data_set(path: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The block of the data set in a file: of one that a figure has for itself, or else the run's."""
-    own = [block["dataset"] for block in config.values() if isinstance(block, Mapping) and block.get("dataset")]
+    figures = (config.get(stem) or {} for stem in FIGURES)
+    own = [block["dataset"] for block in figures if block.get("dataset")]
     folder = Path(path).parent.name
     return next((images for images in own if (images.get("name") or images["source"]) == folder), config["dataset"])
 
@@ -138,14 +140,13 @@ def _describe_crate(crate: ROCrate, stems: list[str], config: Mapping[str, Any])
 
 def _add_workflow(crate: ROCrate, paths: list[str]) -> ComputationalWorkflow:
     """Add the workflow as what the crate is about: the Snakefile and the files that it reads; this package by its commit."""
-    state = code_state()
     main, *parts = paths
     properties = {
         **_describe(Path(main)),
         "name": "diffeo-stability",
         "description": "How deep nets become stable to smooth deformations of images: trains networks, measures, draws",
         "version": __version__,
-        "identifier": f"{state['commit']}{', with uncommitted changes' if state['dirty'] else ''}",
+        "identifier": _commit(),
         "license": {"@id": LICENSE[0]},
         "softwareRequirements": [f"{name} {number}" for name, number in software_versions().items()],
     }
@@ -154,6 +155,11 @@ def _add_workflow(crate: ROCrate, paths: list[str]) -> ComputationalWorkflow:
     )
     workflow["hasPart"] = [_add_file(crate, path, path) for path in parts]
     return workflow
+
+
+def _commit() -> str:
+    state = code_state()
+    return f"{state['commit']}{', with uncommitted changes' if state['dirty'] else ''}"
 
 
 def _add_file(crate: ROCrate, source: str | Path, name: str) -> Entity:

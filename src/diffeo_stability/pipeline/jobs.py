@@ -96,6 +96,7 @@ def recorded(job: Any) -> Iterator[None]:
     Raises:
         InputError: a file that it reads is not what its job wrote, or something of the user's own changed in the meantime.
     """
+    code_state()  # of what runs now: a commit that is made meanwhile did not make this
     params = dict(job.params.items())
     contents = params.pop("contents", {})
     inputs = checked_hashes_of(files_in(job.input))
@@ -138,6 +139,7 @@ def describe_training(job: Any, dataset: "Dataset") -> dict:
     """
     _check_images(job, dataset)
     training = job.params.training
+    _check_probe(job, dataset, training["split"]["label_count"])
     sizes = {
         "in_channels": dataset.channels,
         "image_size": dataset.image_size,
@@ -171,6 +173,17 @@ def _check_images(job: Any, dataset: "Dataset") -> None:
             config.check_image_size(dataset.image_size)
         except ValueError as error:
             raise InputError(str(error)) from None
+
+
+def _check_probe(job: Any, dataset: "Dataset", label_count: int | None) -> None:
+    """A network that tells fewer classes apart is measured on images of these alone."""
+    if label_count is None:
+        return
+    asked, left = job.config["probe"]["images"], int((dataset.test_labels < label_count).sum())
+    if asked > left:
+        raise InputError(
+            f"probe.images: {asked} is more than the {left:,} test images of the first {label_count} classes"
+        )
 
 
 def _check_figures(job: Any, network: Mapping[str, Any], dataset: "Dataset") -> None:

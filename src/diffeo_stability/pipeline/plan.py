@@ -116,9 +116,9 @@ class Plan:
             "width": self.config.networks[network].width,
             **recipe.model_dump(),
         }
-        if "train_size" in changes:
-            changes.setdefault("epochs", epochs_of_equal_steps(recipe, changes["train_size"]))
         settings = {**usual, **changes}
+        if "train_size" in changes and "epochs" not in changes:
+            settings["epochs"] = epochs_of_equal_steps(usual, settings)
         names = [name(settings[key]) for key, name in NAMED.items() if settings[key] != usual[key]]
         dataset, width = settings.pop("dataset"), settings.pop("width")
         return Training(network, "-".join((f"seed{seed}", *names)), seed, dataset, width, Recipe(**settings))
@@ -398,15 +398,16 @@ class Plan:
                 check_access(folder, write=True)
 
 
-def epochs_of_equal_steps(recipe: Recipe, train_size: int) -> int:
-    """Return the number of epochs in which training on another number of images takes as many steps, rounded up.
+def epochs_of_equal_steps(usual: Mapping[str, Any], other: Mapping[str, Any]) -> int:
+    """Return the number of epochs in which a training on another number of images takes as many steps, rounded up.
 
     Else what figures show against the number of images would be how long networks were trained.
+
+    Args:
+        usual, other: ``train_size`` and ``batch_size`` of the usual training, with its ``epochs``, and of the other one.
     """
-    if train_size == recipe.train_size:
-        return recipe.epochs
-    usual, own = (math.ceil(size / recipe.batch_size) for size in (recipe.train_size, train_size))
-    return math.ceil(recipe.epochs * usual / own)
+    steps, own = (math.ceil(recipe["train_size"] / recipe["batch_size"]) for recipe in (usual, other))
+    return math.ceil(usual["epochs"] * steps / own)
 
 
 def _remedy(source: str) -> str:

@@ -190,7 +190,7 @@ def _facts(record: dict) -> list[str]:
 def _contents(path: Path) -> list[str]:
     """What a data set or the checkpoints of a training say of themselves."""
     if path.is_dir():
-        checkpoints = sorted(path.glob("[!.]*.json"))
+        checkpoints = sorted(path.glob("[!.]*.json"), key=lambda place: (len(place.name), place.name))  # by epoch
         return _checkpoint_facts(checkpoints[-1]) if checkpoints else []
     if path.name == DATASET and path.is_file():
         from safetensors import SafetensorError, safe_open
@@ -204,14 +204,16 @@ def _contents(path: Path) -> list[str]:
 
 
 def _checkpoint_facts(path: Path) -> list[str]:
-    """Network, seeds and data of a checkpoint."""
+    """Network, seeds and data of a checkpoint; of a network that was trained elsewhere, whose weights it has."""
     place = path.with_suffix(".json")
     metadata = read_json(place)
     try:
         network = metadata["network"]
+        trained = f"seed {metadata['seed']}, split seed {metadata['split']['seed']}, epoch {metadata['epoch']}, "
+        if "weights" in metadata and metadata["epoch"]:
+            trained = f"weights {metadata['weights']}, trained elsewhere, "
         return [
-            f"network {metadata['net']} ({network['name']}), seed {metadata['seed']}, "
-            f"split seed {metadata['split']['seed']}, epoch {metadata['epoch']}, "
+            f"network {metadata['net']} ({network['name']}), {trained}"
             + (f"trained in {metadata['precision']}, " if "precision" in metadata else "")
             + f"data sha256 {metadata['dataset']['sha256'][:SHORT]}"
         ]
