@@ -87,7 +87,7 @@ rule pack_crate:
         runtime=growing(10),
     params:
         stems=plan.stems,
-        config=settings.model_dump(),
+        config=settings.model_dump(exclude={"device", "data_dir", "drawing_limit"}),
         code=code.crate(),
         texts=code.contents(*workflow_files),
     message:
