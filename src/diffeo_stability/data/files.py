@@ -56,7 +56,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise as_input_error(error, path) from None
     finally:
         with suppress(OSError):  # where it cannot be, nothing is left of it
-            shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
+            _remove(partial)
 
 
 def check_replaceable(path: str | Path) -> None:
@@ -111,7 +111,7 @@ def check_access(folder: str | Path, *, write: bool) -> None:
 def remove_leftovers(path: str | Path) -> None:
     """Remove what writes of a file that were killed have left beside it."""
     for leftover in _leftovers(Path(path)):
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        _remove(leftover)
 
 
 def remove_leftovers_of_the_dead(path: str | Path) -> None:
@@ -120,7 +120,11 @@ def remove_leftovers_of_the_dead(path: str | Path) -> None:
     for leftover in _leftovers(path):
         process = leftover.name.removeprefix(f".{path.stem}.").removesuffix(path.suffix)
         if process.isdecimal() and not _is_running(int(process)):
-            leftover.unlink(missing_ok=True)
+            _remove(leftover)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _leftovers(path: Path) -> list[Path]:

@@ -69,9 +69,11 @@ def _benchmarks(config: Run) -> Iterator[tuple[str, dict[str, float]]]:
     paths = [(FETCHING, logs / "datasets" / f"{folder}{SUFFIX}") for folder in config.datasets]
     of_run = logs / config.run
     plan = Plan(config)
+    others = FIGURES.keys() - {*plan.stems, *(FIGURES[stem].collects for stem in plan.stems)}
     for path in sorted(of_run.rglob(f"*{SUFFIX}")):
         rule, *training = path.relative_to(of_run).as_posix().removesuffix(SUFFIX).split("/")
-        if _is_of(plan, rule, tuple(training)):
+        # Logs of what the configuration no longer asks for are left where they are
+        if rule.partition("_")[2] not in others and (not training or tuple(training) in plan.trainings):
             paths.append((rule, path))
     for rule, path in paths:
         if path.exists():
@@ -82,18 +84,6 @@ def _benchmarks(config: Run) -> Iterator[tuple[str, dict[str, float]]]:
                 for row in csv.DictReader(lines, delimiter="\t"):
                     seconds = {name: of_all * _number(row.get(name)) for name in ("s", "cpu_time")}
                     yield rule, {**seconds, "max_rss": _number(row.get("max_rss"))}
-
-
-def _is_of(plan: Plan, rule: str, training: tuple[str, ...]) -> bool:
-    """Whether a run has a job; logs of what its configuration no longer asks for are left where they are.
-
-    Args:
-        rule: ``measure_stability``, say.
-        training: network and variant; empty for jobs that are of none.
-    """
-    stem = rule.partition("_")[2]
-    asked = {*plan.stems, *(FIGURES[asked].collects for asked in plan.stems)}
-    return (not training or training in plan.trainings) and (stem not in FIGURES or stem in asked)
 
 
 def _log_beside(benchmark: Path) -> str:
