@@ -236,13 +236,27 @@ def test_a_bump_before_a_higher_rise_to_the_end_is_seen_and_the_rise_as_well():
     summary = summary_of(norms, 1 + bump + rise)
     assert summary["bump"] and summary["bump_r"] == pytest.approx(3, rel=0.02)
     assert summary["bump_height"] == pytest.approx(5, rel=0.02) and 4 < summary["prominence"] <= 5.01
-    assert summary["rise_at_end"] == pytest.approx(float(1 + rise[-1]), rel=0.01)
+    assert summary["rise"] == pytest.approx(float(1 + rise[-1]), rel=0.01) and summary["rise_r"] == norms[-1]
     alone = summary_of(norms, 1 + bump)
-    assert alone["prominence"] == pytest.approx(5, rel=0.02) and alone["rise_at_end"] == pytest.approx(1, rel=1e-6)
+    assert alone["prominence"] == pytest.approx(5, rel=0.02) and alone["rise"] == pytest.approx(5, rel=0.02)
     for ratio in (1 + rise, 1 / (1 + r)):
         monotone = summary_of(norms, ratio)
         assert not monotone["bump"] and monotone["prominence"] == monotone["prominence_high"] == 1
-    assert summary_of(norms, 1 + rise)["rise_at_end"] == pytest.approx(float((1 + rise[-1]) / (1 + rise[0])))
+    assert summary_of(norms, 1 + rise)["rise"] == pytest.approx(float((1 + rise[-1]) / (1 + rise[0])))
+    assert summary_of(norms, 1 / (1 + r))["rise"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ratio", "rise", "place"),
+    [
+        ((1, 1, 2, 4, 3.9), 4, 3),  # the fall beyond the highest place is too small for a bump
+        ((1, 1, 0.2, 0.1, 0.3), 1, 0),  # what rises from a dip and stays below the level has not risen
+    ],
+)
+def test_a_rise_is_above_the_level_and_ends_where_the_curve_is_highest(ratio, rise, place):
+    norms = log_spaced(1, 16, 5)
+    summary = summary_of(norms, torch.tensor(ratio, dtype=torch.float64))
+    assert not summary["bump"] and summary["rise"] == pytest.approx(rise) and summary["rise_r"] == norms[place]
 
 
 def test_a_ripple_on_a_rise_is_no_bump():

@@ -166,9 +166,10 @@ def test_every_question_reaches_every_answer(name, tmp_path):
 
 def test_what_training_does_is_told_by_depth(tmp_path):
     row = decided("8a training", tmp_path, summary_of(net("vgg11", "vgg11", [2.0, 0.9, 0.5])))
-    assert row.reason.endswith(
-        "by depth: 2 after the first convolution of VGG11, 0.5 after the last, below 1 after 2 of 3"
+    assert (
+        "by depth, of convolutions with maps of at least 4 pixels: 2 after the first convolution of VGG11" in row.reason
     )
+    assert row.reason.endswith("0.5 after the last, below 1 after 2 of 3")
 
 
 def test_lenet_is_neither_deep_nor_of_one_convolution(tmp_path):
@@ -201,7 +202,7 @@ def test_the_caption_says_what_training_and_relus_do(tmp_path):
 
 
 def test_the_caption_of_imported_weights_says_what_they_are_compared_with(tmp_path):
-    drawn = net("mine", "my.nets:vgg_mine", [0.9, 0.5], imported=True)
+    drawn = net("mine", "my.nets:vgg_mine", [0.9, 0.7, 0.5], imported=True)
     assert "drawn anew" in said("activation_spectra", tmp_path, summary_of(drawn))
     one = net("one", "one_hidden_layer_cnn", [0.9])
     for name in ("8a training", "8b"):

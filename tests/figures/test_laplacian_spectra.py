@@ -107,7 +107,7 @@ def test_the_claim_reaches_every_verdict(tmp_path):
 def test_a_net_of_one_convolution_is_named(tmp_path):
     one = [row for row in net("one", 2.0) if row["layer_index"] == 1]
     row = decided("7", tmp_path, {"laplacian_spectra": [*net("a", 2.0), *one]})
-    assert row.reason == "a alone; not counted, as they have one convolution alone: one"
+    assert row.reason == "a alone; not counted, as they have fewer than three convolutions: one"
 
 
 def test_the_median_net_decides(tmp_path):

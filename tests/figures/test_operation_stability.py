@@ -234,10 +234,13 @@ def test_kinds_of_operations_have_the_factors_that_were_put_in():
     assert convolutions.ratio == pytest.approx(0.5) and (convolutions.operations, convolutions.lowered) == (7, 7)
 
 
-def test_a_single_operation_has_no_interval_and_a_net_with_branches_no_factors():
-    rows = net()[:2]
-    alone = summarise_kinds(pd.DataFrame(rows))
-    assert list(alone.kind.unique()) == ["relu"] and alone.ratio_low.isna().all() and alone.ratio.notna().all()
+def test_one_or_two_operations_have_no_interval_and_a_net_with_branches_no_factors():
+    rows = pd.DataFrame(net(relu=np.array([1.0, 4.0] * 4)))
+    for operations, ratio in ((2, 1.0), (4, 2.0)):
+        relus = summarise_kinds(rows[rows.operation_index <= operations]).query("kind == 'relu' and quantity == 'D'")
+        assert relus.ratio.tolist() == pytest.approx([ratio] * 2)
+        assert relus.ratio_low.isna().all() and set(relus.operations) == {operations // 2}
+    assert summarise_kinds(rows).query("kind == 'relu'").ratio_low.notna().all()
     assert summarise_kinds(pd.DataFrame(net(architecture="resnet18"))).empty
 
 

@@ -121,6 +121,17 @@ def test_nets_without_an_init_are_named_where_training_is_asked_for(tmp_path):
     assert row.reason == "VGG11 alone; not counted, as they have no init: ResNet18"
 
 
+def test_nets_that_are_drawn_otherwise_than_the_papers_draw_them_are_named(tmp_path):
+    nets = {"stability": [*net("vgg16", "vgg16", 1.0, 0.3), *net("vgg11", "vgg11", 1.0, 0.3)]}
+    for name in ("1", "2a"):
+        assert decided(name, tmp_path, nets).reason.endswith(
+            "; VGG16 drawn by He's rule, without which they do not learn"
+        )
+    assert "The init of VGG16 is drawn by He's rule" in said("stability", tmp_path, nets)
+    others = {"stability": [row for row in nets["stability"] if row["net"] == "vgg11"]}
+    assert "He's" not in decided("1", tmp_path, others).reason + said("stability", tmp_path, others)
+
+
 def test_the_caption_says_which_nets_go_up_and_down(tmp_path):
     nets = [*net("lenet", "lenet", 1.0, 4.0), *net("vgg11", "vgg11", 0.9, 0.2)]
     text = said("stability", tmp_path, {"stability": nets})

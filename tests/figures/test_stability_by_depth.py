@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from claiming import reaches_every_verdict, said
+from claiming import decided, reaches_every_verdict, said
 from torch import nn
 from trainings import write_training
 
@@ -93,6 +93,14 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_every_claim_reaches_every_verdict(name, tmp_path):
     reaches_every_verdict(name, tmp_path, *CASES[name])
+
+
+def test_a_net_of_two_convolutions_is_named_and_its_mean_told(tmp_path):
+    two = [row for row in over_depth(0.5, 2.0, averaged=0.4, net="lenet") if row["operation_index"] <= 2]
+    both = {"stability_by_depth": [*over_depth(0.5, 2.0, averaged=0.8), *two]}
+    row = decided("17c", tmp_path, both)
+    assert row.reason == "VGG11 alone; not counted, as they have fewer than three convolutions: LeNet"
+    assert "0.8 in VGG11 and 0.4 in LeNet times its own" in said("stability_by_depth", tmp_path, both)
 
 
 def test_the_caption_speaks_of_one_net_and_of_several(tmp_path):

@@ -19,7 +19,7 @@ def table():
 
 
 def collected(rows):
-    return collect_stability_vs_train_size(rows, None)
+    return collect_stability_vs_train_size(rows)
 
 
 def test_curves_are_ordered_by_size():

@@ -9,6 +9,7 @@ from diffeo_stability import InputError, build_network
 from diffeo_stability.core.operations import kind_of, named_operations, observing
 from diffeo_stability.networks.architectures.one_hidden_layer import LocallyConnected2d
 from diffeo_stability.networks.catalogue import families, family_of, kinds_of, networks
+from diffeo_stability.networks.classes import BY_HES_RULE
 
 
 def copy_in_order(source: nn.Module, target: nn.Module) -> None:
@@ -82,6 +83,15 @@ def test_images_stay_apart_in_an_untrained_deep_vgg_without_batch_norm(layers):
     """He's rule keeps the spread; as torch draws them, the logits of 16 layers differ by 4e-7, and training never starts."""
     logits = build_network(f"vgg{layers}", 3, 32, 10, width=0.5)(torch.randn(16, 3, 32, 32))
     assert float(logits.detach().std(0).mean()) > 0.01
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg11", "vgg11_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn"])
+def test_claims_know_which_nets_are_drawn_by_hes_rule(name):
+    """As torch draws weights, they lie within 1 / sqrt(fan in)."""
+    network = build_network(name, 3, 32, 10, width=0.25)
+    weights = [module.weight.detach() for module in network.modules() if isinstance(module, nn.Conv2d)]
+    beyond = any(float(weight.abs().max()) > 1.001 * weight[0].numel() ** -0.5 for weight in weights)
+    assert beyond == (name in BY_HES_RULE)
 
 
 def test_efficientnet_equals_torchvisions_with_the_small_image_stem():

@@ -41,7 +41,7 @@ curves
 
 # %%
 summary = as_shown(read_table(snakemake.input.summary))
-columns = ["exponent", "linear_until", "bump", "bump_r", "bump_height", "prominence", "rise_at_end", "r_changed"]
+columns = ["exponent", "linear_until", "bump", "bump_r", "bump_height", "prominence", "rise", "rise_r", "r_changed"]
 summary[["net", "seed", "state", "perturbation", "output", *columns]]
 
 # %% [markdown]
@@ -89,8 +89,9 @@ def words_on_bump(network):
     rows = rows_of(summary, network, state="trained", perturbation="noise", output="logits")
     bump = bump_of(network)
     if bump is None:
-        rise = plotting.geometric_means(rows, ["rise_at_end"], by="net").rise_at_end.iloc[0]
-        return f"no bump: rises {rise:.2g}-fold\nto the end" if rise > 1 + tolerance else "no bump"
+        top = plotting.geometric_means(rows, ["rise", "rise_r"], by="net").iloc[0]
+        rises = f"no bump: rises {top.rise:.2g}-fold\nup to $r = {top.rise_r:.3g}$"
+        return rises if top.rise > 1 + tolerance else "no bump"
     some = "" if rows.bump.all() else f"\n({rows.bump.sum()} of {len(rows)} seeds)"
     return rf"$r^* = {bump.value:.3g}$" + some
 

@@ -93,7 +93,6 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
                 mem_mb=growing(1000),
                 runtime=growing(10),
             params:
-                **({"probe": settings.probe.model_dump()} if figure.summarised else {}),
                 stem=stem,
                 code=code.collection(stem),
             message:

@@ -307,10 +307,10 @@ def summarise(norms: list[float], distances: Tensor, resampled: Tensor, toleranc
         ``exponent`` over the smallest decade of norms, three of them at least; ``level`` of :math:`G / r^2` at the smallest
         norm; ``linear_until``, the largest norm up to which it stays within the tolerance; of its most prominent interior
         maximum ``bump_r``, where it is, ``bump_height``, its value there over the level, and ``prominence``, by what factor it
-        stands out from either side (1: there is none; see :func:`prominences`); ``rise_at_end``, by what factor it rises to the
-        end of the range (1: not); with 95% intervals; and whether that is a ``bump``: higher than the level and more prominent
-        than the tolerance, intervals included. Where no interior maximum is that prominent, ``bump_r`` and ``bump_height`` are
-        those of its largest value.
+        stands out from either side (1: there is none; see :func:`prominences`); ``rise``, the largest value over the level,
+        wherever it lies, and ``rise_r``, where that is; with 95% intervals; and whether it has a ``bump``: a maximum higher than
+        the level and more prominent than the tolerance, intervals included. Where no interior maximum is that prominent,
+        ``bump_r`` and ``bump_height`` are those of its largest value.
     """
     r = torch.tensor(norms, dtype=torch.float64)
     ratio, ratios = (distances / r**2)[:, None], resampled / r[:, None] ** 2
@@ -325,7 +325,8 @@ def summarise(norms: list[float], distances: Tensor, resampled: Tensor, toleranc
             "bump_r": place,
             "bump_height": height / curves[0],
             "prominence": prominence,
-            "rise_at_end": prominences(curves)[-1],
+            "rise": curves.amax(0) / curves[0],
+            "rise_r": r[curves.argmax(0)],
         }
 
     summary: dict[str, float | bool] = {"level": float(ratio[0]), "linear_until": float(r[linear - 1])}

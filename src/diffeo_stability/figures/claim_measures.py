@@ -24,6 +24,9 @@ import pandas as pd
 from ..core import quantiles
 from ..networks.catalogue import kinds_of
 
+FEWEST = 3  # places of a net from which an interval is taken
+MOST_KEPT = 0.95  # of a departure by the next one; with more, a straight line says nothing
+
 
 class Measured(NamedTuple):
     """A number with its 95% interval."""
@@ -91,6 +94,12 @@ def rows_of_kind(table: pd.DataFrame, kind: str, what: str) -> pd.DataFrame:
     return rows_where(table[[kind in kinds_of(architecture) for architecture in table.architecture]], what)
 
 
+def rows_that_belong(table: pd.DataFrame, belongs: Callable[[str, float], bool], what: str) -> pd.DataFrame:
+    """Rows of networks whose architecture and size of first filters are of a class that ``networks.classes`` knows."""
+    pairs = zip(table.architecture, table.filter_size, strict=True)
+    return rows_where(table[[belongs(*pair) for pair in pairs]], what)
+
+
 def interval_in_row(row: pd.Series, name: str) -> Measured:
     return Measured(float(row[name]), float(row[f"{name}_low"]), float(row[f"{name}_high"]))
 
@@ -99,17 +108,20 @@ def mean_over_seeds(table: pd.DataFrame, name: str, by: list[str], *, signed: bo
     """A quantity and its interval for every combination of the columns ``by``: means over seeds.
 
     With several seeds, the interval holds both the mean interval of a seed and the t interval of the mean over seeds, whose
-    scatter is taken to be the same for all combinations: two or three seeds of one net say little about it.
+    scatter is taken to be the same for all combinations: two or three seeds of one net say little about it. The seeds of a net
+    scatter alike at all its places (norms, displacements), so that only trainings count as degrees of freedom.
 
     Args:
+        table: one row per combination and training, with the columns ``net`` and ``seed``.
         signed: a difference or share, which may be negative; other quantities are averaged by their logarithms.
     """
     there, back = (np.asarray, float) if signed else (np.log, math.exp)
     groups = [rows for _, rows in table.groupby(by, sort=False) if not rows[name].isna().any()]
     columns = [[there(rows[column]) for column in (name, f"{name}_low", f"{name}_high")] for rows in groups]
-    freedom = sum(len(values) - 1 for values, _, _ in columns)
+    spare = sum(len(values) - 1 for values, _, _ in columns)
     squares = sum(float(np.square(values - values.mean()).sum()) for values, _, _ in columns)
-    scatter = quantiles.student(freedom) * math.sqrt(squares / freedom) if freedom else 0.0
+    freedom = int((table.dropna(subset=name).groupby("net").seed.nunique() - 1).sum())
+    scatter = quantiles.student(freedom) * math.sqrt(squares / spare) if freedom and spare else 0.0
     found = []
     for values, lows, highs in columns:
         mean, over_seeds = values.mean(), scatter / math.sqrt(len(values))
@@ -141,29 +153,54 @@ def quotient(top: Measured, bottom: Measured) -> Measured:
     return Measured(value, value * math.exp(-error), value * math.exp(error))
 
 
-def geometric_mean(ratios: pd.Series) -> Measured:
-    """Geometric mean of what was measured at each place of one seed of a net, with its t interval over places."""
+def geometric_mean(ratios: pd.Series, fewest: int = FEWEST) -> Measured:
+    """Geometric mean of what was measured at each place of one seed of a net, with its t interval over places.
+
+    Args:
+        fewest: places that there must be: the scatter of two says next to nothing. Where the mean alone is told, they do.
+
+    Raises:
+        MissingError: there are fewer.
+    """
     logs = np.log(ratios.to_numpy(float))
-    if len(logs) < 2:
-        raise MissingError("the run has one layer alone")
+    if len(logs) < fewest:
+        raise MissingError(f"the run has no net of {fewest} layers")
     half = quantiles.student(len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
     return Measured(*(float(np.exp(logs.mean() + sign * half)) for sign in (0, -1, 1)))
 
 
 def change_over_depth(values: pd.Series) -> Measured:
-    """By what factor a positive quantity changes over the depth of one seed of a net: a straight line through its logarithm.
+    r"""By what factor a positive quantity changes over the depth of one seed of a net: a straight line through its logarithm.
+
+    Neighbouring operations depart from the line together, as one computes on what the other gave. The t interval is therefore
+    widened as for departures of which each keeps a part :math:`\rho` of the one before: by
+    :math:`\sqrt{(1 + \rho) / (1 - \rho)}`, which is how Santer et al. 2000 (doi:10.1029/1999JD901105) count independent ones,
+    with the autocorrelation of the departures where it is positive. Of five operations and fewer none can be told.
 
     Args:
         values: indexed by depth.
     """
-    if len(values) < 3:
-        raise MissingError("the run has no 3 layers")
+    if len(values) < FEWEST:
+        raise MissingError(f"the run has no net of {FEWEST} layers")
+    values = values.sort_index()
     depth = values.index.to_numpy(float)
     x, y = (depth - depth.mean()) / (depth.max() - depth.min()), np.log(values.to_numpy(float))
     slope = x @ y / (x @ x)
-    error = np.linalg.norm(y - y.mean() - slope * x) / math.sqrt((len(x) - 2) * (x @ x))
-    half = quantiles.student(len(x) - 2) * error
+    departures = y - y.mean() - slope * x
+    error = np.linalg.norm(departures) / math.sqrt((len(x) - 2) * (x @ x))
+    half = quantiles.student(len(x) - 2) * error * _widened_by(departures)
     return Measured(*(math.exp(slope + sign * half) for sign in (0, -1, 1)))
+
+
+def _widened_by(departures: np.ndarray) -> float:
+    """By what factor an error grows because neighbours depart together; 1 where they do not."""
+    count, squares = len(departures), departures @ departures
+    if count <= 5 or squares == 0:
+        return 1.0
+    found = departures[1:] @ departures[:-1] / squares
+    kept = (count * found + 2) / (count - 4)  # about a fitted line, one finds (2 + 4 kept) / count too little
+    kept = min(max(kept, 0.0), MOST_KEPT)
+    return math.sqrt((1 + kept) / (1 - kept))
 
 
 def over_depth(rows: pd.DataFrame, quantity: str) -> dict[str, Measured]:
@@ -177,9 +214,9 @@ def gains_by_layer(rows: pd.DataFrame) -> pd.Series:
     return layers.first() / layers.last()
 
 
-def mean_gain(of_seed: pd.DataFrame) -> Measured:
-    """The same of one seed, mean of layers."""
-    return geometric_mean(gains_by_layer(of_seed))
+def mean_gains(rows: pd.DataFrame, fewest: int = FEWEST) -> dict[str, Measured]:
+    """The same by net, mean of layers; of each net that has so many."""
+    return seed_by_seed(rows, lambda of_seed: geometric_mean(gains_by_layer(of_seed), fewest))
 
 
 def changes_by(rows: pd.DataFrame, kinds: list[str], quantity: str) -> pd.Series:

@@ -98,11 +98,11 @@ class Figure:
         if hasattr(module, "check_network"):
             module.check_network(network, name, dataset)
 
-    def collect(self, table: pd.DataFrame, summary: pd.DataFrame | None, probe: Probe) -> Collected:
+    def collect(self, table: pd.DataFrame, summary: pd.DataFrame | None) -> Collected:
         """Return the figure's table and its summary, if there is one, from the rows that were measured on all trainings."""
         if not self.has("collection"):
             return Collected(table, summary)
-        return getattr(import_module(f"{self.room}.collection"), f"collect_{self.stem}")(table, probe)
+        return getattr(import_module(f"{self.room}.collection"), f"collect_{self.stem}")(table)
 
     def describe(self, tables: Mapping[str, pd.DataFrame]) -> str:
         """Return in a sentence or two what a run's tables show: by ``describe_<stem>`` of its module ``findings``.

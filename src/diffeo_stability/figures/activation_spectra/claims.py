@@ -3,6 +3,7 @@ import pandas as pd
 
 from ...networks.catalogue import kinds_of
 from ..claim_measures import (
+    FEWEST,
     Found,
     Measured,
     Noted,
@@ -17,6 +18,7 @@ from ..claim_measures import (
     seed_by_seed,
 )
 from ..drawn_anew import against_init
+from ..left_out import noted_without
 from ..states import as_shown
 from ..words import each, factor, network
 
@@ -30,27 +32,35 @@ def trained_convolutions(tables: Tables) -> pd.DataFrame:
     return rows_where(compared, "trained nets with convolutions and an init", state="trained", kind=CONVOLUTIONS)
 
 
-def change_by_training(convolutions: pd.DataFrame) -> dict[str, Measured]:
-    """Mean of ``ratio_to_init`` over the convolutions of each net; that of a single one has the interval of its own."""
+def change_by_training(convolutions: pd.DataFrame, fewest: int = FEWEST) -> dict[str, Measured]:
+    """Mean of ``ratio_to_init`` over the convolutions of each net that has so many; a single one has the interval of its own."""
 
     def of_one(of_seed: pd.DataFrame) -> Measured:
         alone = len(of_seed) == 1
-        return interval_in_row(of_seed.iloc[0], "ratio_to_init") if alone else geometric_mean(of_seed.ratio_to_init)
+        return (
+            interval_in_row(of_seed.iloc[0], "ratio_to_init")
+            if alone
+            else geometric_mean(of_seed.ratio_to_init, fewest)
+        )
 
     return seed_by_seed(convolutions, of_one)
 
 
-def change_by_relus(tables: Tables, kind: str, what: str) -> dict[str, Measured]:
-    """Mean wavenumber after over before a ReLU, mean over the ReLUs of trained nets of a kind that are plain sequences."""
+def change_by_relus(tables: Tables, kind: str, what: str, fewest: int = FEWEST) -> dict[str, Measured]:
+    """Mean wavenumber after over before a ReLU, mean over the ReLUs of trained nets of a kind that are plain sequences, where
+    they have so many."""
     table = rows_where(as_shown(tables["activation_spectra_summary"]), "trained nets", state="trained")
     sequences = rows_of_kind(rows_of_kind(table, kind, what), "sequence", f"{what} that are plain sequences")
-    return seed_by_seed(sequences, lambda rows: geometric_mean(changes_by(rows, RELUS, "mean_wavenumber")))
+    return seed_by_seed(sequences, lambda rows: geometric_mean(changes_by(rows, RELUS, "mean_wavenumber"), fewest))
 
 
 @measures("8a", "training")
 def deep_nets(tables: Tables) -> Found:
     rows = _of_deep_nets(tables)
-    return against_init(Noted(change_by_training(rows), f"by depth: {_by_depth(rows)}"), rows)
+    found = noted_without(change_by_training(rows), rows.net, "they have two such convolutions alone")
+    return against_init(
+        Noted(found, f"by depth, of convolutions with maps of at least 4 pixels: {_by_depth(rows)}"), rows
+    )
 
 
 @measures("8a", "relu")
@@ -72,7 +82,7 @@ def one_convolution_over_deep(tables: Tables) -> Found:
 
 
 def _over_deep(shallow: pd.DataFrame, deep: pd.DataFrame) -> dict[str, Measured]:
-    mean = _mean_over_nets(change_by_training(deep))
+    mean = _mean_over_nets(change_by_training(deep, fewest=2))
     return {name: quotient(value, mean) for name, value in change_by_training(shallow).items()}
 
 
@@ -107,4 +117,4 @@ def _mean_over_nets(found: dict[str, Measured]) -> Measured:
     """Geometric mean over nets with its t interval; a single net has its own."""
     if len(found) == 1:
         return next(iter(found.values()))
-    return geometric_mean(pd.Series({name: measured.value for name, measured in found.items()}))
+    return geometric_mean(pd.Series({name: measured.value for name, measured in found.items()}), fewest=2)

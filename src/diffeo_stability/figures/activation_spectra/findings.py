@@ -20,12 +20,13 @@ def describe_activation_spectra(tables: Tables) -> str:
 
 
 def _changes(convolutions: pd.DataFrame) -> str:
-    means = _values(change_by_training(convolutions))
+    means = _values(change_by_training(convolutions, fewest=2))
     lower = sum(value < 1 for value in means.values())
     drawn_anew = ", the init being drawn anew where weights were brought along" if convolutions.imported.any() else ""
     return (
         f"The mean wavenumber after convolutions, trained over init, is {each(means, factor)} "
-        f"(mean over convolutions{drawn_anew}); training lowers it in {count_of(lower, len(means))}. {_extreme(convolutions)}"
+        f"(mean over convolutions with maps of at least 4 pixels{drawn_anew}); training lowers it in "
+        f"{count_of(lower, len(means))}. {_extreme(convolutions)}"
     )
 
 
@@ -43,7 +44,7 @@ def _extreme(convolutions: pd.DataFrame) -> str:
 
 def _relus(tables: Tables) -> str:
     try:
-        found = _values(change_by_relus(tables, "convolutional", "convolutional nets"))
+        found = _values(change_by_relus(tables, "convolutional", "convolutional nets", fewest=2))
     except MissingError:
         return ""
     return f"ReLUs of trained nets change it by a factor of {each(found, factor)}, mean over the ReLUs of a net."
@@ -60,7 +61,7 @@ def _other_reading(tables: Tables, convolutions: pd.DataFrame) -> str:
     # The interval is not used
     ratio = both.mean_wavenumber / both.mean_wavenumber_init
     both = both.assign(ratio_to_init=ratio, ratio_to_init_low=ratio, ratio_to_init_high=ratio)
-    values = _values(change_by_training(both))
+    values = _values(change_by_training(both, fewest=2))
     return f"Against an init whose batch-norm was estimated once on training images it would be {each(values, factor)}."
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, gains_by_layer, mean_gain, seed_by_seed
+from ..claim_measures import MissingError, Tables, gains_by_layer, mean_gains
 from ..words import NAMED_AT_MOST, averaged_over, count_of, each, factor, listed, network, verbatim, with_interval
 from .claims import after_training
 
@@ -10,8 +10,8 @@ def describe_laplacian_spectra(tables: Tables) -> str:
     """By how much the constant component gains over the roughest one, in which layers, and where most."""
     final = after_training(tables)
     try:
-        means = seed_by_seed(final, mean_gain)
-    except MissingError:  # nets of one convolution have no mean of layers
+        means = mean_gains(final)
+    except MissingError:  # no net has the three convolutions of which a mean is taken
         means = {}
     drawn_anew = " (drawn anew where weights were brought along)" if final.imported.any() else ""
     gains = {net: _gains(rows) for net, rows in final.groupby("net", sort=False)}

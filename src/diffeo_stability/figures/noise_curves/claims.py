@@ -16,9 +16,10 @@ from ..claim_measures import (
 )
 from ..left_out import noted_without
 from ..states import as_shown
-from ..words import each, fold
+from ..words import each, fold, listed, network
 
 IMAGENET_SIZE = 128  # pixels along a side; images of so many and more are ImageNet's, or like them
+RISES = 1.2  # fold; less is no rise and no maximum to speak of
 NO_BUMP = "they have no bump, or too little noise to change 5% of their predictions"
 
 
@@ -27,6 +28,13 @@ def _deep(tables: Tables, state: str, perturbation: str = "noise") -> pd.DataFra
     what = {"state": state, "perturbation": perturbation, "output": "logits"}
     rows = rows_where(as_shown(tables["noise_curves_summary"]), f"{perturbation} curves {state}", **what)
     return rows_of_kind(rows, "deep", f"{perturbation} curve of a deep net")
+
+
+def _trainings(tables: Tables, rows: pd.DataFrame) -> str:
+    """How many trainings of each net count, where some have no bump; nothing where all of them do."""
+    all_of, some = (table.groupby("net", sort=False).seed.nunique() for table in (_deep(tables, "trained"), rows))
+    parts = [f"{count} of {all_of[net]} in {network(net)}" for net, count in some.items() if count < all_of[net]]
+    return f"trainings that count: {listed(parts)}" if parts else ""
 
 
 def _with_bump(tables: Tables) -> pd.DataFrame:
@@ -62,14 +70,27 @@ def bump(tables: Tables) -> dict[str, Measured]:
     return means_by_network(rows, "bump_height")
 
 
-def _prominence(rows: pd.DataFrame) -> Noted:
-    """Prominence of an interior maximum; beside it the rise to the end of the range, which has none and is not hidden as 1."""
-    rises = {net: rise.value for net, rise in means_by_network(rows, "rise_at_end").items()}
-    return Noted(means_by_network(rows, "prominence"), f"rise to the end of the range: {each(rises, fold)}")
+def rises(rows: pd.DataFrame) -> dict[str, float]:
+    """By what factor curves rise above their level, of the nets in which no interior maximum says it.
+
+    The highest place may be the end of the range, or so near to it that no fall can be seen beyond.
+    """
+    rise, height, prominence = (means_by_network(rows, name) for name in ("rise", "bump_height", "prominence"))
+    return {
+        net: rise[net].value
+        for net in rise
+        if rise[net].value > RISES * (height[net].value if prominence[net].value > RISES else 1)
+    }
+
+
+def _prominence(rows: pd.DataFrame) -> Found:
+    """Prominence of an interior maximum; beside it the rise to where none can be told, which is not hidden as 1."""
+    found, rising = means_by_network(rows, "prominence"), rises(rows)
+    return Noted(found, f"without such a maximum the curve rises {each(rising, fold)}") if rising else found
 
 
 @measures("5b")
-def bump_at_init(tables: Tables) -> Noted:
+def bump_at_init(tables: Tables) -> Found:
     return _prominence(_deep(tables, "init"))
 
 
@@ -92,19 +113,21 @@ def bump_and_changes(tables: Tables) -> Noted:
         changed=True,
     )
     ratios = quotients(means_by_network(small, "bump_r"), means_by_network(small, "r_changed"))
+    images = f"images of fewer than {IMAGENET_SIZE} pixels along a side, which are taken not to be ImageNet's"
+    counting = _trainings(tables, small)
     return Noted(
-        noted_without(ratios, _deep(tables, "trained").net, NO_BUMP),
-        f"images of fewer than {IMAGENET_SIZE} pixels along a side, which are taken not to be ImageNet's",
+        noted_without(ratios, _deep(tables, "trained").net, NO_BUMP), "; ".join(filter(None, (images, counting)))
     )
 
 
 @measures("5d")
 def bump_and_contrast(tables: Tables) -> Found:
-    return noted_without(
-        bump_in_units_of(_with_bump(tables), "contrast_norm"), _deep(tables, "trained").net, "they have no bump"
-    )
+    rows = _with_bump(tables)
+    found = noted_without(bump_in_units_of(rows, "contrast_norm"), _deep(tables, "trained").net, "they have no bump")
+    counting = _trainings(tables, rows)
+    return Noted(found, counting) if counting else found
 
 
 @measures("5e")
-def bump_of_deformations(tables: Tables) -> Noted:
+def bump_of_deformations(tables: Tables) -> Found:
     return _prominence(_deep(tables, "trained", "deformation"))

@@ -4,9 +4,7 @@ from ..claim_measures import MissingError, Tables, means_by_network, rows_where
 from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import count_of, each, fold, listed, network, plural, span
-from .claims import bump_in_units_of
-
-RISES = 1.2  # fold; less is no rise and no maximum to speak of
+from .claims import RISES, bump_in_units_of, rises
 
 
 def describe_noise_curves(tables: Tables) -> str:
@@ -48,17 +46,11 @@ def _bumps(noise: pd.DataFrame) -> list[str]:
         )
     missing = [net for net in nets if net not in found]
     if missing:
-        rises = _rises(noise[noise.net.isin(missing)])
-        towards_end = f"; to the end of the range the curve rises {rises}" if rises else ""
+        rising = rises(noise[noise.net.isin(missing)])
+        all_the_same = f"; the curve rises {each(rising, fold)}" if rising else ""
         there_is = "There is no bump" if found else "Trained, :math:`G_f / r^2` of the logits has no bump"
-        sentences.append(f"{there_is} in {listed([network(net) for net in missing])}{towards_end}.")
+        sentences.append(f"{there_is} in {listed([network(net) for net in missing])}{all_the_same}.")
     return sentences
-
-
-def _rises(rows: pd.DataFrame) -> str:
-    """By how much curves rise to the end of the range, of the nets in which they do."""
-    rising = {net: rise for net, rise in _values(rows, "rise_at_end").items() if rise > RISES}
-    return each(rising, fold) if rising else ""
 
 
 def _seeds(noise: pd.DataFrame, with_bump: pd.DataFrame) -> str:
@@ -96,10 +88,10 @@ def _prominences(table: pd.DataFrame) -> str:
 
 
 def _standing_out(rows: pd.DataFrame) -> str:
-    """In which nets an interior maximum stands out, and by how much; and in which the curve rises to the end of its range."""
+    """In which nets an interior maximum stands out, and by how much; and in which the curve rises all the same."""
     found = {net: factor for net, factor in _values(rows, "prominence").items() if factor > RISES}
-    words, rises = f"one by a factor of {each(found)}" if found else "none", _rises(rows)
-    return f"{words} (to the end of the range the curve rises {rises})" if rises else words
+    words, rising = f"one by a factor of {each(found)}" if found else "none", rises(rows)
+    return f"{words} (the curve rises {each(rising, fold)})" if rising else words
 
 
 def _softmax(table: pd.DataFrame) -> str:

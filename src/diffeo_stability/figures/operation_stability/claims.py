@@ -93,7 +93,7 @@ class Change(NamedTuple):
 
 
 def changes_of_vggs(tables: Tables, state: str) -> dict[tuple[str, str], Change]:
-    """What operations do inside the VGGs in a state, by quantity and kind; kinds that stand there once have no interval."""
+    """What operations do inside the VGGs in a state, by quantity and kind; kinds of one or two operations are left out."""
     table = as_shown(tables["operation_stability_summary"])
     rows = rows_of_kind(rows_where(table, f"nets {state}", state=state), "vgg", f"VGGs {state}")
     operations = vggs(tables, state)
@@ -158,6 +158,6 @@ def which_lower_and_raise(tables: Tables) -> Answer:
     return Answer(
         measured,
         answer,
-        f"numbers of operations in brackets; convolutions lower D in {nets}; after / before in the median net{at_init}: "
-        f"{factors}",
+        "numbers of operations in brackets, but for the first of each net, which has nothing before it; convolutions lower D in "
+        f"{nets}; after / before in the median net{at_init}: {factors}",
     )

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
 from ...networks.catalogue import kinds_of
-from ..claim_measures import Measured, MissingError, changes_by, geometric_mean
+from ..claim_measures import FEWEST, Measured, MissingError, changes_by, geometric_mean
 from ..registry import Collected
-from ..settings import Probe
 
 IDENTITY = ["net", "seed", "state", "batch_norm", "architecture", "imported"]
 QUANTITIES = ("D", "G", "R")
@@ -24,7 +24,7 @@ def summarise_kinds(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per network, seed, state, reading of batch-norm, kind of operation and quantity: ``ratio``, the geometric mean
-        over operations of after / before, with its 95% t interval over operations, NaN for a single one; ``operations``, how
+        over operations of after / before, with its 95% t interval over operations, NaN for one or two; ``operations``, how
         many there are; ``lowered``, in how many the quantity fell.
     """
     sequences = table[["sequence" in kinds_of(architecture) for architecture in table.architecture]]
@@ -44,7 +44,7 @@ def _rows_of(operations: pd.DataFrame) -> Iterator[dict]:
                 ratios = changes_by(operations, [kind], quantity)
             except MissingError:  # the first operation of all has nothing before it
                 continue
-            mean = geometric_mean(ratios) if len(ratios) > 1 else Measured(ratios.iloc[0], math.nan, math.nan)
+            mean = geometric_mean(ratios) if len(ratios) >= FEWEST else _without_interval(ratios)
             yield {
                 "kind": kind,
                 "quantity": quantity,
@@ -56,6 +56,10 @@ def _rows_of(operations: pd.DataFrame) -> Iterator[dict]:
             }
 
 
-def collect_operation_stability(table: pd.DataFrame, probe: Probe) -> Collected:
+def _without_interval(ratios: pd.Series) -> Measured:
+    return Measured(float(np.exp(np.log(ratios).mean())), math.nan, math.nan)
+
+
+def collect_operation_stability(table: pd.DataFrame) -> Collected:
     """Return D, G and R of all networks, and what each kind of operation does to them."""
     return Collected(table, summarise_kinds(table))

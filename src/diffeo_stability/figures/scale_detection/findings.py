@@ -3,9 +3,10 @@ from collections.abc import Callable
 import pandas as pd
 
 from ..claim_measures import Measured, MissingError, Tables, over_depth
+from ..depth import factors_over_depth, trained_over_depth
 from ..states import as_shown
-from ..words import count_of, each, factor, listed, network, percent, plural
-from .claims import errors, gains, learnt, trained, unlearnt
+from ..words import each, factor, listed, network, percent, plural
+from .claims import LEARNT, errors, gains, learnt, trained, unlearnt
 
 
 def describe_scale_detection(tables: Tables) -> str:
@@ -14,7 +15,9 @@ def describe_scale_detection(tables: Tables) -> str:
     others = [network(net) for net in unlearnt(rows)]
     sentences = [
         f"Trained on {rows.train_size.max():,} images, the error is {each(errors(tables), percent)}.",
-        f"Not better than guessing, in some seed, and left out of what follows: {listed(others)}." if others else "",
+        f"Above {percent(LEARNT)} or not surely below, in some seed, and left out of what follows: {listed(others)}."
+        if others
+        else "",
         _over_depth(tables),
         _at_init(tables),
         _filters(tables),
@@ -32,17 +35,10 @@ def _values(measure: Callable[[], dict[str, Measured]]) -> dict[str, float]:
 
 
 def _over_depth(tables: Tables) -> str:
-    deformation, noise = (
-        _values(lambda quantity=quantity: over_depth(learnt(tables), quantity)) for quantity in ("D", "G")
-    )
-    if not deformation:
+    try:
+        return trained_over_depth(learnt(tables))
+    except MissingError:
         return ""
-    falling = count_of(sum(value < 1 for value in deformation.values()), len(deformation))
-    rising = count_of(sum(value > 1 for value in noise.values()), len(noise))
-    return (
-        "From the first operation to the last, by straight lines through the logarithms, :math:`D_k` then changes by a factor "
-        f"of {each(deformation, factor)} (it falls in {falling}) and :math:`G_k` by {each(noise, factor)} (it rises in {rising})."
-    )
 
 
 def _at_init(tables: Tables) -> str:
@@ -61,12 +57,11 @@ def _at_init(tables: Tables) -> str:
 
 def _changes(rows: pd.DataFrame) -> list[str]:
     """By what factors D and G change over depth."""
-    both = (over_depth(rows, quantity) for quantity in ("D", "G"))
-    return [each({net: found.value for net, found in of_nets.items()}, factor) for of_nets in both]
+    return [each(factors_over_depth(rows, quantity), factor) for quantity in "DG"]
 
 
 def _filters(tables: Tables) -> str:
-    found = _values(lambda: gains(tables))
+    found = _values(lambda: gains(tables, fewest=2))
     if not found:
         return ""
     return (

@@ -1,40 +1,55 @@
-from collections.abc import Callable
-
 import pandas as pd
 
 from ...networks.catalogue import kinds_of
-from ...networks.classes import state_of_the_art
-from ..claim_measures import Found, Measured, Tables, means_by_network, measures, quotients, rows_where
+from ...networks.classes import BY_HES_RULE, state_of_the_art
+from ..claim_measures import (
+    Found,
+    Measured,
+    Noted,
+    Tables,
+    means_by_network,
+    measures,
+    quotients,
+    rows_that_belong,
+    rows_where,
+)
 from ..drawn_anew import against_init
 from ..left_out import noted_without
 from ..states import as_shown
+from ..words import listed, network
 
 
 def _nets(tables: Tables, state: str) -> pd.DataFrame:
     return rows_where(as_shown(tables["stability"]), f"nets {state}", state=state)
 
 
-def _those(rows: pd.DataFrame, belongs: Callable[[str, float], bool], what: str) -> pd.DataFrame:
-    """Rows of the nets whose architecture and size of filters belong to a class."""
-    pairs = zip(rows.architecture, rows.filter_size, strict=True)
-    return rows_where(rows.assign(belongs=[belongs(*pair) for pair in pairs]), what, belongs=True)
-
-
 def _state_of_the_art(tables: Tables, state: str) -> pd.DataFrame:
-    return _those(_nets(tables, state), state_of_the_art, "AlexNet, VGG, ResNet or EfficientNet")
+    return rows_that_belong(_nets(tables, state), state_of_the_art, "AlexNet, VGG, ResNet or EfficientNet")
+
+
+def drawn_by_hes_rule(init: pd.DataFrame) -> list[str]:
+    """Nets whose init is not the papers': as libraries draw them by default, they do not learn."""
+    return list(init[init.architecture.isin(BY_HES_RULE)].net.unique())
+
+
+def _with_inits(found: Found, init: pd.DataFrame) -> Found:
+    """What was measured, and which inits are not those that the papers have."""
+    found, others = against_init(found, init), [network(net) for net in drawn_by_hes_rule(init)]
+    return Noted(found, f"{listed(others)} drawn by He's rule, without which they do not learn") if others else found
 
 
 @measures("1")
-def initial_stability(tables: Tables) -> dict[str, Measured]:
+def initial_stability(tables: Tables) -> Found:
     """R at init of every net that the run has drawn."""
-    return means_by_network(_nets(tables, "init"), "R")
+    init = _nets(tables, "init")
+    return _with_inits(means_by_network(init, "R"), init)
 
 
 @measures("2a")
 def ratio_to_init(tables: Tables) -> Found:
     trained, init = (_state_of_the_art(tables, state) for state in ("trained", "init"))
     ratios = quotients(means_by_network(trained, "R"), means_by_network(init, "R"))
-    return against_init(noted_without(ratios, trained.net, "they have no init"), init)
+    return _with_inits(noted_without(ratios, trained.net, "they have no init"), init)
 
 
 @measures("2b")
@@ -46,5 +61,8 @@ def trained_stability(tables: Tables) -> dict[str, Measured]:
 def trained_fully_connected(tables: Tables) -> dict[str, Measured]:
     rows = _nets(tables, "trained")
     return means_by_network(
-        _those(rows, lambda architecture, _: "fully_connected" in kinds_of(architecture), "fully connected nets"), "R"
+        rows_that_belong(
+            rows, lambda architecture, _: "fully_connected" in kinds_of(architecture), "fully connected nets"
+        ),
+        "R",
     )

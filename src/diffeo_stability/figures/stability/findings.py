@@ -1,7 +1,10 @@
+import pandas as pd
+
 from ..claim_measures import MissingError, Tables, means_by_network, rows_where
 from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import averaged_over, count_of, each, listed, network, span
+from .claims import drawn_by_hes_rule
 
 
 def describe_stability(tables: Tables) -> str:
@@ -20,6 +23,7 @@ def describe_stability(tables: Tables) -> str:
         f"Trained, it is lower than at init in {count_of(len(lower), len(both))}{_all_but(lower, both)}, and below one in "
         f"{count_of(sum(value < 1 for value in trained.values()), len(trained))}; {_falls(table, 'D')}, {_falls(table, 'G')}.",
         _other_reading(tables, initial),
+        _hes_rule(table),
         averaged_over(table.seed.nunique()),
     ]
     return " ".join(filter(None, sentences))
@@ -33,6 +37,17 @@ def _values(table, quantity: str, state: str) -> dict[str, float]:
 def _all_but(those: list[str], nets: list[str]) -> str:
     others = [network(net) for net in nets if net not in those]
     return f" (not in {listed(others)})" if those and others else ""
+
+
+def _hes_rule(table: pd.DataFrame) -> str:
+    """Whose init is not the papers'."""
+    others = [network(net) for net in drawn_by_hes_rule(table[table.state == "init"])]
+    if not others:
+        return ""
+    return (
+        f"The init of {listed(others)} is drawn by He's rule (arXiv:1502.01852): as libraries draw it by default, activations "
+        "shrink from layer to layer and the net does not learn."
+    )
 
 
 def _falls(table, quantity: str) -> str:

@@ -1,6 +1,8 @@
 import pandas as pd
 
 from ..claim_measures import (
+    FEWEST,
+    Found,
     Measured,
     MissingError,
     Tables,
@@ -10,22 +12,33 @@ from ..claim_measures import (
     rows_where,
     seed_by_seed,
 )
+from ..left_out import noted_without
 
 
 def trained(tables: Tables) -> pd.DataFrame:
     return rows_where(tables["stability_by_depth"], "trained nets", state="trained", variant="whole")
 
 
-@measures("17c")
-def averaged_over_whole(tables: Tables) -> dict[str, Measured]:
-    """D of the convolutions' maps averaged over channels, over that of the maps: by net, mean of convolutions."""
+def _averaged_over_whole(tables: Tables) -> pd.DataFrame:
+    """Rows of the convolutions of trained nets, with the ``ratio`` of D of their maps' mean over channels to that of the maps."""
     which = ["net", "seed", "operation_index"]
     rows = rows_where(tables["stability_by_depth"], "averaged maps", variant="averaged", kind="conv")
     both = rows.merge(trained(tables)[[*which, "D"]], on=which, suffixes=("", "_whole"))
     ratios = both.assign(ratio=both.D / both.D_whole)
     if ratios.empty:
         raise MissingError("the run has no maps averaged over channels")
-    return seed_by_seed(ratios, lambda of_seed: geometric_mean(of_seed.ratio))
+    return ratios
+
+
+def averaged_over_whole(tables: Tables, fewest: int = FEWEST) -> dict[str, Measured]:
+    """D of the convolutions' maps averaged over channels, over that of the maps: by net, mean of so many convolutions."""
+    return seed_by_seed(_averaged_over_whole(tables), lambda of_seed: geometric_mean(of_seed.ratio, fewest))
+
+
+@measures("17c")
+def pooling_over_channels(tables: Tables) -> Found:
+    nets = _averaged_over_whole(tables).net
+    return noted_without(averaged_over_whole(tables), nets, "they have fewer than three convolutions")
 
 
 @measures("17a")

@@ -14,6 +14,7 @@ from ..claim_measures import (
     mean_over_seeds,
     measures,
     quotient,
+    rows_that_belong,
     rows_where,
 )
 from ..states import as_shown
@@ -90,13 +91,7 @@ def by_cutoff(rows: pd.DataFrame) -> list[Measured]:
 @measures("16a")
 def below_one_at_visible_displacements(tables: Tables) -> dict[str, Measured]:
     """Displacement from which on R is below one, up to overhangs: the largest over cutoffs, of every state-of-the-art net."""
-    rows = trained(tables)
-    pairs = zip(rows.architecture, rows.filter_size, strict=True)
-    rows = rows_where(
-        rows.assign(belongs=[state_of_the_art(*pair) for pair in pairs]),
-        "AlexNet, VGG, ResNet or EfficientNet",
-        belongs=True,
-    )
+    rows = rows_that_belong(trained(tables), state_of_the_art, "AlexNet, VGG, ResNet or EfficientNet")
     return by_network(rows, lambda own: largest(by_cutoff(own)))
 
 

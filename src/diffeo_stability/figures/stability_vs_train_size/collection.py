@@ -9,13 +9,12 @@ from ...core import quantiles
 from ...core.errors import InputError
 from ..claim_measures import Measured, mean_over_seeds
 from ..registry import Collected
-from ..settings import Probe
 
 QUANTITIES = ("R", "test_error")
 SUMMARY = ("net", "architecture", "quantity", "a", "b", "b_low", "b_high", "sizes", "seeds")
 
 
-def collect_stability_vs_train_size(stability: pd.DataFrame, _probe: Probe) -> Collected:
+def collect_stability_vs_train_size(stability: pd.DataFrame) -> Collected:
     """Order rows of the table ``stability`` into one learning curve per network, seed and state, and fit their exponents.
 
     At init a network with batch-norm has a curve per reading of it (``batch_norm``).
@@ -61,7 +60,7 @@ def _exponents(curves: pd.DataFrame, quantity: str) -> list[dict]:
     of_seeds = {key: rows for key, rows in curves.groupby(["net", "seed"], sort=False) if len(rows) > 1}
     if not of_seeds:
         return []
-    slopes = [{"net": net, **_slope_of_seed(rows, quantity)} for (net, _), rows in of_seeds.items()]
+    slopes = [{"net": net, "seed": seed, **_slope_of_seed(rows, quantity)} for (net, seed), rows in of_seeds.items()]
     over_seeds = mean_over_seeds(pd.DataFrame(slopes), "b", ["net"], signed=True)
     nets = list(pd.concat(of_seeds.values()).groupby("net", sort=False))
     scatter = _scatter_about_lines([_line(rows, quantity) for _, rows in nets])
