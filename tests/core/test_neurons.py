@@ -12,6 +12,7 @@ from diffeo_stability.core.neurons import (
     Responses,
     average_alphas,
     changing_norms,
+    interval_of,
     linear_norms,
     measure_responses,
     unit_transformations,
@@ -237,6 +238,16 @@ def test_a_neuron_that_responds_alike_to_its_strongest_patches_does_not_decide_a
     every = 2 * still.double().var(0)[0]
     top = 2 * torch.tensor([3.0, 6]).double().var()
     assert float(alphas.values[2]) == pytest.approx(float((1 / every).sum() / (top / every[0])))
+
+
+def test_where_one_choice_of_patches_has_no_spread_the_others_keep_their_intervals():
+    """Neurons that saturate move by nothing between their strongest patches."""
+    still = torch.rand(30, 4, 2, generator=seeded()).clamp_max(0.5)
+    moved = torch.rand(1, 30, 4, 2, generator=seeded(1))
+    alphas = average_alphas(Responses(still, moved), responding=0, top=5, resamples=100, generator=seeded())
+    low, high = interval_of(alphas.resampled)
+    assert float(low[0]) <= float(alphas.values[0]) <= float(high[0])
+    assert low[1:].isnan().all() and high[1:].isnan().all()
 
 
 def test_a_layer_without_a_responding_neuron_has_no_alpha():

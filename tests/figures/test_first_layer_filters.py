@@ -1,6 +1,5 @@
 """Gabor functions are recovered from planted ones, and the comparison with untrained filters finds planted differences."""
 
-import json
 import math
 from dataclasses import replace
 
@@ -279,18 +278,6 @@ def test_filters_without_variance_are_left_out_and_missing_ones_named():
         compare_with_nulls(fits([0.5, 0.6], [math.nan]))
 
 
-def test_weights_without_an_init_are_compared_with_their_mixtures_alone(training):
-    folder, _ = training
-    for path in folder.glob("epoch0000*"):
-        path.unlink()
-    (path,) = folder.glob("*.json")
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"weights": "package:mine"}))
-    rows, _, pictures = measure_first_layer_filters(Given(checkpoints=folder))
-    assert {row["state"] for row in rows} == {"trained", "mixture"} and "init/filters" not in pictures
-    row = compare_with_nulls(pd.DataFrame(rows)).iloc[0]
-    assert math.isnan(row.p_value) and 0 < row.p_value_mixture <= 1 and row.wave_trained > 0
-
-
 def net(name, init, trained, mixture, half=0.01, **columns):
     """Filters of three states, fitted about as well as given, at most training images; and all alike at fewer."""
     shared = {"net": name, "seed": 0, "imported": False, "filter_size": 9, "bandwidth": 1.0, "spatial_share": 1.0}
@@ -347,5 +334,3 @@ def test_the_caption_says_how_well_gabor_functions_fit(tmp_path):
     assert "means over 3 seeds" in said("first_layer_filters", tmp_path, tables_of(*several))
     many = tables_of(*(net(f"net{place}", 0.2, 0.3 + 0.1 * place, 0.1) for place in range(6)))
     assert "0.10 (net0) to 0.60 (net5) in 6 nets" in said("first_layer_filters", tmp_path, many)
-    alone = said("first_layer_filters", tmp_path, tables_of(net("mine", None, 0.5, 0.4, imported=True)))
-    assert "untrained" not in alone and "mixtures of the trained ones by 0.10" in alone

@@ -89,7 +89,7 @@ def test_a_training_is_measured_at_init_and_trained(mnist5k, tmp_path):
 def test_more_images_than_there_are_is_an_error(mnist5k, tmp_path):
     folder = write_training(tmp_path / "checkpoints", lambda network: None, name="lenet")
     settings = ReceptiveFields(networks=["mine"], images=5000, distances=[0.0, 1.0])
-    with pytest.raises(InputError, match="5000: the test split has 1000"):
+    with pytest.raises(InputError, match="5000 test images are asked for: the test split has 1000"):
         measure_receptive_fields(Given(settings=settings, probe=Probe(), checkpoints=folder, dataset=mnist5k))
 
 

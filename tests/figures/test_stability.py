@@ -146,6 +146,7 @@ def test_the_caption_of_imported_weights_names_no_init_of_theirs(tmp_path):
     known = net("other", "resnet18", 1.0, 0.4)
     both = {"stability": [*net("mine", "my.nets:resnet_mine", 1.0, 0.4, imported=True), *known]}
     assert decided("2a", tmp_path, both).reason == "2 of 2 nets agree; against weights drawn anew in mine"
+    assert decided("1", tmp_path, both).reason == "2 of 2 nets agree"
     assert (
         "drawn" not in decided("2b", tmp_path, both).reason
         and "drawn" not in decided("2a", tmp_path, {"stability": known}).reason

@@ -229,6 +229,12 @@ def test_too_few_images_of_the_first_classes_are_counted_before_anything_is_trai
         InputError, match=f"probe.images: {left + 1} is more than the {left} test images of the first 2"
     ):
         describe_training(job, mnist5k)
+    config["probe"]["images"] = left
+    config["receptive_fields"] |= {"networks": ["lenet"], "images": left + 1}
+    with pytest.raises(InputError, match=f"receptive_fields.images: {left + 1} is more than the {left} test images"):
+        describe_training(job, mnist5k)
+    wildcards.net = "another"
+    assert describe_training(job, mnist5k)["network"]["classes"] == 2
 
 
 @pytest.mark.parametrize(

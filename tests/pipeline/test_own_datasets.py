@@ -65,6 +65,7 @@ def wrong(raw, change):
             "fewer than probe.images",
         ),
         (lambda raw: raw["noise_training"].update(noises=[1.0, 1.0]), "stands in the list more than once"),
+        (lambda raw: raw["noise_training"].update(noises=[1.0, 1.0000001]), "alike in their first six digits"),
     ],
 )
 def test_what_cannot_be_is_said_when_the_run_is_planned(raw, change, message):

@@ -139,6 +139,23 @@ def test_one_network_more_in_a_block_changes_no_other_measurement(raw):
     assert Plan(parse_config(raw)).settings_of("noise_curves") != before
 
 
+def test_what_is_shown_alone_and_what_a_measurement_does_not_use_measures_nothing(raw):
+    stems = ("channel_shuffling", "laplacian_spectra", "rotation_coupling", "deformations")
+
+    def settings():
+        plan = Plan(parse_config(raw))
+        return [plan.settings_of(stem) for stem in stems], plan.drawn_with("channel_shuffling")
+
+    measured, drawn = settings()
+    raw["channel_shuffling"]["batch_norm"] = "kept"
+    again, other = settings()
+    assert again == measured and drawn != other == {"batch_norm": "kept"}
+    raw["probe"]["images"] -= 1
+    assert settings()[0][1:] == measured[1:]
+    raw["probe"]["seed"] = 7
+    assert all(now != then for now, then in zip(settings()[0], measured, strict=True))
+
+
 def test_a_figure_names_the_images_that_it_was_made_from_if_there_are_any(raw):
     plan = Plan(parse_config(raw))
     without = {stem for stem in plan.stems if not plan.images_in(stem)}

@@ -151,8 +151,16 @@ def test_which_nets_a_claim_is_about_fits_and_judges_them_again(with_sources, ed
     }
 
 
-def test_how_all_figures_look_redraws_them_and_measures_nothing(with_sources, edit):
-    edit(f"{PACKAGE}/pipeline/plotting.py", "FOOTER = 0.12", "FOOTER = 0.13")
+def test_what_kind_of_net_one_is_counts_claims_and_captions_anew(with_sources, edit):
+    edit(f"{PACKAGE}/networks/architectures/lenet.py", "declare_family(", "declare_family(kinds=('strange',), ")
+    assert planned(with_sources).items() >= {"evaluate_claims": 1, "write_captions": 1}.items()
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new"), [("plotting", "FOOTER = 0.12", "FOOTER = 0.13"), ("labels", "WIDTH = ", "WIDTH = 1 + ")]
+)
+def test_how_all_figures_look_redraws_them_and_measures_nothing(with_sources, edit, module, old, new):
+    edit(f"{PACKAGE}/pipeline/{module}.py", old, new)
     figures = (with_sources.folder / "figures" / "smoke").glob("*.png")
     assert planned(with_sources) == {f"draw_{png.stem}": 1 for png in figures}
 

@@ -47,14 +47,13 @@ networks = list(dict.fromkeys(table.net))
 first_network, first_seed = networks[0], table.seed.iloc[0]
 green, purple = plotting.COLORS["green"], plotting.COLORS["rose"]
 colors = {"init": "0.5", "trained": green, "mixture": purple}
-states = [state for state in ("init", "trained", "mixture") if (table.state == state).any()]
+states = ["init", "trained", "mixture"]
 pairs = list(
     table.dropna(subset="gabor_r2")[["net", "train_size"]].drop_duplicates().itertuples(index=False, name=None)
 )
 pairs = [(network, size) for network in networks for size in sizes if (network, size) in pairs]
 crowded = len(pairs) > 4
-untrained = {"init": "untrained"}.get(plotting.init_label(table), "drawn anew")
-names = {"init": untrained, "trained": "trained", "mixture": "mixture"}
+names = {"init": "untrained", "trained": "trained", "mixture": "mixture"}
 
 # %% [markdown]
 # Filters in order of $R^2$, evenly from the best fitted to the worst; below each its fit, on the same scale.
@@ -199,9 +198,8 @@ def draw_shapes(ax):
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, handletextpad=0, columnspacing=0.6)
 
 
-known = ["init"] if "init/filters" in pictures[first_network, sizes[-1], first_seed] else []
 shown = [
-    *((state, sizes[-1]) for state in known),
+    ("init", sizes[-1]),
     *(("trained", size) for size in sorted({sizes[0], sizes[-1]})),
     ("mixture", sizes[-1]),
 ]

@@ -20,6 +20,7 @@ rule evaluate_claims:
     params:
         code=code.claims(),
         labels=as_param(plan.labels),
+        kinds=as_param(plan.kinds),
         claims=code.contents("config/claims.yaml"),
     message:
         "Table: claims"

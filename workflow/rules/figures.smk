@@ -94,6 +94,7 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
                 runtime=growing(10),
             params:
                 stem=stem,
+                kinds=as_param(plan.kinds) if figure.summarised else {},
                 code=code.collection(stem),
             message:
                 f"Table: {stem}"
@@ -124,6 +125,7 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
         params:
             images=as_param(plan.images_in(stem)),
             looks=as_param(plan.looks_in(stem)),
+            settings=plan.drawn_with(stem),
             code=code.drawing(stem),
             notebook=code.contents(f"workflow/notebooks/{stem}.py"),
         message:

@@ -29,6 +29,7 @@ rule write_captions:
         stems=plan.stems,
         config=settings.model_dump(exclude={"device", "data_dir", "drawing_limit"}),
         labels=plan.labels,
+        kinds=plan.kinds,
         code=code.captions(),
         texts=code.contents(*templates),
     message:

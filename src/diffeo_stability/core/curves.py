@@ -264,17 +264,17 @@ def _lowest_before_higher(top: Tensor, side: Tensor) -> Tensor:
 
 
 def prominences(curves: Tensor) -> Tensor:
-    """Return by what factor each value of positive curves ``(M, N)`` stands out, 1 where it is no maximum: ``(M, N)``.
+    """Return by what factor each interior value of positive curves ``(M, N)`` stands out, ``(M - 2, N)``: 1 if it is no maximum.
 
     That is topographic prominence in logarithms: the value over the higher of the two lowest ones between it and higher values,
-    or the ends, on either side. At the two ends themselves there is one side: how far a curve falls from, or rises to, its end.
+    or the ends, on either side.
     """
     logs = curves.log()
     found = []
-    for place, top in enumerate(logs):
-        sides = [side for side in (logs[:place].flip(0), logs[place + 1 :]) if len(side)]
-        lows = torch.stack([_lowest_before_higher(top, side) for side in sides])
-        found.append((top - lows.amax(0)).clamp_min(0).exp())
+    for place in range(1, len(logs) - 1):
+        top = logs[place]
+        left, right = (_lowest_before_higher(top, side) for side in (logs[:place].flip(0), logs[place + 1 :]))
+        found.append((top - torch.maximum(left, right)).clamp_min(0).exp())
     return torch.stack(found)
 
 
@@ -284,7 +284,7 @@ def bumps(norms: Tensor, curves: Tensor, tolerance: float) -> tuple[Tensor, Tens
     Where none stands out by more than the tolerance, place and height are those of the curve's largest value, which may lie at an
     end. The prominence is 1 where there is no interior maximum.
     """
-    prominence, inside = prominences(curves)[1:-1].max(0)
+    prominence, inside = prominences(curves).max(0)
     top = torch.where(prominence > 1 + tolerance, inside + 1, curves.argmax(0))
     place, height = peak(norms, curves, top)
     return place, height, prominence

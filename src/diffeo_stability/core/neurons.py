@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .bootstrap import bootstrap_means, percentile_interval
+from .bootstrap import bootstrap_means
 from .cropping import LayerView, Place, activations_of
 from .deformation import remap
 from .gradients import compression_matrix, pure_shear_matrix, rotation_matrix
@@ -321,9 +321,7 @@ def _share_unlike_usual(still: Tensor) -> Tensor:
 
 
 def interval_of(resampled: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the 95% percentile interval over the last axis, without resamples in which nothing was left to average."""
-    defined = resampled.flatten(0, -2).isfinite().all(0)
-    if not defined.any():
-        nothing = torch.full(resampled.shape[:-1], math.nan)
-        return nothing, nothing
-    return percentile_interval(resampled[..., defined])
+    """Return the 95% percentile interval over the last axis, of each row without resamples that left nothing to average in it."""
+    tails = torch.tensor([0.025, 0.975], dtype=resampled.dtype)
+    low, high = resampled.where(resampled.isfinite(), math.nan).nanquantile(tails, dim=-1)
+    return low, high

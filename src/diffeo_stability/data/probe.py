@@ -63,6 +63,6 @@ def probe_images(dataset: Dataset, count: int, seed: int, device: torch.device |
         InputError: more images asked for than the test split has.
     """
     if count > len(dataset.test_images):
-        raise InputError(f"probe.images is {count}: the test split has {len(dataset.test_images)}")
+        raise InputError(f"{count} test images are asked for: the test split has {len(dataset.test_images)}")
     picked = torch.randperm(len(dataset.test_images), generator=generator_for("probe", seed))[:count]
     return ProbeImages(dataset, picked, device)

@@ -25,7 +25,6 @@ from ..core import quantiles
 from ..networks.catalogue import kinds_of
 
 FEWEST = 3  # places of a net from which an interval is taken
-MOST_KEPT = 0.95  # of a departure by the next one; with more, a straight line says nothing
 
 
 class Measured(NamedTuple):
@@ -156,17 +155,41 @@ def quotient(top: Measured, bottom: Measured) -> Measured:
 def geometric_mean(ratios: pd.Series, fewest: int = FEWEST) -> Measured:
     """Geometric mean of what was measured at each place of one seed of a net, with its t interval over places.
 
+    Places count as independent: what grows with depth, and so departs from its mean together, is not less well known for that.
+
     Args:
+        ratios: indexed by depth.
         fewest: places that there must be: the scatter of two says next to nothing. Where the mean alone is told, they do.
 
     Raises:
-        MissingError: there are fewer.
+        MissingError: there are fewer, or one is no positive number.
     """
-    logs = np.log(ratios.to_numpy(float))
-    if len(logs) < fewest:
-        raise MissingError(f"the run has no net of {fewest} layers")
+    return _mean_of_logs(_logs_by_depth(ratios, fewest))
+
+
+def mean_over_nets(found: Mapping[str, Measured]) -> Measured:
+    """Geometric mean over nets with its t interval; a single net has its own."""
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return _mean_of_logs(np.log([measured.value for measured in found.values()]))
+
+
+def _mean_of_logs(logs: np.ndarray) -> Measured:
     half = quantiles.student(len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs))
     return Measured(*(float(np.exp(logs.mean() + sign * half)) for sign in (0, -1, 1)))
+
+
+def _logs_by_depth(values: pd.Series, fewest: int) -> np.ndarray:
+    """Logarithms of positive numbers, in the order of their index.
+
+    Raises:
+        MissingError: there are fewer of them, or one is no positive number.
+    """
+    if len(values) < fewest:
+        raise MissingError(f"the run has no net of {fewest} layers")
+    if not (np.isfinite(values) & (values > 0)).all():
+        raise MissingError("of the run's nets, a layer has no positive number to compare")
+    return np.log(values.sort_index().to_numpy(float))
 
 
 def change_over_depth(values: pd.Series) -> Measured:
@@ -175,16 +198,17 @@ def change_over_depth(values: pd.Series) -> Measured:
     Neighbouring operations depart from the line together, as one computes on what the other gave. The t interval is therefore
     widened as for departures of which each keeps a part :math:`\rho` of the one before: by
     :math:`\sqrt{(1 + \rho) / (1 - \rho)}`, which is how Santer et al. 2000 (doi:10.1029/1999JD901105) count independent ones,
-    with the autocorrelation of the departures where it is positive. Of five operations and fewer none can be told.
+    with the autocorrelation of the departures where it is positive. A curve's departures go together, too: where a straight line
+    is not what a quantity follows, the interval says so. Of few operations one finds less memory than there is.
 
     Args:
         values: indexed by depth.
+
+    Raises:
+        MissingError: there are fewer than three, or one is no positive number.
     """
-    if len(values) < FEWEST:
-        raise MissingError(f"the run has no net of {FEWEST} layers")
-    values = values.sort_index()
-    depth = values.index.to_numpy(float)
-    x, y = (depth - depth.mean()) / (depth.max() - depth.min()), np.log(values.to_numpy(float))
+    y, depth = _logs_by_depth(values, FEWEST), np.sort(values.index.to_numpy(float))
+    x = (depth - depth.mean()) / (depth.max() - depth.min())
     slope = x @ y / (x @ x)
     departures = y - y.mean() - slope * x
     error = np.linalg.norm(departures) / math.sqrt((len(x) - 2) * (x @ x))
@@ -194,12 +218,8 @@ def change_over_depth(values: pd.Series) -> Measured:
 
 def _widened_by(departures: np.ndarray) -> float:
     """By what factor an error grows because neighbours depart together; 1 where they do not."""
-    count, squares = len(departures), departures @ departures
-    if count <= 5 or squares == 0:
-        return 1.0
-    found = departures[1:] @ departures[:-1] / squares
-    kept = (count * found + 2) / (count - 4)  # about a fitted line, one finds (2 + 4 kept) / count too little
-    kept = min(max(kept, 0.0), MOST_KEPT)
+    squares = departures @ departures
+    kept = max(0.0, departures[1:] @ departures[:-1] / squares) if squares else 0.0
     return math.sqrt((1 + kept) / (1 - kept))
 
 

@@ -37,8 +37,8 @@ class Figure:
         measured: once for every training, once for a run, or not at all: then it shows what another figure measured.
         reads: files that it is measured from: ``dataset``, ``checkpoints``; none if it is about neither images nor trainings.
         tables: tables of other figures that it is measured from.
-        takes: settings that decide the numbers besides the figure's own: the blocks ``probe`` and ``stability``; ``copy_of`` and
-            ``two_points`` of the data set's block.
+        takes: settings that decide the numbers besides the figure's own: the blocks ``probe`` and ``stability``; ``resampling``,
+            the ``seed`` and ``resamples`` of ``probe`` alone; ``copy_of`` and ``two_points`` of the data set's block.
         makes: what a measurement gives: ``table``, ``summary``, ``pictures``.
         collects: the figure whose measurements its table collects, if that is another one.
         summarised: whether the summary is computed when the table is collected, by ``collection.collect_<stem>``.
@@ -132,7 +132,7 @@ class Given:
 
     Attributes:
         settings: block of the figure.
-        probe: block ``probe``.
+        probe: block ``probe``; of figures that take ``resampling``, its ``seed`` and ``resamples`` alone.
         stability: block ``stability``, of figures that measure D, G and R as it says.
         two_points: which pairs of pixels the images are drawn from, of figures about them.
         copy_of: which known data set the images are or are a copy of, if they are of one; see the block ``dataset``.

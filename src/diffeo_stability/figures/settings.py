@@ -32,6 +32,7 @@ class FigureSettings(Block):
     """
 
     choose_trainings: ClassVar[frozenset[str]] = frozenset({"networks", "train_sizes", "widths"})
+    drawn: ClassVar[frozenset[str]] = frozenset()  # settings of what is shown alone: tables hold all of it
 
     def training_changes(self) -> list[dict[str, Any]]:
         """Return in what the trainings of a network that the figure asks for differ from its usual one, one entry each.
@@ -47,7 +48,11 @@ class FigureSettings(Block):
 
     def measured_with(self) -> dict[str, Any]:
         """Return the settings that decide the numbers of one training, as plain values."""
-        return self.model_dump(exclude=set(self.choose_trainings))
+        return self.model_dump(exclude=set(self.choose_trainings | self.drawn))
+
+    def drawn_with(self) -> dict[str, Any]:
+        """Return the settings that decide what is shown of the numbers, as plain values."""
+        return self.model_dump(include=set(self.drawn))
 
     def check_size(self, image_size: int) -> None:
         """Check that the settings fit images of so many pixels along a side."""

@@ -84,7 +84,7 @@ class CodeOf:
         Of one that is no Python, every letter counts: the job that draws the figure says what is wrong with it, and no other
         figure has to wait for that.
         """
-        machinery = map(_module, ("pipeline.notebooks", "pipeline.plotting"))
+        machinery = map(_module, ("pipeline.notebooks", "pipeline.plotting", "pipeline.labels", "pipeline.markup"))
         notebook = self._project / "workflow" / "notebooks" / f"{stem}.py"
         try:
             return fingerprint(notebook, *machinery)
@@ -103,11 +103,11 @@ class CodeOf:
     def captions(self) -> str:
         """Return that of what fills in captions."""
         rooms = [f"figures.{stem}.findings" for stem, figure in FIGURES.items() if figure.has("findings")]
-        return self.script("write_captions", "pipeline.captions", *rooms)
+        return self.script("write_captions", "pipeline.captions", "pipeline.markup", *rooms)
 
     def report(self) -> str:
         """Return that of what writes the report."""
-        parts = ("report", "captions", "claims", "forest", "overview", "provenance")
+        parts = ("report", "captions", "claims", "forest", "markup", "overview", "provenance")
         return self.script("write_report", *(f"pipeline.{part}" for part in parts))
 
     def crate(self) -> str:

@@ -316,10 +316,10 @@ def parse_config(raw: dict[str, Any]) -> RunConfig:
     except ValidationError as error:
         # What is not given is not there yet where what is given is wrong
         problems = [problem for problem in error.errors() if problem["type"] != "default_factory_not_called"]
-        raise InputError("\n".join(_explain(problem, raw) for problem in problems)) from None
+        raise InputError("\n".join(_explain(problem) for problem in problems)) from None
 
 
-def _explain(problem: dict, raw: dict) -> str:
+def _explain(problem: dict) -> str:
     key = ".".join(str(step) if str(step).isprintable() else repr(step) for step in problem["loc"])
     given = problem["input"]
     if problem["type"] == "extra_forbidden":

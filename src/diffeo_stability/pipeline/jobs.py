@@ -15,6 +15,7 @@ from ..core.seeds import derive_seed
 from ..data.contents import content_hash, memory_beside
 from ..data.files import as_input_error, remove_leftovers
 from ..figures import FIGURES
+from ..figures.settings import Neurons
 from ..networks.own import building_own, is_own
 from .fingerprint import unseen_by
 from .gpus import take_gpu
@@ -139,7 +140,7 @@ def describe_training(job: Any, dataset: "Dataset") -> dict:
     """
     _check_images(job, dataset)
     training = job.params.training
-    _check_probe(job, dataset, training["split"]["label_count"])
+    _check_counts(job, dataset, training["split"]["label_count"])
     sizes = {
         "in_channels": dataset.channels,
         "image_size": dataset.image_size,
@@ -175,15 +176,23 @@ def _check_images(job: Any, dataset: "Dataset") -> None:
             raise InputError(str(error)) from None
 
 
-def _check_probe(job: Any, dataset: "Dataset", label_count: int | None) -> None:
+def _check_counts(job: Any, dataset: "Dataset", label_count: int | None) -> None:
     """A network that tells fewer classes apart is measured on images of these alone."""
     if label_count is None:
         return
-    asked, left = job.config["probe"]["images"], int((dataset.test_labels < label_count).sum())
-    if asked > left:
-        raise InputError(
-            f"probe.images: {asked} is more than the {left:,} test images of the first {label_count} classes"
-        )
+    from .config import parse_config
+
+    config, left = parse_config(job.config), int((dataset.test_labels < label_count).sum())
+    neurons = {
+        stem: block
+        for stem, block in config.figures.items()
+        if isinstance(block, Neurons) and job.wildcards.net in block.networks
+    }
+    for key, block in {"probe": config.probe, **neurons}.items():
+        if block.images > left:
+            raise InputError(
+                f"{key}.images: {block.images} is more than the {left:,} test images of the first {label_count} classes"
+            )
 
 
 def _check_figures(job: Any, network: Mapping[str, Any], dataset: "Dataset") -> None:

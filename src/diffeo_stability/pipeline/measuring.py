@@ -33,7 +33,7 @@ def given_to(job: Any) -> Given:
     return Given(
         # Checked when the run was planned; here only what decides the numbers is left
         settings=figure.settings.model_construct(**params["settings"]),
-        probe=Probe(**params["probe"]) if "probe" in params else None,
+        probe=next((Probe(**params[name]) for name in ("probe", "resampling") if name in params), None),
         stability=Stability.model_construct(**params["stability"]) if "stability" in params else None,
         two_points=TwoPoints(**params["two_points"]) if "two_points" in params else None,
         copy_of=params.get("copy_of"),

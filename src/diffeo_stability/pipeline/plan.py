@@ -15,6 +15,7 @@ from ..data.counting import most_images
 from ..data.entries import check_kind
 from ..data.files import check_access, is_there
 from ..figures import FIGURES
+from ..networks.catalogue import family_of, kinds_of
 from ..networks.settings import Recipe
 from .config import Run
 from .looks import Look, looks_of
@@ -299,6 +300,13 @@ class Plan:
         shown = [block.network] if hasattr(block, "network") else getattr(block, "networks", self.config.networks)
         return {name: self.looks[name]._asdict() for name in shown}
 
+    @property
+    def kinds(self) -> dict[str, list[str]]:
+        """To which family and kinds each network belongs, as plain values: claims and captions count nets by these."""
+        architectures = {name: network.architecture for name, network in self.config.networks.items()}
+        families = {name: getattr(family_of(architecture), "name", "") for name, architecture in architectures.items()}
+        return {name: [families[name], *sorted(kinds_of(architecture))] for name, architecture in architectures.items()}
+
     def images_in(self, stem: str) -> str:
         """What stands below a figure: the images that it was made from, if there are any."""
         figure, images = FIGURES[stem], self.config.figures[stem].dataset_of(self.config)
@@ -309,11 +317,16 @@ class Plan:
         own = {"settings": self.config.figures[stem].measured_with()}
         taken = {
             "probe": lambda: self.config.probe.model_dump(),
+            "resampling": lambda: self.config.probe.model_dump(include={"seed", "resamples"}),
             "stability": lambda: self.config.figures["stability"].measured_with(),
             "copy_of": self._known_images,
             "two_points": lambda: self.config.figures[stem].dataset_of(self.config).two_points.model_dump(),
         }
         return own | {name: taken[name]() for name in FIGURES[stem].takes}
+
+    def drawn_with(self, stem: str) -> dict[str, Any]:
+        """Settings that decide what a figure shows of its numbers: it is drawn again when one of them changes."""
+        return self.config.figures[stem].drawn_with()
 
     def _known_images(self) -> str | None:
         """Which data set the images are, if it is a known one and networks tell all of its classes apart."""

@@ -34,7 +34,6 @@ from .interactive import Job
 from .labels import WIDTH, as_texts, warn_of_missing_letters
 from .records import code_state, config_hash, hashes_of
 
-COLUMN = 3.25  # inches, a column of a two-column page
 PAGE = 6.75  # inches, both columns
 SYMBOLS = {"R": "$R_f$", "D": "$D_f$", "G": "$G_f$"}
 MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$", "G": "noise stability $G_f$"}

@@ -182,7 +182,7 @@ def _facts(record: dict) -> list[str]:
     if "versions" in record:
         facts.append(", ".join(f"{name} {number}" for name, number in record["versions"].items()))
     match record:
-        case {"params": {"probe": {"seed": seed}}}:
+        case {"params": {"probe": {"seed": seed}}} | {"params": {"resampling": {"seed": seed}}}:
             facts.append(f"probe seed {seed}")
     return facts
 

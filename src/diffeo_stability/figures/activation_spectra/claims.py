@@ -11,6 +11,7 @@ from ..claim_measures import (
     changes_by,
     geometric_mean,
     interval_in_row,
+    mean_over_nets,
     measures,
     quotient,
     rows_of_kind,
@@ -82,7 +83,7 @@ def one_convolution_over_deep(tables: Tables) -> Found:
 
 
 def _over_deep(shallow: pd.DataFrame, deep: pd.DataFrame) -> dict[str, Measured]:
-    mean = _mean_over_nets(change_by_training(deep, fewest=2))
+    mean = mean_over_nets(change_by_training(deep, fewest=2))
     return {name: quotient(value, mean) for name, value in change_by_training(shallow).items()}
 
 
@@ -111,10 +112,3 @@ def _of_one_convolution(rows: pd.DataFrame) -> pd.DataFrame:
         for of_net, count in zip(kinds, counts, strict=True)
     ]
     return rows_where(rows.assign(shallow=shallow), "nets of one convolution", shallow=True)
-
-
-def _mean_over_nets(found: dict[str, Measured]) -> Measured:
-    """Geometric mean over nets with its t interval; a single net has its own."""
-    if len(found) == 1:
-        return next(iter(found.values()))
-    return geometric_mean(pd.Series({name: measured.value for name, measured in found.items()}), fewest=2)

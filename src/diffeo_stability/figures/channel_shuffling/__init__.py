@@ -1,6 +1,6 @@
 """Figure ``channel_shuffling``: what of the stability that a network learns survives a shuffle of its channels."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ class ChannelShuffling(FigureSettings):
         "re-estimated",
         description="statistics of trained and shuffled nets' batch-norm in the figure; the table has both",
     )
+
+    drawn: ClassVar[frozenset[str]] = frozenset({"batch_norm"})
 
     def check_run(self, run: Any) -> None:
         for name in self.networks:

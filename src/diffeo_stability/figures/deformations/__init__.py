@@ -33,4 +33,13 @@ class Deformations(FigureSettings):
             )
 
 
-FIGURE = Figure(__name__, Deformations, OCTOBER, 1, measured="run", reads=("dataset",), makes=("table", "pictures"))
+FIGURE = Figure(
+    __name__,
+    Deformations,
+    OCTOBER,
+    1,
+    measured="run",
+    reads=("dataset",),
+    takes=("resampling",),
+    makes=("table", "pictures"),
+)

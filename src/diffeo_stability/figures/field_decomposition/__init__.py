@@ -34,5 +34,12 @@ class FieldDecomposition(FigureSettings):
 
 
 FIGURE = Figure(
-    __name__, FieldDecomposition, NOVEMBER, 3, measured="run", reads=("dataset",), makes=("table", "pictures")
+    __name__,
+    FieldDecomposition,
+    NOVEMBER,
+    3,
+    measured="run",
+    reads=("dataset",),
+    takes=("resampling",),
+    makes=("table", "pictures"),
 )

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, rows_where
+from ..claim_measures import Tables, rows_where
 from ..words import NAMED_AT_MOST, decimals, each, listed, network, p_value, percent, plural, span, with_interval
 from .claims import excess_over
 
@@ -38,10 +38,7 @@ def _sizes(trained: pd.DataFrame) -> str:
 
 def _against(table: pd.DataFrame, summary: pd.DataFrame, null: str, p: str, what: str) -> str:
     """By how much trained filters are fitted better than those of a null."""
-    try:
-        found = excess_over(table, null)
-    except MissingError:
-        return ""
+    found = excess_over(table, null)
     if len(found) <= NAMED_AT_MOST:
         words = listed([f"{with_interval(measured, decimals)} in {network(net)}" for net, measured in found.items()])
     else:

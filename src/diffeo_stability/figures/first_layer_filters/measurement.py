@@ -88,8 +88,7 @@ def measure_first_layer_filters(given: Given) -> Measured:
     Returns:
         Rows of the table ``first_layer_filters``, their state ``init``, ``trained`` or ``mixture``, see :func:`mix`;
         ``filter_size`` is k, as the filters have it. For each state the pictures ``<state>/filters``, ``<state>/fits`` and
-        ``<state>/spectra``, each ``(F, k, k)`` float32, see :func:`power_spectra`. There is no state ``init`` of a network
-        whose init is not known.
+        ``<state>/spectra``, each ``(F, k, k)`` float32, see :func:`power_spectra`.
 
     Raises:
         InputError: no convolution, or filters too small.

@@ -18,5 +18,6 @@ FIGURE = Figure(
     OCTOBER,
     10,
     reads=("checkpoints",),
+    takes=("resampling",),
     usable=("convolutional", "convolutional network"),
 )

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from ..claim_measures import MissingError, Tables, gains_by_layer, mean_gains
-from ..words import NAMED_AT_MOST, averaged_over, count_of, each, factor, listed, network, verbatim, with_interval
+from ..words import averaged_over, count_of, each, factor, network, verbatim
 from .claims import after_training
 
 
@@ -10,14 +10,14 @@ def describe_laplacian_spectra(tables: Tables) -> str:
     """By how much the constant component gains over the roughest one, in which layers, and where most."""
     final = after_training(tables)
     try:
-        means = mean_gains(final)
-    except MissingError:  # no net has the three convolutions of which a mean is taken
+        means = mean_gains(final, fewest=2)
+    except MissingError:  # nets of one convolution have no mean of layers
         means = {}
     drawn_anew = " (drawn anew where weights were brought along)" if final.imported.any() else ""
     gains = {net: _gains(rows) for net, rows in final.groupby("net", sort=False)}
     sentences = [
         f"From init{drawn_anew} to the end of training the constant component gains over the roughest one by a factor of "
-        f"{_each(means)}, mean of layers."
+        f"{each({net: found.value for net, found in means.items()}, factor)}, mean of layers."
         if means
         else "",
         _layers(
@@ -26,12 +26,6 @@ def describe_laplacian_spectra(tables: Tables) -> str:
         averaged_over(final.seed.nunique()),
     ]
     return " ".join(filter(None, sentences))
-
-
-def _each(means) -> str:
-    if len(means) <= NAMED_AT_MOST:
-        return listed([f"{with_interval(measured, factor)} in {network(net)}" for net, measured in means.items()])
-    return each({net: measured.value for net, measured in means.items()}, factor)
 
 
 def _gains(rows: pd.DataFrame) -> pd.Series:

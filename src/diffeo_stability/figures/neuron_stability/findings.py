@@ -3,7 +3,7 @@ import pandas as pd
 from ..claim_measures import Measured, MissingError, Tables, change_over_depth, geometric_mean, rows_where
 from ..states import as_shown
 from ..words import listed, plural, span
-from .gaps import SIZED_BY, gaps, medians
+from .gaps import EQUAL, gaps, medians
 
 
 def describe_neuron_stability(tables: Tables) -> str:
@@ -22,11 +22,11 @@ def _ratios(shown: pd.DataFrame) -> str:
     means = by_layer.agg(lambda ratios: ratios.prod() ** (1 / len(ratios)))
     names = {"trained": "trained", "init": "drawn anew" if shown.imported.all() else "at init"}
     states = [state for state in names if state in set(shown.state)]
-    ways = [way for way in SIZED_BY if way in set(shown.size_by)]
+    ways = [way for way in EQUAL if way in set(shown.size_by)]
     found = [[span(means[state, way]) for state in states] for way in ways]
     first = [f"{ratio} times as much {names[state]}" for ratio, state in zip(found[0], states, strict=True)]
-    rest = [f"{listed(ratios)} times (equal {SIZED_BY[way]})" for ratios, way in zip(found[1:], ways[1:], strict=True)]
-    return f"{listed(first)} (equal {SIZED_BY[ways[0]]}), {', '.join(rest)}"
+    rest = [f"{listed(ratios)} times (equal {EQUAL[way]})" for ratios, way in zip(found[1:], ways[1:], strict=True)]
+    return f"{listed(first)} (equal {EQUAL[ways[0]]}), {', '.join(rest)}"
 
 
 def _training(summary: pd.DataFrame) -> list[str]:

@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ..claim_measures import Measured, MissingError, rows_where, seed_by_seed
+from . import SIZED_BY
 
-SIZED_BY = {
-    "operator": "Frobenius norm",
-    "displacement": "displacement of the effective field",
-    "change": "change of what neurons see",
-}
+NORMS = ("Frobenius norm", "displacement of the effective field", "change of what neurons see")
+EQUAL = dict(zip(SIZED_BY, NORMS, strict=True))
 PLACE = ["net", "seed", "layer_index", "transformation", "size_by", "patch_choice"]
 RATIO = ["ratio_to_translation", "ratio_low", "ratio_high"]
 
@@ -49,7 +47,7 @@ def medians(table: pd.DataFrame, measure: Callable[[pd.Series], Measured]) -> di
         measure: takes the gap of one seed of a net under one transformation, indexed by layer.
 
     Returns:
-        By what ``SIZED_BY`` calls a way, then by transformation.
+        By what ``EQUAL`` calls a way, then by transformation.
 
     Raises:
         MissingError: no net has what it takes.
@@ -61,7 +59,7 @@ def medians(table: pd.DataFrame, measure: Callable[[pd.Series], Measured]) -> di
                 "transformation", sort=False
             )
         }
-        for way, words in SIZED_BY.items()
+        for way, words in EQUAL.items()
     }
 
 

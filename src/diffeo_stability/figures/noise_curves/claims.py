@@ -19,8 +19,7 @@ from ..states import as_shown
 from ..words import each, fold, listed, network
 
 IMAGENET_SIZE = 128  # pixels along a side; images of so many and more are ImageNet's, or like them
-RISES = 1.2  # fold; less is no rise and no maximum to speak of
-NO_BUMP = "they have no bump, or too little noise to change 5% of their predictions"
+NO_BUMP = "they have no bump, or too little noise to change surely 5% of their predictions"
 
 
 def _deep(tables: Tables, state: str, perturbation: str = "noise") -> pd.DataFrame:
@@ -75,18 +74,21 @@ def rises(rows: pd.DataFrame) -> dict[str, float]:
 
     The highest place may be the end of the range, or so near to it that no fall can be seen beyond.
     """
+    least = to_speak_of(rows)
     rise, height, prominence = (means_by_network(rows, name) for name in ("rise", "bump_height", "prominence"))
-    return {
-        net: rise[net].value
-        for net in rise
-        if rise[net].value > RISES * (height[net].value if prominence[net].value > RISES else 1)
-    }
+    told = {net: max(1.0, height[net].value) if prominence[net].value > least else 1.0 for net in rise}
+    return {net: found.value for net, found in rise.items() if found.value > least * told[net]}
+
+
+def to_speak_of(rows: pd.DataFrame) -> float:
+    """The factor from which on a rise or a maximum is one."""
+    return 1 + rows.tolerance.max()
 
 
 def _prominence(rows: pd.DataFrame) -> Found:
     """Prominence of an interior maximum; beside it the rise to where none can be told, which is not hidden as 1."""
     found, rising = means_by_network(rows, "prominence"), rises(rows)
-    return Noted(found, f"without such a maximum the curve rises {each(rising, fold)}") if rising else found
+    return Noted(found, f"apart from such a maximum the curve rises {each(rising, fold)}") if rising else found
 
 
 @measures("5b")
@@ -108,7 +110,7 @@ def bump_and_changes(tables: Tables) -> Noted:
             "for ImageNet see 5d"
         )
     small = rows_where(
-        small.assign(changed=small.r_changed.notna()),
+        small.assign(changed=small[["r_changed", "r_changed_high"]].notna().all(axis=1)),
         "trained deep net with a bump and enough noise to change 5% of its predictions",
         changed=True,
     )

@@ -4,7 +4,7 @@ from ..claim_measures import MissingError, Tables, means_by_network, rows_where
 from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import count_of, each, fold, listed, network, plural, span
-from .claims import RISES, bump_in_units_of, rises
+from .claims import bump_in_units_of, rises, to_speak_of
 
 
 def describe_noise_curves(tables: Tables) -> str:
@@ -89,7 +89,7 @@ def _prominences(table: pd.DataFrame) -> str:
 
 def _standing_out(rows: pd.DataFrame) -> str:
     """In which nets an interior maximum stands out, and by how much; and in which the curve rises all the same."""
-    found = {net: factor for net, factor in _values(rows, "prominence").items() if factor > RISES}
+    found = {net: factor for net, factor in _values(rows, "prominence").items() if factor > to_speak_of(rows)}
     words, rising = f"one by a factor of {each(found)}" if found else "none", rises(rows)
     return f"{words} (the curve rises {each(rising, fold)})" if rising else words
 

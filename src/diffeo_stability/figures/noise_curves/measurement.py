@@ -54,7 +54,8 @@ def measure_noise_curves(given: Given) -> Measured:
     Returns:
         Rows of the table ``noise_curves``, one per norm ``r`` (``r_relative``: over the mean norm of the normalised images); and
         of its summary, one per curve: see :func:`summarise`. Further columns there: ``r_changed``, the norm at which 5% of the
-        predictions have changed, with its interval, NaN if fewer do; ``image_norm``, the mean norm of the images, and
+        predictions have changed, with its interval, of which NaN is what no norm reaches; ``tolerance``, as the figure's block
+        has it; ``image_norm``, the mean norm of the images, and
         ``contrast_norm``, that of the images with the mean of each of their channels removed; ``image_size``, pixels along a
         side.
 
@@ -94,7 +95,7 @@ def measure_noise_curves(given: Given) -> Measured:
             rows.append(row | there)
         summary = summarise(sweep.norms, curve.distances.normalised(), resampled, settings.tolerance)
         changed = _where_predictions_change(sweep.norms, curve, len(images))
-        what = {**identity, "perturbation": name, "output": output}
+        what = {**identity, "perturbation": name, "output": output, "tolerance": settings.tolerance}
         summaries.append({**what, **summary, **changed, **sweep.limits, **of_images})
     return Measured(rows, summaries)
 
@@ -104,12 +105,10 @@ def _where_predictions_change(norms: list[float], curve: Curve, images: int) -> 
     shares = curve.changed.tolist()
     lows, highs = zip(*(error_interval(share, images) for share in shares), strict=True)
     r_changed = norm_of_share(norms, shares, CHANGED)
-    # Where the lower limits never get there, the norm may lie anywhere beyond
-    latest = norm_of_share(norms, lows, CHANGED)
     return {
         "r_changed": r_changed,
         "r_changed_low": math.nan if math.isnan(r_changed) else norm_of_share(norms, highs, CHANGED),
-        "r_changed_high": norms[-1] if math.isnan(latest) and not math.isnan(r_changed) else latest,
+        "r_changed_high": norm_of_share(norms, lows, CHANGED),
     }
 
 

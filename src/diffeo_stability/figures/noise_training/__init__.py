@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ...settings import NotNegative, WithoutRepeats
 from ..registry import PAPERS, Figure
@@ -18,6 +18,13 @@ class NoiseTraining(FigureSettings):
     )
 
     choose_trainings = FigureSettings.choose_trainings | {"noises"}
+
+    @field_validator("noises")
+    @classmethod
+    def _read_apart(cls, noises: list[float]) -> list[float]:
+        if len({f"{noise:g}" for noise in noises}) < len(noises):
+            raise ValueError("two of them are alike in their first six digits: leave one out")
+        return noises
 
     def training_changes(self) -> list[dict[str, Any]]:
         return [{"noise": noise} for noise in self.noises]

@@ -27,6 +27,7 @@ FIGURE = Figure(
     OCTOBER,
     12,
     reads=("checkpoints",),
+    takes=("resampling",),
     makes=("table", "summary"),
     usable=("convolutional", "convolutional network"),
 )

@@ -32,9 +32,9 @@ def drawn_by_hes_rule(init: pd.DataFrame) -> list[str]:
     return list(init[init.architecture.isin(BY_HES_RULE)].net.unique())
 
 
-def _with_inits(found: Found, init: pd.DataFrame) -> Found:
+def _noted_draws(found: Found, init: pd.DataFrame) -> Found:
     """What was measured, and which inits are not those that the papers have."""
-    found, others = against_init(found, init), [network(net) for net in drawn_by_hes_rule(init)]
+    others = [network(net) for net in drawn_by_hes_rule(init)]
     return Noted(found, f"{listed(others)} drawn by He's rule, without which they do not learn") if others else found
 
 
@@ -42,14 +42,15 @@ def _with_inits(found: Found, init: pd.DataFrame) -> Found:
 def initial_stability(tables: Tables) -> Found:
     """R at init of every net that the run has drawn."""
     init = _nets(tables, "init")
-    return _with_inits(means_by_network(init, "R"), init)
+    return _noted_draws(means_by_network(init, "R"), init)
 
 
 @measures("2a")
 def ratio_to_init(tables: Tables) -> Found:
     trained, init = (_state_of_the_art(tables, state) for state in ("trained", "init"))
     ratios = quotients(means_by_network(trained, "R"), means_by_network(init, "R"))
-    return _with_inits(noted_without(ratios, trained.net, "they have no init"), init)
+    found = against_init(noted_without(ratios, trained.net, "they have no init"), init)
+    return _noted_draws(found, init)
 
 
 @measures("2b")

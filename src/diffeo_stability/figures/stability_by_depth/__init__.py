@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ..registry import PAPERS, TRAINING, Figure
+from ..registry import PAPERS, Figure
 from ..settings import FigureSettings, Networks
 
 
@@ -17,7 +17,6 @@ FIGURE = Figure(
     StabilityByDepth,
     PAPERS,
     2,
-    reads=TRAINING,
     takes=("probe", "stability"),
     on_gpu=True,
     needs=("stability",),
