@@ -40,7 +40,7 @@ help:
 	@echo 'make benchmarks   measure speed'
 	@echo 'make environment  set up .venv from the lock, which the others do by themselves'
 	@echo 'make slurm        the same with what a Slurm cluster needs (profiles/slurm)'
-	@echo 'make imagenet     the same with a network trained on ImageNet (config/imagenet.yaml)'
+	@echo 'make imagenet     the same with three networks trained on ImageNet (config/imagenet.yaml)'
 	@echo 'make lock         resolve the locked requirements anew'
 	@echo 'make clean        remove what the default run made, but for data sets'
 

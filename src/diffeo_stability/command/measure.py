@@ -36,10 +36,15 @@ def add_measure(commands: argparse._SubParsersAction) -> None:
         help="timm:<name> or torchvision:<name>, with the library's own weights; a network of this package, such as vgg11; or "
         "<package.module>:<function>, as the function returns it",
     )
-    parser.add_argument("images", type=Path, help="a folder of images, or a .tar, .tar.xz or .zip of one")
+    parser.add_argument(
+        "images", type=Path, help="a folder of images, or a .zip or .tar (.tar.gz, .tar.xz, ...) of one"
+    )
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument(
-        "--weights", metavar="FILE", help="a .safetensors or .pt file of a state_dict, or torchvision:<name>"
+        "--weights",
+        metavar="FILE",
+        help="a .safetensors, .pt, .pth, .ckpt or .bin file of a state_dict, package:<package>/<file>, or "
+        "torchvision:<weights>",
     )
     weights.add_argument(
         "--untrained",

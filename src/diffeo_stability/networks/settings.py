@@ -54,8 +54,8 @@ class Recipe(Block):
     )
     train_size: Count | None = Field(
         None,
-        description="training images; all but the validation images if not given, which is too little for figures that train on "
-        "other numbers of them",
+        description="training images; all but the validation images if not given; must be given if a figure trains on other "
+        "numbers of images for as many steps",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",

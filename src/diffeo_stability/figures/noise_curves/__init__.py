@@ -12,7 +12,11 @@ class NoiseCurves(Norms):
 
     cutoff: Cutoff = Field(3, description="high-frequency cutoff c of the deformations")
     interpolation: Interpolation = Field("bilinear", description="of deformed images")
-    tolerance: Positive = Field(0.2, description="relative rise of G / r^2 that still counts as linear, and as no bump")
+    tolerance: Positive = Field(
+        0.2,
+        description="relative departure of G / r^2 from its level, up or down, that still counts as linear, and prominence that "
+        "is no bump yet",
+    )
 
     def check_size(self, image_size: int) -> None:
         check_cutoffs("noise_curves.cutoff", [self.cutoff], image_size)

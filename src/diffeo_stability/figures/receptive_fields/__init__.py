@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ...settings import NotNegative, WithoutRepeats
+from ...settings import NotNegative, Positive, WithoutRepeats
 from ..registry import NOVEMBER, Figure
 from ..settings import Neurons
 
@@ -12,6 +12,9 @@ from ..settings import Neurons
 class ReceptiveFields(Neurons):
     """Figure `receptive_fields`: receptive fields, and rotations about a centre away from theirs."""
 
+    size: Positive = Field(
+        1.0, description="root-mean-square pixels by which a rotation about the receptive field's own centre moves"
+    )
     distances: Annotated[list[NotNegative], Field(min_length=2), WithoutRepeats] = Field(
         description="pixels between a rotation's centre and the receptive field's"
     )
