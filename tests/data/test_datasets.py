@@ -100,7 +100,7 @@ def test_asking_for_too_much_is_named(mnist5k):
         split_dataset(mnist5k, validation_images=4000, seed=0)
     with pytest.raises(InputError, match="label_count is 11"):
         split_dataset(mnist5k, validation_images=1, seed=0, label_count=11)
-    with pytest.raises(InputError, match="probe.images is 2000"):
+    with pytest.raises(InputError, match="2000 test images are asked for: the test split has 1000"):
         probe_images(mnist5k, 2000, seed=0)
 
 

@@ -95,7 +95,7 @@ def test_logarithmic_axes_have_plain_numbers():
 
 
 def simple_figure():
-    figure, ax = plt.subplots(figsize=(plotting.COLUMN, 2))
+    figure, ax = plt.subplots(figsize=(3.25, 2))
     ax.plot([1, 2, 3])
     return figure
 

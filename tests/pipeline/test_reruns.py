@@ -109,7 +109,7 @@ def test_a_new_network_a_new_data_set_and_another_description_or_default_rerun_n
     )
     edit(f"{PACKAGE}/data/sources.py", "SOURCES = {", 'SOURCES = {\n    "more": Source("arrays", own=True),')
     edit(f"{PACKAGE}/figures/noise_curves/__init__.py", "of the deformations", "of deformations")
-    edit(f"{PACKAGE}/figures/noise_curves/__init__.py", "Field(0.2, ", "Field(0.3, ")
+    edit(f"{PACKAGE}/figures/noise_curves/__init__.py", "0.2,", "0.3,")
     assert planned(with_sources) == NOTHING
 
 
@@ -152,7 +152,7 @@ def test_which_nets_a_claim_is_about_fits_and_judges_them_again(with_sources, ed
 
 
 def test_what_kind_of_net_one_is_counts_claims_and_captions_anew(with_sources, edit):
-    edit(f"{PACKAGE}/networks/architectures/lenet.py", "declare_family(", "declare_family(kinds=('strange',), ")
+    edit(f"{PACKAGE}/networks/architectures/lenet.py", 'kinds=("convolutional", ', 'kinds=("odd", "convolutional", ')
     assert planned(with_sources).items() >= {"evaluate_claims": 1, "write_captions": 1}.items()
 
 
