@@ -35,11 +35,12 @@ def smaller(png: bytes) -> bytes:
     with Image.open(BytesIO(png)) as drawn:
         image, texts, dpi = drawn.convert("RGB"), drawn.text, drawn.info["dpi"]
     while True:
-        reduced, of_few_colors = BytesIO(), image.quantize(256)
+        reduced, of_few_colors = BytesIO(), image.quantize(256, Image.Quantize.FASTOCTREE)  # others move rare colours
         of_few_colors.save(reduced, "png", optimize=True, pnginfo=seal_png(of_few_colors, texts), dpi=dpi)
         if len(reduced.getvalue()) < LARGEST_FIGURE:
             return reduced.getvalue()
         image = image.resize([round(0.8 * side) for side in image.size], Image.Resampling.LANCZOS)
+        dpi = tuple(0.8 * dots for dots in dpi)
 
 
 def how_it_was_made(config: Run, origin: str) -> str:

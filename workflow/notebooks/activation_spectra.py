@@ -141,7 +141,7 @@ plotting.letter_panels([*(grid[0, 0] for grid in grids), *(ax for some in panels
 
 for block, grid, network in zip(blocks, grids, networks, strict=True):
     draw_network(grid, network)
-    block.supylabel(looks.label(network), color=colors[network], fontsize=6.5, fontweight="bold")
+    block.supylabel(looks.label(network), fontsize=6.5, fontweight="bold")
 blocks[-1].supxlabel("wavenumber (cycles per map width)", fontsize=7)
 handles = [Line2D([], [], color=INIT, label=plotting.init_label(summary))] if (summary.state == "init").any() else []
 if len(networks) <= NETWORKS:
@@ -163,7 +163,7 @@ def draw_by_depth(upper, lower, network, inches, name_step):
     order = rows.drop_duplicates("operation_index").sort_values("operation_index")
     white = order.operation_index, order.mean_wavenumber_white
     upper.step(*white, where="mid", color="0.3", linewidth=0.7, linestyle=":")
-    upper.set_title(looks.label(network, inches), color=colors[network], fontsize=6.5, fontweight="bold")
+    upper.set_title(looks.label(network, inches), fontsize=6.5, fontweight="bold")
     draw_by_operation(lower, rows[rows.state == "trained"], "ratio_to_init", colors[network])
     lower.axhline(1, color=INIT, linewidth=0.8)
     named = order.iloc[::name_step]
@@ -184,7 +184,7 @@ for band, group, some in zip(bands, groups, panels, strict=True):
     band.align_ylabels(some[:, 0])
 bottom.supxlabel("operation, in order of execution", fontsize=7)
 handles = [
-    Line2D([], [], color="0.3", marker=shape, markersize=3, linestyle="", label=as_text(kind))
+    Line2D([], [], color="0.3", marker=shape, markersize=3, linestyle="", label=as_text(plotting.name_of_kind(kind)))
     for kind, shape in markers.items()
 ]
 handles.append(Line2D([], [], color="0.3", linewidth=0.8, linestyle=":", label="white noise"))

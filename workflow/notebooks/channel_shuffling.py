@@ -105,8 +105,8 @@ def draw_beyond(ax, place, share, color):
     above = share > HIGHEST
     edge = HIGHEST if above else LOWEST
     ax.plot(place, edge, "^" if above else "v", color=color, markersize=3, clip_on=False, zorder=4)
-    offset = (0, 4 if above else -4)
-    look = {"ha": "center", "va": "bottom" if above else "top", "fontsize": 5, "color": color, "rotation": 90}
+    offset = (0, -5 if above else 5)
+    look = {"ha": "center", "va": "top" if above else "bottom", "fontsize": 6, "color": "0.15", "rotation": 90}
     ax.annotate(f"{share:.2g}".replace("-", "\u2212"), (place, edge), offset, textcoords="offset points", **look)
 
 
@@ -135,13 +135,13 @@ def draw_networks(part, group):
     widths = [depths[network] ** 0.5 for network in group]
     axes = part.subplots(5, len(group), sharex="col", sharey="row", squeeze=False, width_ratios=widths)
     for column, network in enumerate(group):
-        for ax, quantity in zip(axes[:3, column], "DRG", strict=True):
+        for ax, quantity in zip(axes[:3, column], "RDG", strict=True):
             draw_operations(ax, network, quantity)
-        axes[1, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
+        axes[0, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
         for ax, quantity in zip(axes[3:, column], "DR", strict=True):
             draw_shares(ax, network, quantity)
         axes[0, column].set_title(looks.label(network, 5.5 * widths[column] / sum(widths) - 0.4), loc="center")
-    for ax, quantity in zip(axes[:3, 0], "DRG", strict=True):
+    for ax, quantity in zip(axes[:3, 0], "RDG", strict=True):
         ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
         plotting.log_ticks(ax.yaxis)
     for ax, quantity in zip(axes[3:, 0], "DR", strict=True):
@@ -163,7 +163,7 @@ handles = [
         marker="o",
         markersize=3.5,
         linestyle="",
-        label=as_text(kind),
+        label=as_text(plotting.name_of_kind(kind)),
     )
     for kind in dict.fromkeys(stability.kind)
 ]

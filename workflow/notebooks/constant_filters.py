@@ -110,7 +110,8 @@ def draw_norms(ax):
         ax.fill_between(own.r, own.G_low / square, own.G_high / square, color=color, alpha=0.2, linewidth=0)
         ax.plot(own.r, own.G / square, color=color, linewidth=1.1, label=f"{bias:g}")
         regime = summary[(summary.against == "norm") & (summary.bias == bias)].iloc[0]
-        ax.plot(regime.r_linear, regime.level, color=color, marker="|", markersize=8, markeredgewidth=1.3)
+        there = np.interp(np.log(regime.r_linear), np.log(own.r), own.G / square)
+        ax.plot(regime.r_linear, there, color=color, marker="|", markersize=8, markeredgewidth=1.3)
     ax.set(xscale="log", xlabel="norm of the noise $r$", ylabel="$G / r^2$")
     plotting.log_ticks(ax.xaxis)
 

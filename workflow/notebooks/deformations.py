@@ -56,7 +56,19 @@ def draw_arrows(ax, field):
     size = field.shape[-1]
     step = max(1, size // 7)
     y, x = np.mgrid[step // 2 : size : step, step // 2 : size : step]
-    ax.quiver(x, y, field[0, y, x], field[1, y, x], angles="xy", scale_units="xy", scale=1, color="#ffd24d", width=0.02)
+    ax.quiver(
+        x,
+        y,
+        field[0, y, x],
+        field[1, y, x],
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        color="#ffd24d",
+        width=0.02,
+        edgecolor="black",
+        linewidth=0.3,
+    )
 
 
 figure = plt.figure(figsize=(plotting.PAGE, 3.1))
@@ -77,8 +89,9 @@ framed = table[inside & (table.cutoff == cutoffs[arrow_column])].temperature
 if len(framed):
     row = temperatures.index(framed.max())
     draw_arrows(grid[row, arrow_column], pictures["field"][row, arrow_column])
-left.supylabel("temperature $T$")
-left.supxlabel("cutoff $c$")
+sizes = {"fontsize": plt.rcParams["axes.labelsize"]}
+left.supylabel("temperature $T$", **sizes)
+left.supxlabel("cutoff $c$", **sizes)
 
 ax = right.subplots()
 for quantity, label, marker, color in (

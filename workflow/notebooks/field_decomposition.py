@@ -73,7 +73,7 @@ ratios[["cutoff", "patch_size", "part", "measured", "low", "high", "finite"]]
 def draw_field(ax):
     """The field over an image, every second arrow of it to scale, with the patch marked."""
     field, (row, column) = pictures["field"], pictures["corner"]
-    ax.imshow(255 - pictures["image"].mean(0), cmap="gray", vmin=-500, vmax=255, interpolation="nearest")
+    ax.imshow(pictures["image"].mean(0), cmap="gray", vmin=-500, vmax=255, interpolation="nearest")
     step = max(1, size // 14)
     y, x = np.mgrid[step // 2 : size : step, step // 2 : size : step]
     arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.006, "color": "0.35"}
@@ -100,7 +100,7 @@ def draw_part(ax, displacement, color, label):
     }
     ax.quiver(x, y, *displacement[:, y, x], color=color, **arrows)
     ax.set(xticks=[], yticks=[], aspect="equal", xlim=(-step, side - 1 + step), ylim=(side - 1 + step, -step))
-    ax.set_title(label, color=color)
+    ax.set_title(label, color="0.15")
     ax.spines[:].set(visible=True, linewidth=0.5, color="0.6")
 
 
@@ -146,7 +146,7 @@ def draw_without_translation(ax):
         ax.plot(own.patch_size, own.norm_finite, color=color, linewidth=0.9)
         bars = [own.norm_measured - own.norm_low, own.norm_high - own.norm_measured]
         ax.errorbar(own.patch_size, own.norm_measured, bars, fmt="o", markersize=2.4, elinewidth=0.7, color=color)
-    ax.set(xlabel="patch size $k$ (pixels)", ylabel="no translation (pixels)")
+    ax.set(xlabel="patch size $k$ (pixels)", ylabel=r"size of $\tau$ less its mean (pixels)")
     if len(without):
         ax.set(xscale="log", yscale="log")
         ax.set_xticks(sorted(set(without.patch_size)), [f"{k}" for k in sorted(set(without.patch_size))], minor=False)
@@ -220,13 +220,12 @@ for column, against, rows in (
             ax.xaxis.set_major_locator(LogLocator(numticks=5))
             ax.xaxis.set_major_formatter(LogFormatterMathtext())
             ax.xaxis.set_minor_formatter(NullFormatter())
-        if against == "cutoff" and shown == ["translation"]:
-            ax.set_ylim(bottom=0)
-        else:
-            ax.set_yscale("log")
-            plotting.log_ticks(ax.yaxis)
-axes[0].set_ylabel("translation (pixels)")
-axes[2].set_ylabel("parts of $U$ (pixels / pixel)")
+        ax.set_yscale("log")
+        plotting.log_ticks(ax.yaxis)
+for ax in axes[:2]:
+    ax.set_ylabel("translation (pixels)")
+for ax in axes[2:]:
+    ax.set_ylabel("parts of $U$ (pixels / pixel)")
 for ax, part in zip((panel[letter] for letter in "ghij"), PARTS, strict=True):
     draw_ratios(ax, part)
     ax.tick_params(labelleft=part == PARTS[0])

@@ -100,8 +100,9 @@ def draw_spectrum(ax, state, size, largest):
     spectrum = mean_spectrum(state, size)
     edges = (-0.5, 0.5, 0.5, -0.5)
     image = ax.imshow(100 * spectrum, extent=edges, cmap="magma", vmin=0, vmax=largest, interpolation="nearest")
-    ax.set_xticks([-0.5, 0, 0.5], ["-0.5", "0", "0.5"])
-    ax.set_yticks([-0.5, 0, 0.5], ["-0.5", "0", "0.5"])
+    ticks = ["\u22120.5", "0", "0.5"]
+    ax.set_xticks([-0.5, 0, 0.5], ticks)
+    ax.set_yticks([-0.5, 0, 0.5], ticks)
     return image
 
 
@@ -207,6 +208,7 @@ groups = plotting.in_rows(pairs, BESIDE)
 heights = 0.92 * len(shown) + 0.45, 2.3 + (3.3 * len(groups) if crowded else 0)
 figure = plt.figure(figsize=(plotting.PAGE, sum(heights)))
 above, below = figure.subfigures(2, 1, height_ratios=heights)
+above.suptitle(looks.label(first_network), fontsize=plt.rcParams["axes.titlesize"])
 axes = above.subplots(len(shown), 2, width_ratios=(6.4, 1), squeeze=False)
 largest = 100 * max(mean_spectrum(state, size).max() for state, size in shown)
 for (left, right), (state, size) in zip(axes, shown, strict=True):

@@ -71,6 +71,7 @@ STYLES = {
     "read_out": {"color": plotting.color_of_kind("relu"), "linestyle": "-"},
 }
 DOTTED = {"linestyle": ":", "linewidth": 1}
+OF_CHANNELS = {"linestyle": "-.", "linewidth": 1}
 COMPUTED = {
     "R": plotting.MEANINGS["R"],
     "D": plotting.MEANINGS["D"],
@@ -111,7 +112,7 @@ def draw_energies(space, channels, rows, part):
     combinations = curves["combination"][curves["combination"].energy > 0]
     channels.plot(combinations["index"], combinations.energy, **STYLES[part])
     if part != "init":
-        channels.plot(curves["channel"]["index"], curves["channel"].energy, **{**STYLES[part], **DOTTED})
+        channels.plot(curves["channel"]["index"], curves["channel"].energy, **{**STYLES[part], **OF_CHANNELS})
 
 
 def leave_out(ax):
@@ -171,13 +172,11 @@ handles = [plt.Line2D([], [], label=LABELS[part], marker="o", markersize=3, **ST
 handles.append(
     plt.Line2D([], [], color="0.3", marker=".", markersize=3, label="without the shift common to all images", **DOTTED)
 )
-figure.legend(handles=handles, loc="outside upper center", ncols=4, columnspacing=1.2)
-# Energies fall from the upper left: there is most room below those that fall least
-flattest = max(below[:, 1], key=lambda ax: min(min(line.get_ydata()) for line in ax.lines))
-handles = [
-    plt.Line2D([], [], color="0.3", label=label, **look) for label, look in (("combinations", {}), ("channels", DOTTED))
+handles += [
+    plt.Line2D([], [], color="0.3", label="energy over combinations of channels"),
+    plt.Line2D([], [], color="0.3", label="over single channels", **OF_CHANNELS),
 ]
-flattest.legend(handles=handles, loc="lower left", borderaxespad=0.2)
+plotting.add_legend(figure, handles, loc="outside upper center", columnspacing=1.2)
 for part_of_figure, panels in ((top, above), (bottom, below)):
     part_of_figure.align_ylabels(panels[:, 0])
 plotting.letter_panels([ax for ax in (*above.flat, *below.flat) if ax.lines])

@@ -45,7 +45,7 @@ final
 
 # %%
 networks = list(dict.fromkeys(table.net))
-colors = ScalarMappable(Normalize(0, 8), "viridis")  # no grid has an eigenvalue above 8
+colors = ScalarMappable(Normalize(0, table.eigenvalue.max()), "viridis")
 many = len(networks) > 3
 LAYERS_SHOWN = 8
 VECTORS_SHOWN = 9
@@ -70,7 +70,7 @@ def ratio_axis(ax, network):
 def draw_eigenvector(ax, value, vector):
     """An eigenvector, framed in its eigenvalue's colour."""
     limit = abs(vector).max()
-    ax.imshow(vector, cmap="RdBu", vmin=-1.3 * limit, vmax=1.3 * limit)
+    ax.imshow(vector, cmap="RdBu_r", vmin=-1.3 * limit, vmax=1.3 * limit)
     ax.set(xticks=[], yticks=[], xlabel=f"{value:.2g}")
     for spine in ax.spines.values():
         spine.set(visible=True, color=colors.to_rgba(value), linewidth=1.8)
@@ -87,8 +87,10 @@ def draw_course(ax, rows):
         )
     ax.set_xscale("symlog", linthresh=1, linscale=0.4)
     ax.set_xlim(-0.2, 1.3 * table.epoch.max())
-    powers = 10 ** np.arange(np.ceil(np.log10(table.epoch.max() + 1)))
-    ax.set_xticks([0, *powers[powers <= table.epoch.max()]])
+    last = table.epoch.max()
+    powers = 10 ** np.arange(np.ceil(np.log10(last + 1)))
+    steps = powers if last >= 100 else np.outer(powers, (1, 2, 5)).ravel()
+    ax.set_xticks([0, *steps[steps <= last]])
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_locator(NullLocator())
 

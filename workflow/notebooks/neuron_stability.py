@@ -73,15 +73,15 @@ except MissingError:
 rows_of_panels = 2 if over_init is None else 3
 
 
-def draw_against_layer(ax, rows, columns, **look):
-    """One quantity, and the ends of its interval where these are given, of every transformation against the layer."""
+def draw_against_layer(ax, rows, columns, aside=0.0, **look):
+    """One quantity, and the ends of its interval where these are given, of every transformation against the layer, or beside."""
     for kind, some in rows.groupby("transformation", sort=False):
         means = plotting.geometric_means(some, columns, by="layer_index").sort_index()
         value = means[columns[0]]
         bars = None
         if len(columns) == 3:  # the ends of a single channel's interval are its value, but for rounding
             bars = [(value - means[columns[1]]).clip(lower=0), (means[columns[2]] - value).clip(lower=0)]
-        shift = 0.11 * (kinds.index(kind) - (len(kinds) - 1) / 2)
+        shift = 0.11 * (kinds.index(kind) - (len(kinds) - 1) / 2) + aside
         color = plotting.PARTS[kind][1]
         face = look.get("markerfacecolor", color)
         lines = {"linewidth": 0.9, "elinewidth": 0.5, "markeredgewidth": 0.7, "markersize": 2.6, "marker": "o"}
@@ -103,9 +103,9 @@ def draw_network(axes, network):
         draw_states(axes[1, column], ratios, ["ratio_to_translation", "ratio_low", "ratio_high"])
         if over_init is not None:
             own = over_init[(over_init.net == network) & (over_init.size_by == way)]
-            for choice, (_, look) in CHOICES.items():
+            for (choice, (_, look)), aside in zip(CHOICES.items(), (0, -0.03, 0.03), strict=True):
                 columns = ["gap", "gap_low", "gap_high"] if choice == "random" else ["gap"]
-                draw_against_layer(axes[2, column], own[own.patch_choice == choice], columns, **look)
+                draw_against_layer(axes[2, column], own[own.patch_choice == choice], columns, aside, **look)
         for ax in axes[1:, column]:
             ax.axhline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
         fields = table[here].groupby("layer_index").receptive_field.first()
@@ -122,16 +122,17 @@ figure, axes = plt.subplots(
     len(WAYS),
     figsize=(plotting.PAGE, 0.9 + 1.65 * rows_of_panels * len(networks)),
     sharex=True,
-    sharey="row",
     squeeze=False,
 )
+for row in axes:  # at equal Frobenius norm ratios are far larger, and would flatten the others
+    row[1].sharey(row[2])
 for number, network in enumerate(networks):
     draw_network(axes[rows_of_panels * number : rows_of_panels * (number + 1)], network)
 for ax in axes.flat:
     ax.set_yscale("log")
-for ax in axes[:, 0]:
+for ax in axes[:, :2].flat:
     plotting.log_ticks(ax.yaxis)
-for ax in axes[:, 1:].flat:
+for ax in axes[:, 2]:
     ax.tick_params(labelleft=False)
 plotting.letter_panels(axes.flat)
 for ax, title in zip(axes[0], WAYS.values(), strict=True):

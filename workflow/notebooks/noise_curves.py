@@ -27,6 +27,7 @@ if "snakemake" not in globals() or snakemake.by_hand:
 import math
 
 import matplotlib.pyplot as plt
+import numpy as np
 
 from diffeo_stability.figures.claim_measures import mean_over_seeds
 from diffeo_stability.figures.states import as_shown
@@ -110,9 +111,12 @@ def draw_linear_regime(ax, network):
     for (perturbation, state), own in rows_of(summary, network, output="logits").groupby(
         ["perturbation", "state"], sort=False
     ):
-        end = plotting.geometric_means(own, ["linear_until", "level"], by="net").iloc[0]
+        end = plotting.geometric_means(own, ["linear_until"], by="net").linear_until.iloc[0]
+        curve = rows_of(curves, network, output="logits", perturbation=perturbation, state=state)
+        mean = plotting.geometric_means(curve, ["ratio"], by="r").ratio
+        there = np.interp(math.log(end), np.log(mean.index), mean)
         style = {"color": plotting.PERTURBATIONS[perturbation], "alpha": plotting.STATES[state]["alpha"]}
-        ax.plot(end.linear_until, end.level, marker="|", markersize=7, markeredgewidth=1.3, **style)
+        ax.plot(end, there, marker="|", markersize=7, markeredgewidth=1.3, **style)
 
 
 def draw_ratio(ax, network):
@@ -121,9 +125,9 @@ def draw_ratio(ax, network):
     draw_linear_regime(ax, network)
     softmax = rows_of(curves, network, output="softmax", state="trained", perturbation="noise")
     ax.plot(plotting.geometric_means(softmax, ["ratio"], by="r").ratio, **SOFTMAX)
-    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-    where = {"transform": ax.transAxes, "ha": "right", "va": "top"}
-    ax.text(0.97, 0.97, words_on_bump(network), fontsize=6.5, color=NOISE, bbox=box, **where)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    where = {"transform": ax.transAxes, "ha": "left", "va": "top"}
+    ax.text(0.03, 0.97, words_on_bump(network), fontsize=6.5, color=NOISE, bbox=box, **where)
 
 
 def draw_shares(ax, network):

@@ -46,13 +46,15 @@ shapes = {network: plotting.marker(place) for place, network in enumerate(networ
 def draw(ax, quantity):
     """Error against a quantity: a line for each net, a colour for each noise."""
     for network in networks:
-        columns = ["test_error", quantity, f"{quantity}_low", f"{quantity}_high"]
+        columns = [f"{name}{end}" for name in ("test_error", quantity) for end in ("", "_low", "_high")]
         mean = plotting.geometric_means(noisy[noisy.net == network], columns, by="noise").sort_index()
         error = 100 * mean.test_error
         ax.plot(mean[quantity], error, color="0.6", linewidth=0.8, zorder=1)
         for noise in mean.index:
             low, high = mean.loc[noise, [f"{quantity}_low", f"{quantity}_high"]]
             ax.plot([low, high], [error[noise]] * 2, color=shades[noise], linewidth=0.8, zorder=2)
+            ends = 100 * mean.loc[noise, ["test_error_low", "test_error_high"]]
+            ax.plot([mean[quantity][noise]] * 2, ends, color=shades[noise], linewidth=0.8, zorder=2)
             ax.plot(mean[quantity][noise], error[noise], shapes[network], color=shades[noise], markersize=4.5, zorder=3)
     ax.set_xscale("log")
     ax.set_yscale("log")
@@ -63,7 +65,7 @@ def draw(ax, quantity):
 # %%
 figure = plt.figure(figsize=(plotting.PAGE, 2.6))
 axes = figure.subplots(1, 3, sharey=True)
-for ax, quantity in zip(axes, "DGR", strict=True):
+for ax, quantity in zip(axes, "RDG", strict=True):
     draw(ax, quantity)
 axes[0].set_ylabel("test error (%)")
 if noisy.empty:

@@ -103,7 +103,7 @@ def draw_changes(ax, quantity):
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=(1, 2, 2.5, 5, 10)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.set_yticks(range(len(kinds)), as_texts(kinds, 0.8))
+    ax.set_yticks(range(len(kinds)), as_texts(list(map(plotting.name_of_kind, kinds)), 0.8))
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(kinds) - 0.5, -0.5)
     ax.set_xlabel(f"{plotting.SYMBOLS[quantity]} after / before")
@@ -144,7 +144,10 @@ def mark(label, color="0.3", **style):
     return plt.Line2D([], [], color=color, marker="o", markersize=3.5, label=label, **style)
 
 
-handles = [mark(as_text(kind), plotting.color_of_kind(kind), linestyle="") for kind in dict.fromkeys(stability.kind)]
+handles = [
+    mark(as_text(plotting.name_of_kind(kind)), plotting.color_of_kind(kind), linestyle="")
+    for kind in dict.fromkeys(stability.kind)
+]
 handles.append(mark("trained", linewidth=0.7))
 if (stability.state == "init").any():
     handles.append(mark(plotting.init_label(stability), markerfacecolor="white", linewidth=0.7, linestyle="--"))

@@ -112,6 +112,8 @@ scatters = left.subplots(len(TURNED), 2, sharex="col", sharey="col")
 for row, (kind, turn) in zip(scatters, TURNED.items(), strict=True):
     for ax, partial in zip(row, (False, True), strict=True):
         draw_pairs(ax, first[first.rotations == kind], partial)
+    for ax in row:
+        ax.tick_params(labelbottom=True)
     row[0].set(xlabel=f"similarity at\n{turn}", ylabel="coupling in layer 2")
     row[1].set(xlabel=f"rest of similarity\nat {turn}", ylabel="rest of coupling")
 size = first.filter_size.iloc[0]
@@ -145,5 +147,5 @@ for state, network in summary.groupby("state", sort=False).net.first().items():
     ax.errorbar([], [], xerr=[], color=color, fmt="o", markersize=3.5, elinewidth=1, label=label)
 ax.barh(np.nan, np.nan, color="0.9", label="shuffled channels")
 right.legend(loc="outside upper center", ncols=3, handletextpad=0.4, columnspacing=1.0)
-plotting.letter_panels([*scatters[0], ax])
+plotting.letter_panels([*scatters.flat, ax])
 plotting.save_figure(figure, snakemake)

@@ -97,7 +97,9 @@ def draw_depth(ax, quantity):
             columns = [quantity, f"{quantity}_low", f"{quantity}_high"]
             mean = plotting.geometric_means(rows, columns, by="depth").sort_index()
             look = {"color": colors[network], **plotting.STATES[state]}
-            ax.plot(mean.index, mean[quantity], marker=markers[network], markersize=2.2, linewidth=1, **look)
+            face = "white" if state == "init" else colors[network]
+            mark = {"marker": markers[network], "markersize": 2.4, "markerfacecolor": face, "markeredgewidth": 0.7}
+            ax.plot(mean.index, mean[quantity], linewidth=1, **mark, **look)
             if state == "trained":
                 ax.fill_between(
                     mean.index,

@@ -44,7 +44,10 @@ CURVES = {
     plotting.init_label(stability): (init, {"color": "0.6", "linestyle": "--"}),
     "trained": (whole, {"color": "0.1"}),
     "channels shuffled": (shuffled[shuffled.batch_norm != "kept"], {"color": RED}),
-    "shuffled, batch-norm kept": (shuffled[shuffled.batch_norm == "kept"], {"color": RED, "linestyle": ":"}),
+    "shuffled, batch-norm kept": (
+        shuffled[shuffled.batch_norm == "kept"],
+        {"color": RED, "linestyle": ":", "markerfacecolor": "white", "markeredgewidth": 0.6},
+    ),
     "averaged over channels": (stability[stability.variant == "averaged"], {"color": BLUE}),
 }
 SYMBOLS = {"R": "relative stability $R_k$", "D": "deformation\nstability $D_k$", "G": "noise\nstability $G_k$"}

@@ -53,14 +53,15 @@ def draw_curve(ax, network, state, quantity, scale):
     look = {
         "marker": markers[network],
         "linestyle": "",
-        "markersize": 4,
+        "markersize": 3 if state == "init" else 4,
         "markerfacecolor": face,
         "elinewidth": 0.7,
-        "zorder": 3,
+        "zorder": 2.5 if state == "init" else 3,
     }
-    ax.errorbar(curve.index, curve[quantity], yerr=whiskers, color=color, **look)
+    places = curve.index * (1 + 0.03 * (networks.index(network) - (len(networks) - 1) / 2))
+    ax.errorbar(places, curve[quantity], yerr=whiskers, color=color, **look)
     if state == "init":
-        ax.plot(curve.index, curve[quantity], color=color, linewidth=0.8, linestyle="--", alpha=0.6)
+        ax.plot(places, curve[quantity], color=color, linewidth=0.8, linestyle="--", alpha=0.6)
     if several_seeds:
         ax.plot(rows.train_size, scale * rows[quantity], ".", color="0.15", markersize=2, zorder=4)
 

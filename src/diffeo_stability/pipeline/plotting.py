@@ -56,6 +56,7 @@ KINDS = {
     "average": COLORS["olive"],
     "linear": "0.1",
 }
+NAMES_OF_KINDS = {"conv": "convolution", "batchnorm": "batch-norm", "relu": "ReLU", "relu6": "ReLU6", "pool": "pooling"}
 PARTS = {
     "translation": ("translation", COLORS["rose"]),
     "rotation": ("rotation", COLORS["green"]),
@@ -90,6 +91,11 @@ class Looks:
 def color_of_kind(kind: str) -> str:
     """Return the colour of a kind of operation, the same in every figure."""
     return KINDS.get(kind, COLORS["purple"])
+
+
+def name_of_kind(kind: str) -> str:
+    """Return what a kind of operation is called, the same in every figure; of a library's own kind, its name as it is."""
+    return NAMES_OF_KINDS.get(kind, kind)
 
 
 def marker(number: int) -> str:
