@@ -73,7 +73,7 @@ ratios[["cutoff", "patch_size", "part", "measured", "low", "high", "finite"]]
 def draw_field(ax):
     """The field over an image, every second arrow of it to scale, with the patch marked."""
     field, (row, column) = pictures["field"], pictures["corner"]
-    ax.imshow(pictures["image"].mean(0), cmap="gray", vmin=-500, vmax=255, interpolation="nearest")
+    ax.imshow(pictures["image"].mean(0), cmap="gray", vmin=-800, vmax=255, interpolation="nearest")
     step = max(1, size // 14)
     y, x = np.mgrid[step // 2 : size : step, step // 2 : size : step]
     arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.006, "color": "0.35"}

@@ -144,9 +144,8 @@ handles.append(plt.Line2D([], [], **grey, marker="o", label="trained"))
 if "init" in set(table.state):
     label = plotting.init_label(table)
     handles.append(plt.Line2D([], [], **grey, marker="o", markerfacecolor="white", linestyle="--", label=label))
-plotting.add_legend(figure, handles, loc="outside upper center", columnspacing=1.2, handletextpad=0.6)
 if over_init is not None:
-    looks = [plt.Line2D([], [], **grey, **look, label=label) for label, look in CHOICES.values()]
-    axes[rows_of_panels - 1, -1].legend(handles=looks, loc="upper right", handlelength=1.6)
+    handles += [plt.Line2D([], [], **grey, **look, label=label) for label, look in list(CHOICES.values())[1:]]
+plotting.add_legend(figure, handles, loc="outside upper center", columnspacing=1.2, handletextpad=0.6)
 figure.align_ylabels(axes[:, 0])
 plotting.save_figure(figure, snakemake)

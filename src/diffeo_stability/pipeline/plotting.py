@@ -64,6 +64,8 @@ PARTS = {
     "pure_shear": ("pure shear", COLORS["indigo"]),
     "remainder": ("remainder", "0.6"),
 }
+# Which numbers have labels within a decade, on logarithmic axes that span more than so many
+LABELLED = ((3, (1,)), (2, (1, 3)), (0.9, (1, 2, 5)), (0.5, (1, 2, 3, 5)), (0.33, (1, 1.5, 2, 3, 5, 7)), (0, None))
 STATES = {"init": {"linestyle": "--", "alpha": 0.6}, "trained": {"linestyle": "-", "alpha": 1.0}}
 
 
@@ -218,11 +220,11 @@ def in_rows(items: Sequence[Any], count: int) -> list[Sequence[Any]]:
 
 
 def log_ticks(*axes: Axis) -> None:
-    """Label logarithmic axes with plain numbers: at powers of 10, and where there are few of them also at 2 and 5.
+    """Label logarithmic axes with plain numbers: at powers of 10, and where there are few of them at others in between.
 
     Where they span more than three decades, there are no ticks in between; where more than five, labels at some of the powers of
-    10, as such, which also stand where plain numbers have more than five digits; where less than half of one, round numbers. An
-    axis on which nothing is drawn has none.
+    10, as such, which also stand where plain numbers have more than five digits; where less than a third of one, round numbers.
+    An axis on which nothing is drawn has none.
     """
     for axis in axes:
         low, high = axis.get_view_interval()
@@ -232,9 +234,10 @@ def log_ticks(*axes: Axis) -> None:
             continue
         decades = math.log10(high / low)
         as_powers = decades > 5 or low < 1e-4 or high >= 1e6
+        labelled = next(numbers for least, numbers in LABELLED if decades > least)
         axis.set_major_locator(
-            LogLocator(subs=(1,) if decades > 2 else (1, 2, 5), numticks=7 if decades > 5 else 20)
-            if decades > 0.5
+            LogLocator(subs=labelled, numticks=7 if decades > 5 else 20)
+            if labelled
             else MaxNLocator(4, steps=(1, 2, 2.5, 5, 10))
         )
         axis.set_major_formatter(LogFormatterMathtext() if as_powers else "{x:g}")
