@@ -65,7 +65,7 @@ PARTS = {
     "remainder": ("remainder", "0.6"),
 }
 # Which numbers have labels within a decade, on logarithmic axes that span more than so many
-LABELLED = ((3, (1,)), (2, (1, 3)), (0.9, (1, 2, 5)), (0.5, (1, 2, 3, 5)), (0.33, (1, 1.5, 2, 3, 5, 7)), (0, None))
+LABELLED = ((3, (1,)), (2, (1, 3)), (0.9, (1, 2, 5)), (0.5, (1, 2, 3, 5)), (0.33, (1, 1.5, 2, 3, 4, 5, 7)), (0, None))
 STATES = {"init": {"linestyle": "--", "alpha": 0.6}, "trained": {"linestyle": "-", "alpha": 1.0}}
 
 
