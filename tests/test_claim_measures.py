@@ -29,8 +29,8 @@ def departing(memory, draws=400):
 
 @pytest.mark.parametrize(("memory", "least", "most"), [(0.0, 0.92, 0.98), (0.4, 0.84, 0.95), (0.7, 0.74, 0.92)])
 def test_the_change_over_depth_holds_the_true_factor(memory, least, most):
-    """Mostly: of 24 operations little can be told of their memory. Least squares alone hold it in 81% and 59% of nets that have
-    some."""
+    """Mostly: of 24 operations little can be told of their memory. Least squares alone hold it in about 81% and 60% of nets that
+    have some."""
     found = [change_over_depth(values) for values in departing(memory)]
     assert least < np.mean([one.low <= FACTOR <= one.high for one in found]) < most
 

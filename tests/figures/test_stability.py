@@ -124,10 +124,8 @@ def test_nets_without_an_init_are_named_where_training_is_asked_for(tmp_path):
 def test_nets_that_are_drawn_otherwise_than_the_papers_draw_them_are_named(tmp_path):
     nets = {"stability": [*net("vgg16", "vgg16", 1.0, 0.3), *net("vgg11", "vgg11", 1.0, 0.3)]}
     for name in ("1", "2a"):
-        assert decided(name, tmp_path, nets).reason.endswith(
-            "; VGG16 drawn by He's rule, without which they do not learn"
-        )
-    assert "The init of VGG16 is drawn by He's rule" in said("stability", tmp_path, nets)
+        assert decided(name, tmp_path, nets).reason.endswith("; not the papers' init, but drawn by He's rule: VGG16")
+    assert "The init of VGG16 is not the papers': it is drawn by He's rule" in said("stability", tmp_path, nets)
     others = {"stability": [row for row in nets["stability"] if row["net"] == "vgg11"]}
     assert "He's" not in decided("1", tmp_path, others).reason + said("stability", tmp_path, others)
 

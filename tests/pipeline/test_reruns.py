@@ -41,12 +41,16 @@ def edit(with_sources):
         source.unlink() if text is None else source.write_text(text)
 
 
-def planned(project):
+def planned(project, collected=False):
     """Rules that Snakemake would run, with how often; those of the tables and figures that follow left out."""
     done = project.snakemake("-n", "--quiet", "rules", env=os.environ | {"PYTHONPATH": str(project.folder / "src")})
     assert done.returncode == 0, done.stdout + done.stderr
     rows = re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, flags=re.MULTILINE)
-    return {rule: int(count) for rule, count in rows if not rule.startswith(("total", "all", "collect_"))}
+    return {
+        rule: int(count)
+        for rule, count in rows
+        if not rule.startswith(("total", "all", *([] if collected else ["collect_"])))
+    }
 
 
 def reformatted(source: str) -> str:
@@ -152,8 +156,19 @@ def test_which_nets_a_claim_is_about_fits_and_judges_them_again(with_sources, ed
 
 
 def test_what_kind_of_net_one_is_counts_claims_and_captions_anew(with_sources, edit):
-    edit(f"{PACKAGE}/networks/architectures/lenet.py", 'kinds=("convolutional", ', 'kinds=("odd", "convolutional", ')
-    assert planned(with_sources).items() >= {"evaluate_claims": 1, "write_captions": 1}.items()
+    """A family that takes LeNet over, as it looks, without its file."""
+    edit(
+        f"{PACKAGE}/networks/architectures/other.py",
+        "from ..catalogue import declare_family\n\n"
+        'declare_family("lenet", "LeNet", color="wine", kinds=("convolutional", "sequence", "odd"), ending="t")\n',
+    )
+    assert planned(with_sources) == {"evaluate_claims": 1, "write_captions": 1}
+
+
+def test_a_network_that_no_figure_names_collects_nothing_anew(with_sources, edit):
+    edit("config/smoke.yaml", "networks:\n", "networks:\n  spare: {architecture: lenet}\n")
+    rules = planned(with_sources, collected=True)
+    assert {rule for rule in rules if rule.startswith("collect_")} <= {"collect_stability"}
 
 
 @pytest.mark.parametrize(

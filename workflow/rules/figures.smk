@@ -94,7 +94,7 @@ for stem in (stem for stem in plan.stems if stem not in with_own_rules):
                 runtime=growing(10),
             params:
                 stem=stem,
-                kinds=as_param(plan.kinds) if figure.summarised else {},
+                kinds=as_param(plan.kinds_in(stem)) if figure.by_kind else {},
                 code=code.collection(stem),
             message:
                 f"Table: {stem}"

@@ -43,7 +43,7 @@ def add_measure(commands: argparse._SubParsersAction) -> None:
     weights.add_argument(
         "--weights",
         metavar="FILE",
-        help="a .safetensors, .pt, .pth, .ckpt or .bin file of a state_dict, package:<package>/<file>, or "
+        help="a .safetensors, .pt, .pth, .pth.tar, .ckpt or .bin file of a state_dict, package:<package>/<file>, or "
         "torchvision:<weights>",
     )
     weights.add_argument(

@@ -42,6 +42,7 @@ class Figure:
         makes: what a measurement gives: ``table``, ``summary``, ``pictures``.
         collects: the figure whose measurements its table collects, if that is another one.
         summarised: whether the summary is computed when the table is collected, by ``collection.collect_<stem>``.
+        by_kind: whether the kinds of networks decide what is collected.
         draws: tables of other figures that its notebook reads.
         on_gpu: whether a GPU makes its measurement faster.
         needs: figures whose blocks the run must have.
@@ -59,6 +60,7 @@ class Figure:
     makes: tuple[str, ...] = ("table",)
     collects: str | None = None
     summarised: bool = False
+    by_kind: bool = False
     draws: tuple[str, ...] = ()
     on_gpu: bool = False
     needs: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ PAPERS = (
     *("resnet18", "resnet34", "resnet50", "efficientnet_b0"),
 )  # arXiv:2105.02468, figure 4
 STATE_OF_THE_ART = ("alexnet", "vgg", "resnet", "efficientnet")  # families
-BY_HES_RULE = ("vgg16", "vgg19")  # drawn otherwise than the papers draw them; see architectures/vgg.py
+BY_HES_RULE = ("vgg16", "vgg19")  # drawn otherwise than by the papers; see architectures/vgg.py
 USUAL_FILTER = 3  # pixels along a side of a VGG's filters
 
 

@@ -186,7 +186,9 @@ def _check_counts(job: Any, dataset: "Dataset", label_count: int | None) -> None
     neurons = {
         stem: block
         for stem, block in config.figures.items()
-        if isinstance(block, Neurons) and job.wildcards.net in block.networks
+        if isinstance(block, Neurons)
+        and job.wildcards.net in block.networks
+        and block.dataset_of(config).folder == Path(job.input.dataset).parent.name
     }
     for key, block in {"probe": config.probe, **neurons}.items():
         if block.images > left:

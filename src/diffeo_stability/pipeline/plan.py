@@ -307,6 +307,10 @@ class Plan:
         families = {name: getattr(family_of(architecture), "name", "") for name, architecture in architectures.items()}
         return {name: [families[name], *sorted(kinds_of(architecture))] for name, architecture in architectures.items()}
 
+    def kinds_in(self, stem: str) -> dict[str, list[str]]:
+        """The same of the networks that a figure is measured on."""
+        return {name: self.kinds[name] for name in self.config.figures[stem].networks}
+
     def images_in(self, stem: str) -> str:
         """What stands below a figure: the images that it was made from, if there are any."""
         figure, images = FIGURES[stem], self.config.figures[stem].dataset_of(self.config)

@@ -58,15 +58,18 @@ def change_by_relus(tables: Tables, kind: str, what: str, fewest: int = FEWEST) 
 @measures("8a", "training")
 def deep_nets(tables: Tables) -> Found:
     rows = _of_deep_nets(tables)
-    found = noted_without(change_by_training(rows), rows.net, "they have two such convolutions alone")
+    found = noted_without(
+        change_by_training(rows), rows.net, "they have fewer than three convolutions with maps of at least 4 pixels"
+    )
     return against_init(
         Noted(found, f"by depth, of convolutions with maps of at least 4 pixels: {_by_depth(rows)}"), rows
     )
 
 
 @measures("8a", "relu")
-def relus_of_deep_nets(tables: Tables) -> dict[str, Measured]:
-    return change_by_relus(tables, "deep", "deep nets")
+def relus_of_deep_nets(tables: Tables) -> Found:
+    some = change_by_relus(tables, "deep", "deep nets", fewest=2)
+    return noted_without(change_by_relus(tables, "deep", "deep nets"), some, "they have two ReLUs alone")
 
 
 @measures("8b")

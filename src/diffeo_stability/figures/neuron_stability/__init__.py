@@ -7,12 +7,6 @@ from pydantic import Field, model_validator
 from ..registry import NOVEMBER, Figure
 from ..settings import Neurons
 
-SIZED_BY = (
-    "operator",
-    "displacement",
-    "change",
-)  # in which transformations are made equally large; see the measurement
-
 
 class NeuronStability(Neurons):
     """Figure `neuron_stability`: how much neurons move with transformations of what is in their receptive field."""

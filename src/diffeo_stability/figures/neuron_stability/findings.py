@@ -1,9 +1,13 @@
+from functools import partial
+
 import pandas as pd
 
 from ..claim_measures import Measured, MissingError, Tables, change_over_depth, geometric_mean, rows_where
 from ..states import as_shown
 from ..words import listed, plural, span
 from .gaps import EQUAL, gaps, medians
+
+MEAN = partial(geometric_mean, fewest=2)  # no interval is told
 
 
 def describe_neuron_stability(tables: Tables) -> str:
@@ -34,7 +38,7 @@ def _training(summary: pd.DataFrame) -> list[str]:
     try:
         table = gaps(summary)
         over_all = table[table.patch_choice == "random"]
-        factors = _by_way(medians(over_all, geometric_mean))
+        factors = _by_way(medians(over_all, MEAN))
     except MissingError:
         return []
     return [
@@ -59,7 +63,7 @@ def _by_way(found: dict[str, dict[str, Measured]]) -> str:
 
 def _on(table: pd.DataFrame, choice: str) -> str:
     some = rows_where(table, f"neurons on patches {choice}", patch_choice=choice)
-    return _by_way(medians(some, geometric_mean))
+    return _by_way(medians(some, MEAN))
 
 
 def _estimated(summary: pd.DataFrame) -> str:

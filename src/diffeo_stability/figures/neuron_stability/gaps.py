@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..claim_measures import Measured, MissingError, rows_where, seed_by_seed
-from . import SIZED_BY
+from .ways import SIZED_BY
 
 NORMS = ("Frobenius norm", "displacement of the effective field", "change of what neurons see")
 EQUAL = dict(zip(SIZED_BY, NORMS, strict=True))

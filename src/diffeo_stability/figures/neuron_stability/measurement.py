@@ -30,7 +30,7 @@ from ..layer_neurons import alphas_of, named_views, places_by_layer
 from ..measuring import evaluated_networks, layer_columns
 from ..registry import Given, Measured
 from ..settings import Probe
-from . import SIZED_BY
+from .ways import SIZED_BY
 
 
 def check_network(network: nn.Module, name: str, dataset: Dataset) -> None:

@@ -88,7 +88,7 @@ def to_speak_of(rows: pd.DataFrame) -> float:
 def _prominence(rows: pd.DataFrame) -> Found:
     """Prominence of an interior maximum; beside it the rise to where none can be told, which is not hidden as 1."""
     found, rising = means_by_network(rows, "prominence"), rises(rows)
-    return Noted(found, f"apart from such a maximum the curve rises {each(rising, fold)}") if rising else found
+    return Noted(found, f"with no maximum to tell of it the curve rises {each(rising, fold)}") if rising else found
 
 
 @measures("5b")

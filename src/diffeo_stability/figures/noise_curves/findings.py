@@ -46,7 +46,8 @@ def _bumps(noise: pd.DataFrame) -> list[str]:
         )
     missing = [net for net in nets if net not in found]
     if missing:
-        rising = rises(noise[noise.net.isin(missing)])
+        rows = noise[noise.net.isin(missing)]
+        rising = {net: rise for net, rise in _values(rows, "rise").items() if rise > to_speak_of(rows)}
         all_the_same = f"; the curve rises {each(rising, fold)}" if rising else ""
         there_is = "There is no bump" if found else "Trained, :math:`G_f / r^2` of the logits has no bump"
         sentences.append(f"{there_is} in {listed([network(net) for net in missing])}{all_the_same}.")

@@ -19,6 +19,7 @@ FIGURE = Figure(
     11,
     takes=("probe", "stability"),
     summarised=True,
+    by_kind=True,
     on_gpu=True,
     needs=("stability",),
 )

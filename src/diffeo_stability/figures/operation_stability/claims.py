@@ -158,6 +158,6 @@ def which_lower_and_raise(tables: Tables) -> Answer:
     return Answer(
         measured,
         answer,
-        "numbers of operations in brackets, but for the first of each net, which has nothing before it; convolutions lower D in "
-        f"{nets}; after / before in the median net{at_init}: {factors}",
+        f"numbers of operations in brackets; convolutions lower D in {nets}; after / before in the median net{at_init}: "
+        f"{factors}",
     )

@@ -15,7 +15,7 @@ def describe_scale_detection(tables: Tables) -> str:
     others = [network(net) for net in unlearnt(rows)]
     sentences = [
         f"Trained on {rows.train_size.max():,} images, the error is {each(errors(tables), percent)}.",
-        f"Above {percent(LEARNT)} or not surely below, in some seed, and left out of what follows: {listed(others)}."
+        f"Left out of what follows, as not every seed's error is surely below {percent(LEARNT)}: {listed(others)}."
         if others
         else "",
         _over_depth(tables),

@@ -28,14 +28,14 @@ def _state_of_the_art(tables: Tables, state: str) -> pd.DataFrame:
 
 
 def drawn_by_hes_rule(init: pd.DataFrame) -> list[str]:
-    """Nets whose init is not the papers': as libraries draw them by default, they do not learn."""
+    """Nets whose init is not the papers': drawn as theirs, they do not learn in few epochs."""
     return list(init[init.architecture.isin(BY_HES_RULE)].net.unique())
 
 
 def _noted_draws(found: Found, init: pd.DataFrame) -> Found:
     """What was measured, and which inits are not those that the papers have."""
     others = [network(net) for net in drawn_by_hes_rule(init)]
-    return Noted(found, f"{listed(others)} drawn by He's rule, without which they do not learn") if others else found
+    return Noted(found, f"not the papers' init, but drawn by He's rule: {listed(others)}") if others else found
 
 
 @measures("1")

@@ -45,8 +45,8 @@ def _hes_rule(table: pd.DataFrame) -> str:
     if not others:
         return ""
     return (
-        f"The init of {listed(others)} is drawn by He's rule (arXiv:1502.01852): as libraries draw it by default, activations "
-        "shrink from layer to layer and the net does not learn."
+        f"The init of {listed(others)} is not the papers': it is drawn by He's rule (arXiv:1502.01852), since as torch draws "
+        "layers activations shrink from one to the next, with which such nets do not learn in few epochs."
     )
 
 

@@ -1,0 +1,3 @@
+"""In which ways transformations are made equally large: see the measurement."""
+
+SIZED_BY = ("operator", "displacement", "change")
