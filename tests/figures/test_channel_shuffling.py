@@ -342,7 +342,7 @@ def test_without_any_gain_there_is_no_verdict(tmp_path):
 def test_the_caption_of_one_net(tmp_path):
     text = said("channel_shuffling", tmp_path, {"channel_shuffling_summary": output_of("vgg11", 0.25, np.nan)})
     assert text == (
-        "Of the gain in :math:`\\log D` at the nets' output, the shuffle leaves 25% in VGG11; of that in :math:`\\log R`, "
+        "Of the gain in :math:`\\log D_f` at the nets' output, the shuffle leaves 25% in VGG11; of that in :math:`\\log R_f`, "
         "nothing can be said: there is no gain beyond its interval in VGG11."
     )
 

@@ -267,9 +267,9 @@ def test_the_caption_says_what_depth_and_operations_do(tmp_path):
         "0.30 in VGG11 and 2.0 in VGG16, at init 0.50" in text
         and "falls in 1 of 2 nets; at init the factor is 0.5." in text
     )
-    assert ":math:`D` is lowered by convolutions (14 of 14), raised by ReLUs (16 of 16)" in text
+    assert ":math:`D_k` is lowered by convolutions (14 of 14), raised by ReLUs (16 of 16)" in text
     assert (
-        "in the median net (in brackets, at init): :math:`D`, convolutions" in text and "line through its log" in text
+        "in the median net (in brackets, at init): :math:`D_k`, convolutions" in text and "line through its log" in text
     )
     estimated = [{**row, "batch_norm": "estimated", "R": 7.0} for row in net("vgg11") if row["state"] == "init"]
     several = [{**row, "seed": seed} for seed in range(3) for row in [*nets[0], *estimated]]
@@ -279,7 +279,7 @@ def test_the_caption_says_what_depth_and_operations_do(tmp_path):
 
 def test_the_caption_of_weights_without_an_init_names_none(tmp_path):
     text = said("operation_stability", tmp_path, tables_of(net("mine", "my.nets:mine", init=None, imported=True)))
-    assert text.startswith("At the last operation :math:`R` of trained nets is 0.3") and "init" not in text
+    assert text.startswith("At the last operation :math:`R_k` of trained nets is 0.3") and "init" not in text
 
 
 def test_an_init_drawn_anew_is_called_so(tmp_path):

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # What survives when channels are shuffled?
 #
-# $D_f$, $R_f$ and $G_f$ after every operation at init, trained, and trained with the input channels of every convolution
+# $R_k$, $D_k$ and $G_k$ after every operation at init, trained, and trained with the input channels of every convolution
 # permuted at random; and the share of the trained gain $\log(D_{init} / D_{trained})$ that survives,
 # $\log(D_{init} / D_{shuffled}) / \log(D_{init} / D_{trained})$, and the same for $R$.
 
@@ -142,10 +142,10 @@ def draw_networks(part, group):
             draw_shares(ax, network, quantity)
         axes[0, column].set_title(looks.label(network, 5.5 * widths[column] / sum(widths) - 0.4), loc="center")
     for ax, quantity in zip(axes[:3, 0], "RDG", strict=True):
-        ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
+        ax.set_ylabel(plotting.MEANINGS_WITHIN[quantity].replace(" ", "\n", 1))
         plotting.log_ticks(ax.yaxis)
     for ax, quantity in zip(axes[3:, 0], "DR", strict=True):
-        ax.set_ylabel(f"surviving share of\nthe gain in $\\log\\,{quantity}_f$")
+        ax.set_ylabel(f"surviving share of\nthe gain in $\\log\\,{quantity}_k$")
     part.align_ylabels(axes[:, 0])
     return axes
 

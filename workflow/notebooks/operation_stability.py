@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Stability after every operation
 #
-# $D_f$, $G_f$ and $R_f = D_f / G_f$ of the activations after every operation of a network, at init and trained, and what each
+# $D_k$, $G_k$ and $R_k = D_k / G_k$ of the activations after every operation of a network, at init and trained, and what each
 # kind of operation does to them. With several seeds, points are their geometric means, and so are the ends of whiskers.
 
 # %%
@@ -106,7 +106,7 @@ def draw_changes(ax, quantity):
     ax.set_yticks(range(len(kinds)), as_texts(list(map(plotting.name_of_kind, kinds)), 0.8))
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(kinds) - 0.5, -0.5)
-    ax.set_xlabel(f"{plotting.SYMBOLS[quantity]} after / before")
+    ax.set_xlabel(f"{plotting.SYMBOLS_WITHIN[quantity]} after / before")
 
 
 there = set(changes.kind)
@@ -129,7 +129,7 @@ def draw_networks(part, group):
         axes[0, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":")
         axes[0, column].set_title(looks.label(network, 5.5 * widths[column] / sum(widths) - 0.4), loc="center")
     for ax, quantity in zip(axes[:, 0], "RDG", strict=True):
-        ax.set_ylabel(plotting.MEANINGS[quantity].replace(" ", "\n", 1))
+        ax.set_ylabel(plotting.MEANINGS_WITHIN[quantity].replace(" ", "\n", 1))
         plotting.log_ticks(ax.yaxis)
     part.align_ylabels(axes[:, 0])
     return axes

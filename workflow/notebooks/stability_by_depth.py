@@ -50,7 +50,6 @@ CURVES = {
     ),
     "averaged over channels": (stability[stability.variant == "averaged"], {"color": BLUE}),
 }
-SYMBOLS = {"R": "relative stability $R_k$", "D": "deformation\nstability $D_k$", "G": "noise\nstability $G_k$"}
 
 
 def draw(ax, network, quantity):
@@ -82,7 +81,7 @@ for band, group in zip(bands, groups, strict=True):
         axes[0, column].axhline(1, color="0.3", linewidth=0.8, linestyle=":", zorder=0)
         axes[0, column].set_title(looks.label(network, 5.5 / len(group) - 0.4), loc="center")
     for ax, quantity in zip(axes[:, 0], "RDG", strict=True):
-        ax.set_ylabel(SYMBOLS[quantity])
+        ax.set_ylabel(plotting.MEANINGS_WITHIN[quantity].replace(" ", "\n", 1))
         plotting.log_ticks(ax.yaxis)
     band.align_ylabels(axes[:, 0])
     panels += list(axes.flat)

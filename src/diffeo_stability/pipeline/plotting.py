@@ -37,6 +37,10 @@ from .records import code_state, config_hash, hashes_of
 PAGE = 6.75  # inches, both columns
 SYMBOLS = {"R": "$R_f$", "D": "$D_f$", "G": "$G_f$"}
 MEANINGS = {"R": "relative stability $R_f$", "D": "deformation stability $D_f$", "G": "noise stability $G_f$"}
+# After operation k
+SYMBOLS_WITHIN, MEANINGS_WITHIN = (
+    {quantity: text.replace("_f$", "_k$") for quantity, text in texts.items()} for texts in (SYMBOLS, MEANINGS)
+)
 LAYOUT_GRID = 2**-17  # of a figure's width or height
 FOOTER = 0.12  # inches
 # In this context no layout engine is none at all, not even the one called "none", for which each file is drawn twice

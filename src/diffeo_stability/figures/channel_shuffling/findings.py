@@ -13,8 +13,8 @@ def describe_channel_shuffling(tables: Tables) -> str:
     over = f" (means over {plural(count, 'seed')})" if count > 1 else ""
     since = ", since weights drawn anew where a net's own init is not known," if claimed.imported.any() else ""
     sentences = [
-        f"Of the gain in :math:`\\log D` at the nets' output{since or ','} the shuffle leaves "
-        f"{what_is_left(claimed, 'D')}{over}; of that in :math:`\\log R`, {what_is_left(claimed, 'R')}.",
+        f"Of the gain in :math:`\\log D_f` at the nets' output{since or ','} the shuffle leaves "
+        f"{what_is_left(claimed, 'D')}{over}; of that in :math:`\\log R_f`, {what_is_left(claimed, 'R')}.",
         _other_statistics(summary),
     ]
     return " ".join(filter(None, sentences))
@@ -32,4 +32,4 @@ def _other_statistics(summary: pd.DataFrame) -> str:
         shares = {} if rows.empty else shares_of(rows, "D")
         if shares:
             words.append(f"{each(shares, percent)} with {what}")
-    return f"Of that in :math:`\\log D` it would leave {', and '.join(words)}." if words else ""
+    return f"Of that in :math:`\\log D_f` it would leave {', and '.join(words)}." if words else ""

@@ -12,7 +12,7 @@ def describe_operation_stability(tables: Tables) -> str:
     ends = _ends(trained, "R")
     init = table[table.state == "init"]
     sentences = [
-        f"At the last operation :math:`R` of trained nets is {each(ends)}"
+        f"At the last operation :math:`R_k` of trained nets is {each(ends)}"
         + (f", at init {span(_ends(init, 'R').values())}{in_brackets(init)}." if len(init) else "."),
         _over_depth(trained, init),
         _kinds(tables),
@@ -51,9 +51,9 @@ def _kinds(tables: Tables) -> str:
         changes = changes_of_vggs(tables, "trained")
     except MissingError:
         return ""
-    factors = "; ".join(f":math:`{quantity}`, {verbatim(factors_in_words(tables, quantity))}" for quantity in "DGR")
+    factors = "; ".join(f":math:`{quantity}_k`, {verbatim(factors_in_words(tables, quantity))}" for quantity in "DGR")
     at_init = " (in brackets, at init)" if has_init(tables) else ""
-    words = "; ".join(f":math:`{quantity}` is {verbatim(in_words(changes, quantity))}" for quantity in "DGR")
+    words = "; ".join(f":math:`{quantity}_k` is {verbatim(in_words(changes, quantity))}" for quantity in "DGR")
     return (
         f"In trained VGGs {words} (the kinds of operation whose interval excludes 1 in the median net; in brackets, how many of "
         f"their operations do so). After / before an operation of a kind is, in the median net{at_init}: {factors}."
@@ -65,6 +65,6 @@ def _other_reading(table) -> str:
     if estimated.empty:
         return ""
     return (
-        f"With batch-norm estimated once on training images, :math:`R` after the last operation would be "
+        f"With batch-norm estimated once on training images, :math:`R_k` after the last operation would be "
         f"{each(_ends(estimated, 'R'))} at init."
     )
