@@ -25,6 +25,8 @@ if "snakemake" not in globals() or snakemake.by_hand:
     snakemake = mock_snakemake("draw_activation_spectra")
 
 # %%
+import math
+
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
@@ -117,7 +119,8 @@ def draw_network(axes, network):
         plotting.log_ticks(ax.yaxis)
         ax.set_xticks([1, 4, 16], ["1", "4", "16"])
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter("{x:g}")  # exponents would be too small to read at this size
+        # Raised exponents would be too small to read at this size
+        ax.yaxis.set_major_formatter(lambda x, _: f"{x:g}" if x > 5e-4 else f"1e\u2212{-round(math.log10(x))}")
 
 
 columns = max(len(operations_to_show(network)) for network in networks)
