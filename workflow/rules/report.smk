@@ -11,6 +11,10 @@ workflow_files = [
 ]
 
 
+# What stands in captions and in the packed run: not on which machine, and where on it
+deciding = settings.model_dump(exclude={"device", "data_dir", "drawing_limit"})
+
+
 rule write_captions:
     input:
         tables=plan.every_table(),
@@ -27,7 +31,7 @@ rule write_captions:
         runtime=growing(10),
     params:
         stems=plan.stems,
-        config=settings.model_dump(exclude={"device", "data_dir", "drawing_limit"}),
+        config=deciding,
         labels=plan.labels,
         kinds=plan.kinds,
         code=code.captions(),
@@ -88,7 +92,7 @@ rule pack_crate:
         runtime=growing(10),
     params:
         stems=plan.stems,
-        config=settings.model_dump(exclude={"device", "data_dir", "drawing_limit"}),
+        config=deciding,
         code=code.crate(),
         texts=code.contents(*workflow_files),
     message:

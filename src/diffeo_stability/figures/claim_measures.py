@@ -306,6 +306,11 @@ def means_by_network(table: pd.DataFrame, name: str, *, signed: bool = False) ->
     return dict(zip(table.net.unique(), mean_over_seeds(table, name, ["net"], signed=signed), strict=True))
 
 
+def values_of(found: Mapping[str, Measured]) -> dict[str, float]:
+    """What was measured by network, without the intervals."""
+    return {net: measured.value for net, measured in found.items()}
+
+
 def quotients(top: Mapping[str, Measured], bottom: Mapping[str, Measured]) -> dict[str, Measured]:
     """Ratios of what was measured of the same networks."""
     return {name: quotient(top[name], bottom[name]) for name in top if name in bottom}

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from .claim_measures import over_depth
+from .claim_measures import over_depth, values_of
 from .words import count_of, each, factor
 
 
@@ -12,7 +12,7 @@ def factors_over_depth(rows: pd.DataFrame, quantity: str) -> dict[str, float]:
     Raises:
         MissingError: no net has the operations that a line takes.
     """
-    return {net: found.value for net, found in over_depth(rows, quantity).items()}
+    return values_of(over_depth(rows, quantity))
 
 
 def trained_over_depth(rows: pd.DataFrame) -> str:

@@ -300,7 +300,7 @@ class Plan:
         shown = [block.network] if hasattr(block, "network") else getattr(block, "networks", self.config.networks)
         return {name: self.looks[name]._asdict() for name in shown}
 
-    @property
+    @cached_property
     def kinds(self) -> dict[str, list[str]]:
         """To which family and kinds each network belongs, as plain values: claims and captions count nets by these."""
         architectures = {name: network.architecture for name, network in self.config.networks.items()}

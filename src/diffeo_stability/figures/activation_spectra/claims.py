@@ -17,6 +17,7 @@ from ..claim_measures import (
     rows_of_kind,
     rows_where,
     seed_by_seed,
+    values_of,
 )
 from ..drawn_anew import against_init
 from ..left_out import noted_without
@@ -78,7 +79,7 @@ def one_convolution_over_deep(tables: Tables) -> Found:
     deep, shallow = _of_deep_nets(tables), _of_one_convolution(trained_convolutions(tables))
     first = deep[deep.operation_index == deep.groupby("net").operation_index.transform("min")]
     over_first, over_all = (_over_deep(shallow, rows) for rows in (first, deep))
-    values = {name: measured.value for name, measured in over_all.items()}
+    values = values_of(over_all)
     return against_init(
         Noted(over_first, f"over the mean of all convolutions of deep nets: {each(values, factor)}"),
         pd.concat([shallow, deep]),

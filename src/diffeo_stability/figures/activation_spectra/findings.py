@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, means_by_network, rows_where
+from ..claim_measures import MissingError, Tables, means_by_network, rows_where, values_of
 from ..states import as_shown
 from ..words import averaged_over, count_of, each, factor, network, span, verbatim
 from .claims import CONVOLUTIONS, change_by_relus, change_by_training, trained_convolutions
@@ -20,7 +20,7 @@ def describe_activation_spectra(tables: Tables) -> str:
 
 
 def _changes(convolutions: pd.DataFrame) -> str:
-    means = _values(change_by_training(convolutions, fewest=2))
+    means = values_of(change_by_training(convolutions, fewest=2))
     lower = sum(value < 1 for value in means.values())
     drawn_anew = ", the init being drawn anew where weights were brought along" if convolutions.imported.any() else ""
     return (
@@ -44,7 +44,7 @@ def _extreme(convolutions: pd.DataFrame) -> str:
 
 def _relus(tables: Tables) -> str:
     try:
-        found = _values(change_by_relus(tables, "convolutional", "convolutional nets", fewest=2))
+        found = values_of(change_by_relus(tables, "convolutional", "convolutional nets", fewest=2))
     except MissingError:
         return ""
     return f"ReLUs of trained nets change it by a factor of {each(found, factor)}, mean over the ReLUs of a net."
@@ -61,7 +61,7 @@ def _other_reading(tables: Tables, convolutions: pd.DataFrame) -> str:
     # The interval is not used
     ratio = both.mean_wavenumber / both.mean_wavenumber_init
     both = both.assign(ratio_to_init=ratio, ratio_to_init_low=ratio, ratio_to_init_high=ratio)
-    values = _values(change_by_training(both, fewest=2))
+    values = values_of(change_by_training(both, fewest=2))
     return f"Against an init whose batch-norm was estimated once on training images it would be {each(values, factor)}."
 
 
@@ -73,13 +73,9 @@ def _trained_alone(tables: Tables) -> str:
         kind=CONVOLUTIONS,
     )
     last = rows[rows.operation_index == rows.groupby("net").operation_index.transform("max")]
-    means = _values(means_by_network(last, "mean_wavenumber"))
+    means = values_of(means_by_network(last, "mean_wavenumber"))
     white = span(last.mean_wavenumber_white)
     return (
         "Without an init there is nothing to compare with; after the last convolution with maps of at least 4 pixels, the mean "
         f"wavenumber of trained nets is {each(means)}, where white noise has {white}."
     )
-
-
-def _values(found) -> dict[str, float]:
-    return {name: measured.value for name, measured in found.items()}

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import Found, MissingError, Noted, Tables, means_by_network, measures, rows_where
+from ..claim_measures import Found, MissingError, Noted, Tables, means_by_network, measures, rows_where, values_of
 from ..drawn_anew import against_init
 from ..left_out import noted_without
 from ..words import each, listed, network, percent
@@ -31,7 +31,7 @@ def shares_of(rows: pd.DataFrame, quantity: str) -> dict[str, float]:
         found = means_by_network(at_output(rows, quantity), "share", signed=True)
     except MissingError:
         return {}
-    return {net: measured.value for net, measured in found.items()}
+    return values_of(found)
 
 
 def what_is_left(rows: pd.DataFrame, quantity: str) -> str:

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import Tables, rows_where
+from ..claim_measures import Tables, rows_where, values_of
 from ..words import NAMED_AT_MOST, decimals, each, listed, network, p_value, percent, plural, span, with_interval
 from .claims import excess_over
 
@@ -42,7 +42,7 @@ def _against(table: pd.DataFrame, summary: pd.DataFrame, null: str, p: str, what
     if len(found) <= NAMED_AT_MOST:
         words = listed([f"{with_interval(measured, decimals)} in {network(net)}" for net, measured in found.items()])
     else:
-        words = each({net: measured.value for net, measured in found.items()}, decimals)
+        words = each(values_of(found), decimals)
     values = summary[p].dropna()
     worst = values.max()
     several = " at most" if len(values) > 1 and worst >= 0.001 else ""

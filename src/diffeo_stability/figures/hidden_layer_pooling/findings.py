@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..claim_measures import Measured, MissingError, Tables, rows_where
+from ..claim_measures import Measured, MissingError, Tables, rows_where, values_of
 from ..words import count_of, each, network, percent, plural, span, with_interval
 from .claims import read_out_over_whole, trained_nets, widest
 
@@ -41,7 +41,7 @@ def _each(ratios: Mapping[str, Measured]) -> str:
     if len(ratios) == 1:
         ((name, ratio),) = ratios.items()
         return f"{with_interval(ratio)} in {network(name)}"
-    return each({name: ratio.value for name, ratio in ratios.items()})
+    return each(values_of(ratios))
 
 
 def _errors(nets: pd.DataFrame) -> str:

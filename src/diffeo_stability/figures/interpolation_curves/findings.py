@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, by_network
+from ..claim_measures import MissingError, Tables, by_network, values_of
 from ..states import as_shown
 from ..words import averaged_over, each, number
 from .claims import ratios, unlike_noise, up_to_half_way
@@ -12,7 +12,7 @@ def describe_interpolation_curves(tables: Tables) -> str:
     table = tables["interpolation_curves"]
     trained = up_to_half_way(table, "trained")
     smallest, last = _ratios(trained, min), _ratios(trained, max)
-    largest = {net: measured.value for net, measured in unlike_noise(tables).items()}
+    largest = values_of(unlike_noise(tables))
     reach = table.datapoint_distance.mean()
     sentences = [
         "The squared distance of the logits towards another image, over that with noise of the same norm, is, trained, "
@@ -33,7 +33,7 @@ def _ratios(rows: pd.DataFrame, pick) -> dict[str, float]:
             raise MissingError("the run has no norm up to half of the way to the other image")
         return found[pick(found)]
 
-    return {net: measured.value for net, measured in by_network(rows, at_norm).items()}
+    return values_of(by_network(rows, at_norm))
 
 
 def _at_init(table: pd.DataFrame) -> str:

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, gains_by_layer, mean_gains
+from ..claim_measures import MissingError, Tables, gains_by_layer, mean_gains, values_of
 from ..words import averaged_over, count_of, each, factor, network, verbatim
 from .claims import after_training
 
@@ -17,7 +17,7 @@ def describe_laplacian_spectra(tables: Tables) -> str:
     gains = {net: _gains(rows) for net, rows in final.groupby("net", sort=False)}
     sentences = [
         f"From init{drawn_anew} to the end of training the constant component gains over the roughest one by a factor of "
-        f"{each({net: found.value for net, found in means.items()}, factor)}, mean of layers."
+        f"{each(values_of(means), factor)}, mean of layers."
         if means
         else "",
         _layers(

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, means_by_network, rows_where
+from ..claim_measures import MissingError, Tables, means_by_network, rows_where, values_of
 from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import count_of, each, fold, listed, network, plural, span
@@ -26,7 +26,7 @@ def _curves(table: pd.DataFrame, state: str, perturbation: str, output: str = "l
 
 def _values(rows: pd.DataFrame, column: str) -> dict[str, float]:
     try:
-        return {net: measured.value for net, measured in means_by_network(rows, column).items()}
+        return values_of(means_by_network(rows, column))
     except MissingError:
         return {}
 

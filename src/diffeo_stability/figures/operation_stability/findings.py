@@ -1,4 +1,4 @@
-from ..claim_measures import MissingError, Tables, means_by_network, rows_where
+from ..claim_measures import MissingError, Tables, means_by_network, rows_where, values_of
 from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import averaged_over, count_of, each, factor, span, verbatim
@@ -25,13 +25,13 @@ def describe_operation_stability(tables: Tables) -> str:
 def _ends(rows, quantity: str) -> dict[str, float]:
     """A quantity after the last operation of every net."""
     last = rows[rows.operation_index == rows.groupby("net").operation_index.transform("max")]
-    return {net: measured.value for net, measured in means_by_network(last, quantity).items()}
+    return values_of(means_by_network(last, quantity))
 
 
 def _over_depth(trained, init) -> str:
     """By what factor R changes from the first to the last convolution."""
     try:
-        found = {net: measured.value for net, measured in fall_with_depth(trained).items()}
+        found = values_of(fall_with_depth(trained))
     except MissingError:
         return ""
     falling = count_of(sum(value < 1 for value in found.values()), len(found))

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from ..claim_measures import Measured, MissingError, Tables, over_depth
+from ..claim_measures import Measured, MissingError, Tables, over_depth, values_of
 from ..depth import factors_over_depth, trained_over_depth
 from ..states import as_shown
 from ..words import each, factor, listed, network, percent, plural
@@ -29,7 +29,7 @@ def describe_scale_detection(tables: Tables) -> str:
 def _values(measure: Callable[[], dict[str, Measured]]) -> dict[str, float]:
     """What was measured, by network; nothing where no network has what it takes."""
     try:
-        return {net: found.value for net, found in measure().items()}
+        return values_of(measure())
     except MissingError:
         return {}
 

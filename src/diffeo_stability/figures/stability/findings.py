@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables, means_by_network, rows_where
+from ..claim_measures import MissingError, Tables, means_by_network, rows_where, values_of
 from ..drawn_anew import in_brackets
 from ..states import as_shown
 from ..words import averaged_over, count_of, each, listed, network, span
@@ -31,7 +31,7 @@ def describe_stability(tables: Tables) -> str:
 
 def _values(table, quantity: str, state: str) -> dict[str, float]:
     rows = rows_where(table, f"nets {state}", state=state)
-    return {net: measured.value for net, measured in means_by_network(rows, quantity).items()}
+    return values_of(means_by_network(rows, quantity))
 
 
 def _all_but(those: list[str], nets: list[str]) -> str:
@@ -63,7 +63,7 @@ def _other_reading(tables: Tables, initial: dict[str, float]) -> str:
     if "estimated" not in set(table.batch_norm):
         return ""
     estimated = means_by_network(table[table.batch_norm == "estimated"], "R")
-    values = {net: measured.value for net, measured in estimated.items()}
+    values = values_of(estimated)
     return (
         f"With batch-norm estimated once on training images, :math:`R_f` at init would be {each(values)}, where those of each "
         f"set of images give {span(initial[net] for net in values)}."

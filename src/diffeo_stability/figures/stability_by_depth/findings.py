@@ -1,6 +1,6 @@
 import pandas as pd
 
-from ..claim_measures import MissingError, Tables
+from ..claim_measures import MissingError, Tables, values_of
 from ..depth import factors_over_depth, trained_over_depth
 from ..drawn_anew import in_brackets
 from ..words import averaged_over, each, factor
@@ -41,7 +41,7 @@ def _by_statistics(rows: pd.DataFrame, less_usual: str, begin: str, go_on: str) 
 
 def _averaged(tables: Tables) -> str:
     try:
-        ratios = {net: found.value for net, found in averaged_over_whole(tables, fewest=2).items()}
+        ratios = values_of(averaged_over_whole(tables, fewest=2))
     except MissingError:
         return ""
     return (

@@ -8,6 +8,7 @@ from ..claim_measures import (
     interval_in_row,
     means_by_network,
     rows_where,
+    values_of,
 )
 from ..words import count_of, each, plural, span, with_interval
 
@@ -53,7 +54,7 @@ def _other_reading(curves: pd.DataFrame) -> str:
     if "estimated" not in set(init.batch_norm):
         return ""
     estimated, drawn = (
-        {net: measured.value for net, measured in means_by_network(rows, "R").items()}
+        values_of(means_by_network(rows, "R"))
         for rows in (init[init.batch_norm == "estimated"], init[init.batch_norm == "batch"])
     )
     return (
