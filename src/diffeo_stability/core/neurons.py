@@ -316,7 +316,9 @@ def average_alphas(
 
 def _share_unlike_usual(still: Tensor) -> Tensor:
     """On which share of patches each neuron's activation differs from its median by more than kernels round."""
-    distance = (still - still.median(0).values).abs()
+    # Sorted, as a GPU's median is not among torch's deterministic operations
+    median = still.sort(0).values[(len(still) - 1) // 2]
+    distance = (still - median).abs()
     return (distance > ALIKE * (still.amax(0) - still.amin(0))).double().mean(0)
 
 

@@ -323,6 +323,9 @@ def set_up_torch(device: str, threads: int) -> "torch.device":
         torch.backends.cudnn.deterministic = True
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = (
+            False  # a kernel for each tensor that is about to be written anyway
+        )
     return chosen
 
 
