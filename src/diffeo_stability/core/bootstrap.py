@@ -34,8 +34,17 @@ def bootstrap_means(values: Tensor, resamples: int, generator: torch.Generator |
     return torch.cat(list(chunks()), dim=1)
 
 
-def percentile_interval(resampled: Tensor, confidence: float = 0.95) -> tuple[Tensor, Tensor]:
-    """Return the ends of the percentile interval over the last axis."""
+def percentile_interval(
+    resampled: Tensor, confidence: float = 0.95, *, skip_undefined: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Return the ends of the percentile interval over the last axis.
+
+    Args:
+        skip_undefined: whether resamples that are NaN or infinite count for nothing; else those that are NaN leave no interval.
+    """
     tails = torch.tensor([(1 - confidence) / 2, (1 + confidence) / 2], dtype=resampled.dtype, device=resampled.device)
-    low, high = resampled.quantile(tails, dim=-1)
+    if skip_undefined:
+        low, high = resampled.where(resampled.isfinite(), torch.nan).nanquantile(tails, dim=-1)
+    else:
+        low, high = resampled.quantile(tails, dim=-1)
     return low, high

@@ -320,10 +320,3 @@ def _share_unlike_usual(still: Tensor) -> Tensor:
     median = still.sort(0).values[(len(still) - 1) // 2]
     distance = (still - median).abs()
     return (distance > ALIKE * (still.amax(0) - still.amin(0))).double().mean(0)
-
-
-def interval_of(resampled: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the 95% percentile interval over the last axis, of each row without resamples that left nothing to average in it."""
-    tails = torch.tensor([0.025, 0.975], dtype=resampled.dtype)
-    low, high = resampled.where(resampled.isfinite(), math.nan).nanquantile(tails, dim=-1)
-    return low, high

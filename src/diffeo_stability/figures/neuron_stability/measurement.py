@@ -11,13 +11,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from ...core.bootstrap import percentile_interval
 from ...core.cropping import LayerView, Place
 from ...core.images import Images
 from ...core.neurons import (
     PATCH_CHOICES,
     Alphas,
     changing_norms,
-    interval_of,
     linear_norms,
     measure_responses,
     unit_transformations,
@@ -149,7 +149,7 @@ def _counts(alphas: Alphas, view: LayerView, places: int, images: int) -> dict[s
 
 
 def _rows(alphas: Alphas, way: str, kinds: list[str], norms: list[float]) -> list[dict]:
-    low, high = interval_of(alphas.resampled)
+    low, high = percentile_interval(alphas.resampled, skip_undefined=True)
     return [
         {
             "size_by": way,
@@ -168,7 +168,7 @@ def _rows(alphas: Alphas, way: str, kinds: list[str], norms: list[float]) -> lis
 def _ratios(alphas: Alphas, way: str, linear: list[str]) -> list[dict]:
     """Alpha of every transformation but the first over that of the first."""
     values = alphas.values[:, 1:] / alphas.values[:, :1]
-    low, high = interval_of(alphas.resampled[:, 1:] / alphas.resampled[:, :1])
+    low, high = percentile_interval(alphas.resampled[:, 1:] / alphas.resampled[:, :1], skip_undefined=True)
     return [
         {
             "size_by": way,

@@ -13,11 +13,12 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from ...core.bootstrap import percentile_interval
 from ...core.cropping import LayerView
 from ...core.errors import InputError
 from ...core.gradients import rotation_matrix
 from ...core.images import Images
-from ...core.neurons import Affine, Alphas, interval_of, linear_norms, measure_affine
+from ...core.neurons import Affine, Alphas, linear_norms, measure_affine
 from ...core.receptive_fields import EffectiveField, effective_field, input_gradients, middle_place
 from ...core.seeds import generator_for
 from ...data.datasets import Dataset
@@ -110,7 +111,7 @@ def _effective_fields(
 
 def _alpha_rows(alphas: Alphas, fields: list[tuple[str, float]]) -> list[dict]:
     """Alpha over the patches in all images, under each field, with its 95% interval."""
-    low, high = interval_of(alphas.resampled[:1])
+    low, high = percentile_interval(alphas.resampled[:1], skip_undefined=True)
     return [
         {
             "transformation": kind,
