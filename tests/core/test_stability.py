@@ -226,6 +226,23 @@ def test_peak_memory_does_not_depend_on_the_number_of_images():
     assert max(seen) == 39 and sum(seen) == 3 * 300 + 32 + 31
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("measure", [relative_stability, stability_by_operation])
+def test_convolutions_on_a_gpu_keep_all_bits_of_float32_meanwhile(images, measure, allowed, monkeypatch):
+    seen = set()
+
+    class Watch(nn.Module):
+        def forward(self, x):
+            seen.add((torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.allow_tf32))
+            return x.flatten(1)
+
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+    before = torch.backends.cudnn.conv.fp32_precision
+    measure(nn.Sequential(Watch()), images)
+    assert seen == {("ieee", False)}
+    assert (torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.allow_tf32) == (before, allowed)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -41,18 +41,20 @@ def whole_float32() -> Iterator[None]:
     Torch lets them round to TensorFloat-32 unless told otherwise: its ten bits of mantissa blur the small differences of outputs
     that are measured, and moved R of an untrained VGG by a hundredth.
     """
-    operations = (
-        torch.backends.cudnn.conv,
-        torch.backends.cudnn.rnn,
-    )  # alike, or torch refuses to tell its older setting
+    operations = torch.backends.cudnn.conv, torch.backends.cudnn.rnn
     before = [operation.fp32_precision for operation in operations]
+
+    def set_to(*precisions: str) -> None:
+        # The older setting, too: torch refuses to tell it where the two say different things
+        torch.backends.cudnn.allow_tf32 = "tf32" in precisions
+        for operation, precision in zip(operations, precisions, strict=True):
+            operation.fp32_precision = precision
+
+    set_to("ieee", "ieee")
     try:
-        for operation in operations:
-            operation.fp32_precision = "ieee"
         yield
     finally:
-        for operation, precision in zip(operations, before, strict=True):
-            operation.fp32_precision = precision
+        set_to(*before)
 
 
 @contextmanager
