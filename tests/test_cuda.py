@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from trainings import same, weights
 
 from diffeo_stability import (
     RelativeStabilityMetric,
@@ -23,7 +24,6 @@ from diffeo_stability.core.cropping import views_of
 from diffeo_stability.core.neurons import measure_responses, unit_transformations
 from diffeo_stability.data.datasets import split_dataset
 from diffeo_stability.networks import training
-from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint
 from diffeo_stability.networks.settings import Recipe
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -168,14 +168,6 @@ def train(folder, splits, **changes):
         metadata={"net": "tiny", "network": NETWORK},
         device="cuda",
     )
-
-
-def weights(folder):
-    return load_checkpoint(list_checkpoints(folder)[-1])[0].state_dict()
-
-
-def same(first, second):
-    return all(torch.equal(first[name], second[name]) for name in first)
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,14 @@
-"""Trainings made by hand: checkpoints of networks whose weights a test sets."""
+"""Trainings made by hand, whose weights a test sets; and how two trainings are compared."""
 
 import copy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from diffeo_stability import build_network
-from diffeo_stability.networks.checkpoints import save_checkpoint
+from diffeo_stability.networks.checkpoints import list_checkpoints, load_checkpoint, save_checkpoint
 
 SPLIT = {"validation_images": 100, "seed": 0, "train_size": 200, "label_count": None, "noise": 0.0}
 
@@ -39,3 +39,13 @@ def write_training(folder: Path, change: Callable[[nn.Module], None], trained_pa
         change(trained)
     save_training(folder, [network, trained], arguments, trained_part)
     return folder
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    """Return the weights and buffers of a training's last checkpoint."""
+    return load_checkpoint(list_checkpoints(folder)[-1])[0].state_dict()
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    """Whether two networks have the same weights and buffers, bit by bit."""
+    return all(torch.equal(first[name], second[name]) for name in first)

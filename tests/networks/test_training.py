@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from trainings import same, weights
 
 from diffeo_stability import InputError, build_network
 from diffeo_stability.core.seeds import generator_for
@@ -47,14 +48,6 @@ def train(folder, splits, network=NETWORK, seed=0, **changes):
         checkpoints=4,
         metadata={"net": "tiny", "network": network},
     )
-
-
-def weights(folder):
-    return load_checkpoint(list_checkpoints(folder)[-1])[0].state_dict()
-
-
-def same(first, second):
-    return all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_training_learns(splits, tmp_path):
