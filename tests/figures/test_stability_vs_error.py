@@ -18,10 +18,16 @@ from diffeo_stability.figures.stability_vs_error.measurement import (
 
 def rows_of(net, seed, error, trained, init=(1.0, 1.0, 1.0), **columns):
     """Rows of a training: the stabilities R, D and G trained and at init, and its error."""
-    columns = {"architecture": "vgg11", "filter_size": np.nan, "imported": False, "batch_norm": "none", **columns}
+    known = {
+        "architecture": "vgg11",
+        "filter_size": np.nan,
+        "imported": False,
+        "batch_norm": "none",
+        "train_error": 0.0,
+    }
     rows = []
     for state, values, wrong in (("init", init, 0.9), ("trained", trained, error)):
-        row = {"net": net, "seed": seed, "state": state, **columns, **with_interval("test_error", wrong, 0.05)}
+        row = {"net": net, "seed": seed, "state": state, **known, **columns, **with_interval("test_error", wrong, 0.05)}
         for quantity, value in zip(QUANTITIES, values, strict=True):
             row |= with_interval(quantity, value, 0.05)
         rows.append(row)
@@ -221,3 +227,15 @@ def test_the_caption_says_how_strongly_and_by_which_law(tmp_path):
     seeds = pd.concat([table(), table().assign(seed=1)])
     assert "each the geometric mean over 2 seeds" in caption(seeds)
     assert " at init;" in caption(table(), state="init")
+
+
+def test_the_caption_says_which_nets_do_not_fit_their_training_images(tmp_path):
+    def caption(*errors):
+        stability = table(len(errors)).assign(train_error=np.repeat(errors, 2))
+        fits = correlate_with_error(stability)
+        return said("stability_vs_error", tmp_path, {"stability": stability, "stability_vs_error": fits})
+
+    assert "as they are, is at most 3% in 4 of 4 nets." in caption(0.0, 0.01, 0.02, 0.03)
+    text = caption(0.0, 0.01, 0.2, 0.1)
+    assert "at most 3% in 2 of 4 nets; it is 20% in net2 and 10% in net3." in text
+    assert "training images" not in caption(np.nan, np.nan, np.nan)

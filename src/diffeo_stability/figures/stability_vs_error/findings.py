@@ -2,20 +2,22 @@ import pandas as pd
 
 from ..claim_measures import Tables, interval_in_row
 from ..states import as_shown
-from ..words import listed, network, plural, with_interval
+from ..words import count_of, each, listed, network, percent, plural, with_interval
 from .measurement import REPORTED_A, REPORTED_B, REPORTED_FOR, points_of
 
+FITTED = 0.03  # error on training images up to which a net is said to fit them
 LOGS = {quantity: rf":math:`\log {quantity}_f`" for quantity in "RDG"}
 
 
 def describe_stability_vs_error(tables: Tables) -> str:
-    """How strongly the error goes with each quantity and by which law, which nets are left out, and the other reading."""
+    """How strongly the error goes with each quantity and by which law, over what nets, without which, and the other reading."""
     table, stability = tables["stability_vs_error"], as_shown(tables["stability"])
     state = table.state.iloc[0]
     points = points_of(stability, state)
     fits = as_shown(table).set_index("quantity")
     shown = [
         *(_correlations(fits, points) if pd.notna(fits.correlation["R"]) else [_without_fit(fits)]),
+        _how_they_fit(stability, points),
         _others(points),
         _other_reading(table, state),
         _left_out(stability, points, state),
@@ -49,6 +51,19 @@ def _beside_what_is_reported(fits: pd.DataFrame) -> str:
 
 def _without_fit(fits: pd.DataFrame) -> str:
     return f"The run has {fits.reason['R']}: nothing is fitted."
+
+
+def _how_they_fit(stability: pd.DataFrame, points: pd.DataFrame) -> str:
+    """How closely the papers' nets fit their training images, as far as that is known: what does not fit is no test of a law."""
+    of_the_papers = points[points.of_the_papers].net.unique()
+    trained = stability[(stability.state == "trained") & stability.net.isin(of_the_papers)]
+    errors = trained.groupby("net", sort=False).train_error.mean().dropna()
+    if errors.empty:
+        return ""
+    loose = errors[errors > FITTED].to_dict()
+    fitting = count_of(len(errors) - len(loose), len(errors))
+    beyond = f"; it is {each(loose, percent)}" if loose else ""
+    return f"The error on training images, as they are, is at most {FITTED:.0%} in {fitting}{beyond}."
 
 
 def _others(points: pd.DataFrame) -> str:
