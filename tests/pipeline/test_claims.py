@@ -75,11 +75,16 @@ def exactly(value, half=0.01):
     return Measured(value, value - half, value + half)
 
 
-def test_of_a_class_of_nets_the_median_decides_and_the_worst_is_named(monkeypatch):
+def test_of_a_class_of_nets_the_median_decides_and_those_that_do_not_agree_are_named_worst_first(monkeypatch):
     nets = {"a": exactly(2.0), "b": exactly(3.0), "c": exactly(0.2)}
     row = judged(monkeypatch, ABOVE_ONE, nets)
     assert row.measured == 2.0 and row.verdict == "reproduced"
     assert row.reason == "2 of 3 nets agree, not c (0.2)"
+    more = nets | {"d": exactly(0.1), "e": exactly(1.5)}
+    assert judged(monkeypatch, ABOVE_ONE, more).reason == "3 of 5 nets agree, not d (0.1) and c (0.2)"
+    many = {f"net{k}": exactly(0.1 * k) for k in range(20)}
+    words = "9 of 20 nets agree, not net0 (0), net1 (0.1), net2 (0.2) and 8 more"
+    assert judged(monkeypatch, ABOVE_ONE, many).reason == words
 
 
 def test_where_no_net_agrees_none_is_singled_out(monkeypatch):

@@ -14,7 +14,7 @@
 # # Is any network stable to smooth deformations?
 #
 # This notebook measures a network that has nothing to do with the pipeline: any `torch` module from images to numbers will do. It
-# takes half a minute on two processor cores and downloads nothing; open it in Jupyter or VS Code, or run it with `python`.
+# takes half a minute on two processor cores and downloads nothing; open it in Jupyter or VS Code.
 #
 # The question is how much more (or less) an output changes under a small smooth deformation of the image than under noise of the
 # same norm:

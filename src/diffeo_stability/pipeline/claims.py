@@ -17,7 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from ..core.errors import InputError, one_line, printable
 from ..figures import FIGURES
 from ..figures.claim_measures import Answer, Found, Measure, Measured, MissingError, Noted, Ways
-from ..figures.words import in_plain_text
+from ..figures.words import in_plain_text, listed
 from ..settings import Block
 from .tables import read_table
 
@@ -26,6 +26,7 @@ ANSWERS = dict(zip(get_args(Verdict), ("yes", "no", "undecided"), strict=True))
 SEVERITY = ("reproduced", "inconclusive", "not reproduced")
 NO_FIGURE, NO_NETWORK = "needs a figure", "needs networks"
 NOT_MEASURED = Measured(math.nan, math.nan, math.nan)
+OTHERS_NAMED = 4  # nets that a claim does not hold for
 
 
 class Claim(Block):
@@ -209,8 +210,9 @@ def _median_network(claim: Claim, found: Mapping[str, Measured], labels: Mapping
     count = f"{total - len(others)} of {total} nets"
     words = f"yes in {count}" if asked else f"{count} agree"
     if others:
-        worst = max(others, key=lambda name: _badness(claim, found[name]))
-        words += f", not {'in ' if asked else ''}{labels.get(worst, worst)} ({found[worst].value:.3g})"
+        worst_first = sorted(others, key=lambda name: _badness(claim, found[name]), reverse=True)
+        named = [f"{labels.get(name, name)} ({found[name].value:.3g})" for name in worst_first]
+        words += f", not {'in ' if asked else ''}{listed(named, OTHERS_NAMED)}"
     return median, words
 
 
